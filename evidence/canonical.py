@@ -1,0 +1,90 @@
+"""One byte string for one JSON value (RFC 8785), so that a digest means the same in every language."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+import rfc8785
+
+from evidence.errors import InvalidItem
+from evidence.times import stamp
+
+# What orjson may print otherwise than RFC 8785 demands: integral floats, exponents, 15 or more
+# digits; and key order once a key holds characters from U+E000 up (UTF-8 and UTF-16 order differ).
+_NUMBER = re.compile(rb"[:,\[]-?[0-9]+(?:\.0[,\]}]|(?:\.[0-9]+)?e|[0-9]{15})").search
+_HIGH = re.compile(rb"[\xee-\xf4]").search
+_EXACT = 2**53 - 1
+
+
+def canonical(value: object) -> bytes:
+    """RFC 8785 bytes of a JSON value (str keys; str, int, finite float, bool, None, list, dict).
+
+    Raises InvalidItem for anything that JSON cannot hold exactly; `plain` makes values fit.
+    """
+    try:
+        fast = orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
+        bare = isinstance(value, float) or (isinstance(value, int) and abs(value) > _EXACT)
+        if not bare and not _NUMBER(fast) and (fast.isascii() or not _HIGH(fast)):
+            return fast if b"null" not in fast else _refuse_nan(value, fast)
+        return rfc8785.dumps(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidItem(f"not exact JSON: {error}; pass the value through plain()") from error
+
+
+def _refuse_nan(value: object, fast: bytes) -> bytes:
+    """orjson writes NaN as null, silently: a lost number is not evidence."""
+    stack: list[object] = [value]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, float) and not math.isfinite(node):
+            raise ValueError(f"{node} is no JSON number")
+        if isinstance(node, Mapping):
+            stack.extend(node.values())
+        elif isinstance(node, list | tuple):
+            stack.extend(node)
+    return fast
+
+
+def digest(value: object) -> str:
+    """Lower-case hex SHA-256 of the canonical bytes."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """The nearest exact JSON value, losing nothing that a reader could miss.
+
+    Times become ISO 8601 UTC, NaN and infinities and integers beyond 2^53 become text, bytes
+    become hex, lone surrogates become U+FFFD, tuples and sets become lists, keys become text.
+    Raises InvalidItem for a time without zone or an unknown type.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str(value).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if isinstance(value, int):
+        return int(value) if abs(value) <= _EXACT else str(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(value)
+    if isinstance(value, datetime):
+        return stamp(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return _plain_container(value)
+
+
+def _plain_container(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {plain(k if isinstance(k, str) else str(k)): plain(v) for k, v in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted((plain(v) for v in value), key=canonical)
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).hex()
+    raise InvalidItem(f"{type(value).__name__} has no JSON form; convert it in the collector")

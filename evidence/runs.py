@@ -1,0 +1,113 @@
+"""The record of one attempt to pull a source: what auditors call information produced by the entity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from evidence.times import stamp
+
+PULL_KIND = "headwater.pull"
+
+
+class PullOutcome(StrEnum):
+    """Only `complete` refreshes anything."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    BUSY = "busy"
+    REFUSED = "refused"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that could not be examined, as a value with its reason: never only a log line."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PullFacts:
+    """What one batch (or, added up, one pull) asked for and got.
+
+    `promised` is what the source said there would be (None: it does not say); `raw_sha256` the
+    SHA-256 of each raw answer, in order; `states` the evidence kinds of which a whole snapshot was
+    read, so that an unchanged state may be taken as seen.
+    """
+
+    pages: int = 0
+    received: int = 0
+    promised: int | None = None
+    query: str = ""
+    window_from: datetime | None = None
+    window_to: datetime | None = None
+    api_version: str = ""
+    identity: str = ""
+    raw_sha256: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    states: tuple[str, ...] = ()
+
+    def __add__(self, other: PullFacts) -> PullFacts:
+        return PullFacts(
+            pages=self.pages + other.pages,
+            received=self.received + other.received,
+            promised=_sum(self.promised, other.promised),
+            query=self.query or other.query,
+            window_from=_least(self.window_from, other.window_from),
+            window_to=_greatest(self.window_to, other.window_to),
+            api_version=self.api_version or other.api_version,
+            identity=self.identity or other.identity,
+            raw_sha256=self.raw_sha256 + other.raw_sha256,
+            gaps=self.gaps + other.gaps,
+            states=tuple(dict.fromkeys(self.states + other.states)),
+        )
+
+    def shortfall(self) -> int:
+        """How many promised rows did not come; 0 where nothing was promised."""
+        return 0 if self.promised is None else max(0, self.promised - self.received)
+
+
+def _sum(one: int | None, two: int | None) -> int | None:
+    return None if one is None and two is None else (one or 0) + (two or 0)
+
+
+def _least(one: datetime | None, two: datetime | None) -> datetime | None:
+    return min((t for t in (one, two) if t is not None), default=None)
+
+
+def _greatest(one: datetime | None, two: datetime | None) -> datetime | None:
+    return max((t for t in (one, two) if t is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """One attempt, whatever came of it. `settings` are the collector's, without secrets."""
+
+    pull_id: str
+    source: str
+    collector: str
+    started_at: datetime
+    finished_at: datetime
+    outcome: PullOutcome
+    facts: PullFacts
+    items: int
+    settings: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+    code_version: str = ""
+    cursor_before: str = ""
+    cursor_after: str = ""
+    backfill: bool = False
+
+    def payload(self) -> dict[str, Any]:
+        """The record as JSON-like values, times as text: what lands in the lake."""
+        facts = {f.name: getattr(self.facts, f.name) for f in fields(self.facts)}
+        facts["gaps"] = [{"what": gap.what, "why": gap.why} for gap in self.facts.gaps]
+        facts["raw_sha256"] = list(self.facts.raw_sha256)
+        facts["states"] = list(self.facts.states)
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "facts"}
+        record = own | facts | {"outcome": self.outcome.value}
+        return {k: stamp(v) if isinstance(v, datetime) else v for k, v in record.items()}

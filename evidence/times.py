@@ -1,0 +1,46 @@
+"""Times with zones only; one written form, UTC with microseconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+import re
+
+from evidence.errors import InvalidItem
+
+_DURATION = re.compile(
+    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?"
+)
+
+
+def utc(moment: datetime, *, what: str = "time") -> datetime:
+    """The same moment in UTC. Raises InvalidItem if it carries no zone: nobody may guess one."""
+    if moment.tzinfo is None or moment.utcoffset() is None:
+        raise InvalidItem(f"{what} {moment.isoformat()} has no zone; give it one where it is read")
+    return moment.astimezone(UTC)
+
+
+def stamp(moment: datetime) -> str:
+    """`2026-11-23T19:43:00.000000Z`: fixed width, so text order is time order."""
+    return utc(moment).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse(text: str, *, what: str = "time") -> datetime:
+    """ISO 8601 text with a zone (`Z`, `+02:00`, `+0200`) as UTC. Raises InvalidItem."""
+    try:
+        return utc(datetime.fromisoformat(text.strip()), what=what)
+    except (ValueError, OverflowError) as error:
+        raise InvalidItem(f"{what} {text!r} is not ISO 8601 with a zone") from error
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """Milliseconds since 1970 UTC."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
+
+
+def duration(text: str) -> timedelta:
+    """ISO 8601 weeks, days and times (`P90D`, `PT6H`). Raises ValueError: months have no length."""
+    match = _DURATION.fullmatch(text)
+    if not match or text in {"P", "PT"} or text.endswith("T"):
+        raise ValueError(f"{text!r} is not an ISO 8601 duration in weeks, days, hours, minutes")
+    return timedelta(**{unit: int(n) for unit, n in match.groupdict().items() if n})
