@@ -1,0 +1,58 @@
+"""What a collector is: a frozen dataclass of settings with two methods, and the few things all share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import ClassVar, Protocol, runtime_checkable
+
+from evidence.model import Batch, Cursor
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The wall clock, in UTC: only to stamp provenance, never to derive a window."""
+    return datetime.now(UTC)
+
+
+@runtime_checkable
+class Collector(Protocol):
+    """One source. Fields are settings; `source` is its name in headwater.toml.
+
+    `kinds` lists the evidence kinds it may yield, and `states` those of which every complete
+    collect reads the whole, so that an unchanged one counts as seen.
+    """
+
+    kinds: ClassVar[tuple[str, ...]]
+    states: ClassVar[tuple[str, ...]]
+
+    @property
+    def source(self) -> str:
+        """The name given to this source in the configuration."""
+
+    def collect(self, cursor: Cursor | None) -> Iterator[Batch]:
+        """What is newer than or equal to the cursor, oldest first; each batch with its cursor.
+
+        At least one batch comes, even when there is nothing new: it carries the facts of the
+        pull. Never writes, never tags, never retries the whole. Raises SourceBusy (try again),
+        SourceRefused (a person must act) or SourceBroken (the answer changed shape).
+        """
+
+    def probe(self) -> str:
+        """One cheap call that shows the source answers and the key is good; says as whom.
+
+        Raises the same errors as `collect`.
+        """
+
+
+def system_of(systems: Mapping[str, str], *names: str) -> str:
+    """The AI system that a native name belongs to: first matching glob wins, empty if none.
+
+    `systems` maps a glob over native names (`credit-*`) to a system id from the inventory.
+    """
+    for pattern, system in systems.items():
+        if any(fnmatchcase(name, pattern) for name in names if name):
+            return system
+    return ""

@@ -1,0 +1,136 @@
+"""What the board shows, as frozen values: flows/ assembles it, the pages only draw it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from evidence.freshness import ControlStanding, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class SystemRow:
+    """An AI system of the inventory; id '' is the organisation itself."""
+
+    system: str
+    name: str
+    owner: str = ""
+    risk_class: str = ""
+    stage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRow:
+    """One control or clause with its standing and the sentence that explains it."""
+
+    control: str
+    framework: str
+    number: str
+    title: str
+    group: str
+    summary: str
+    standing: ControlStanding
+    attestation_needed: str = ""
+    owner: str = ""
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One source's health: when it last tried, how that ended, when it last finished whole."""
+
+    source: str
+    collector: str
+    outcome: str
+    last_attempt: datetime | None
+    last_complete: datetime | None
+    items: int
+    error: str = ""
+    gaps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Something that needs a person now: one sentence, and where it leads."""
+
+    severity: str  # "failed" | "stale" | "source" | "missing" | "due" | "judgement" | "mapping"
+    sentence: str
+    action: str
+    control: str = ""
+    system: str = ""
+    source: str = ""
+    item_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TagRow:
+    """Why an item speaks to a control."""
+
+    control: str
+    evidence: str
+    rule: str
+    strength: str
+    rationale: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPage:
+    """One landed item with everything an auditor asks of it. `payload` is pretty JSON text."""
+
+    item_id: str
+    source: str
+    kind: str
+    nature: str
+    system: str
+    subject: str
+    title: str
+    change: str
+    outcome: str
+    actor: str
+    locator: str
+    observed_from: datetime
+    observed_to: datetime
+    collected_at: datetime
+    landed_at: datetime
+    content_sha256: str
+    pull_id: str
+    payload: str
+    tags: tuple[TagRow, ...] = ()
+    leaf_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LakeFacts:
+    """How much landed and what it was sealed with; `ledger_size` is None before the first seal."""
+
+    items: int
+    version: int
+    ledger_size: int | None
+    ledger_root: str
+    ledger_origin: str
+    untagged: int
+    mapping_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Everything on the page, as of one moment."""
+
+    organisation: str
+    as_of: datetime
+    built_at: datetime
+    controls: tuple[ControlRow, ...]
+    systems: tuple[SystemRow, ...]
+    sources: tuple[SourceRow, ...]
+    attention: tuple[Attention, ...]
+    lake: LakeFacts
+    evidence: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Item ids per control, newest first, as far as they are shown."""
+    items: Mapping[str, ItemPage] = field(default_factory=dict)
+    """The items that the board links to, by id."""
+
+    def verdicts(self, control: str, system: str) -> tuple[Verdict, ...]:
+        """The judged expectations of one cell of the heat map."""
+        row = next(row for row in self.controls if row.control == control)
+        return tuple(v for v in row.standing.verdicts if v.system == system)
