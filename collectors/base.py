@@ -1,4 +1,4 @@
-"""What a collector is: a frozen dataclass of settings with two methods, and the few things all share."""
+"""What a collector is: a frozen dataclass of settings with two methods, and what all share."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The vocabulary that every room speaks: items, times, pulls, freshness. No clock, no file, no network."""
+"""The vocabulary that every room speaks; it knows no clock, no file and no network."""

@@ -1,4 +1,4 @@
-"""One byte string for one JSON value (RFC 8785), so that a digest means the same in every language."""
+"""One byte string for one JSON value (RFC 8785): a digest means the same in every language."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class State(StrEnum):
 
 
 class Standing(StrEnum):
-    """What a control ends as. Only people decide conformity; this says what the evidence carries."""
+    """What a control ends as. People decide conformity; this says what the evidence carries."""
 
     PROVED = "proved"
     ATTESTED = "attested"
@@ -150,7 +150,11 @@ def _state(
     if overtaken:
         return State.STALE, overtaken, until
     if now >= until:
-        return State.STALE, f"last from {_day(clock)}, {_ago(now - until)} over its age limit", until
+        return (
+            State.STALE,
+            f"last from {_day(clock)}, {_ago(now - until)} over its age limit",
+            until,
+        )
     if now - seen.heartbeat > expectation.silence:
         silent = _ago(now - seen.heartbeat)
         return State.UNKNOWN, f"{seen.source} has not finished a pull for {silent}", until
@@ -260,7 +264,7 @@ def _first(verdicts: Sequence[Verdict]) -> str:
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict | None:
-    """The verdict a cell of the heat map shows: failed, then stale, unknown, due, recovered, fresh."""
+    """What a heat map cell shows: failed, then stale, unknown, due, recovered, fresh."""
     order = [State.STALE, State.UNKNOWN, State.DUE, State.RECOVERED, State.FRESH]
     return min(verdicts, key=lambda v: (not v.failed, order.index(v.state)), default=None)
 

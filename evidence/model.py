@@ -35,7 +35,7 @@ class Nature(StrEnum):
 
 
 class Change(StrEnum):
-    """What the source did to the subject since it was last seen. A source that forgets is evidence."""
+    """What the source did to the subject since last seen. A source that forgets is evidence."""
 
     NEW = "new"
     CHANGED = "changed"

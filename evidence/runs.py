@@ -1,4 +1,4 @@
-"""The record of one attempt to pull a source: what auditors call information produced by the entity."""
+"""The record of one attempt to pull a source (auditors: information produced by the entity)."""
 
 from __future__ import annotations
 

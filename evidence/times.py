@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 import re
+from datetime import UTC, datetime, timedelta
 
 from evidence.errors import InvalidItem
 
@@ -22,7 +22,7 @@ def utc(moment: datetime, *, what: str = "time") -> datetime:
 
 def stamp(moment: datetime) -> str:
     """`2026-11-23T19:43:00.000000Z`: fixed width, so text order is time order."""
-    return utc(moment).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return utc(moment).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse(text: str, *, what: str = "time") -> datetime:

@@ -1,0 +1,1 @@
+"""Where the rooms meet, and the only one that knows Prefect."""

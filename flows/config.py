@@ -1,0 +1,297 @@
+"""Read headwater.toml: every mistake is told at once, none is guessed away."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from evidence.errors import ConfigError
+from evidence.secret import Secret
+from evidence.times import duration
+
+FILE = "headwater.toml"
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+OWN = ("name", "uses", "schedule")
+GIVEN = frozenset({"source", "clock"})
+PATHS = frozenset({"folder", "repository", "public_keys"})
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One source: its name, the class that collects it, when, and that class's settings."""
+
+    name: str
+    uses: str
+    schedule: str
+    settings: Mapping[str, Any]
+
+    def collector(self, clock: Callable[[], datetime]) -> Any:
+        """The collector, built. Raises ConfigError when its own checks refuse the settings."""
+        try:
+            return _resolve(self.uses)(source=self.name, clock=clock, **self.settings)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"source {self.name}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A change to the catalogue's expectation, with the reason that the board shows."""
+
+    control: str
+    evidence: str
+    reason: str
+    applies: bool = True
+    max_age: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """headwater.toml, checked. All paths are absolute."""
+
+    file: Path
+    organisation: str
+    lake: Path
+    key: Path
+    witness: Path
+    origin: str
+    freshness_schedule: str
+    sources: tuple[Source, ...]
+    overrides: tuple[Override, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The folder that headwater.toml lies in: relative paths start here."""
+        return self.file.parent
+
+
+def load(file: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """The configuration in `file`. Raises ConfigError with every mistake found."""
+    environment = os.environ if environment is None else environment
+    return _Reader(file.resolve(), environment).read()
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Collects mistakes while it reads, so that one run shows them all."""
+
+    file: Path
+    environment: Mapping[str, str]
+    mistakes: list[str] = field(default_factory=list)
+
+    def read(self) -> Config:
+        raw = _toml(self.file)
+        self._unknown(
+            "", raw, ("organisation", "lake", "ledger", "freshness", "source", "override")
+        )
+        lake = self._table(raw, "lake", ("path",))
+        ledger = self._table(raw, "ledger", ("key", "witness", "origin"))
+        freshness = self._table(raw, "freshness", ("schedule",))
+        organisation = self._table(raw, "organisation", ("name",))
+        name = self._text(organisation, "organisation", "name", "")
+        if not name:
+            self.mistakes.append(f'{self.file}: [organisation] needs a name = "…"')
+        config = Config(
+            file=self.file, organisation=name,
+            lake=self._path(self._text(lake, "lake", "path", "lake")),
+            key=self._path(self._text(ledger, "ledger", "key", "keys/ledger.key")),
+            witness=self._path(self._text(ledger, "ledger", "witness", "witness/checkpoint")),
+            origin=self._text(ledger, "ledger", "origin", _slug(name)),
+            freshness_schedule=self._cron(
+                "[freshness]", self._text(freshness, "freshness", "schedule", "*/30 * * * *")
+            ),
+            sources=tuple(self._sources(raw.get("source", []))),
+            overrides=tuple(self._overrides(raw.get("override", []))),
+        )  # fmt: skip
+        if self.mistakes:
+            raise ConfigError(*self.mistakes)
+        return config
+
+    def _table(self, raw: Mapping[str, Any], key: str, known: tuple[str, ...]) -> dict[str, Any]:
+        table = raw.get(key, {})
+        if not isinstance(table, dict):
+            self.mistakes.append(f"{self.file}: {key} must be a table: write [{key}]")
+            return {}
+        self._unknown(f"[{key}] ", table, known)
+        return table
+
+    def _unknown(self, where: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
+        for key in table:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+                self.mistakes.append(f"{self.file}: {where}unknown key {key!r}; {hint}")
+
+    def _text(self, table: Mapping[str, Any], where: str, key: str, default: str) -> str:
+        value = table.get(key, default)
+        if isinstance(value, str):
+            return value
+        self.mistakes.append(f"{self.file}: [{where}] {key} must be text, not {value!r}")
+        return default
+
+    def _path(self, text: str) -> Path:
+        return (self.file.parent / Path(text).expanduser()).resolve()
+
+    def _cron(self, where: str, text: str) -> str:
+        # Prefect's own parser is the judge, and it comes with a heavy import: only check the shape.
+        if len(text.split()) != 5 or not re.fullmatch(r"[\d*/,\-\sA-Za-z]+", text):
+            self.mistakes.append(
+                f"{self.file}: {where} schedule {text!r} is not a cron line of five fields"
+            )
+        return text
+
+    def _sources(self, tables: object) -> Iterator[Source]:
+        if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
+            self.mistakes.append(f"{self.file}: sources are written as [[source]] tables")
+            return
+        names: set[str] = set()
+        for number, table in enumerate(tables, 1):
+            source = self._source(number, table)
+            if source is None:
+                continue
+            if source.name in names:
+                self.mistakes.append(f"{self.file}: two sources are named {source.name!r}")
+            names.add(source.name)
+            yield source
+
+    def _source(self, number: int, table: Mapping[str, Any]) -> Source | None:
+        name, uses = table.get("name"), table.get("uses")
+        where = f"source {name or number}"
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            self.mistakes.append(
+                f"{self.file}: {where}: name must be lower-case letters, digits, '.', '_' or '-'"
+            )
+            return None
+        if not isinstance(uses, str):
+            self.mistakes.append(f'{self.file}: {where}: needs uses = "collectors.module:Class"')
+            return None
+        try:
+            collector = _resolve(uses)
+        except ConfigError as error:
+            self.mistakes.append(f"{self.file}: {where}: {error}")
+            return None
+        schedule = self._cron(where, str(table.get("schedule", "0 * * * *")))
+        given = {key: value for key, value in table.items() if key not in OWN}
+        return Source(name, uses, schedule, self._settings(where, collector, given))
+
+    def _settings(self, where: str, cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
+        hints = get_type_hints(cls)
+        fields = {f.name: f for f in dataclasses.fields(cls) if f.init and f.name not in GIVEN}
+        self._unknown(f"{where}: ", given, tuple(fields))
+        settings = {}
+        for name, spec in fields.items():
+            if name in given:
+                settings[name] = self._value(f"{where}: {name}", hints[name], name, given[name])
+            elif _required(spec):
+                self.mistakes.append(f"{self.file}: {where}: {name} is missing")
+        return settings
+
+    def _value(self, where: str, hint: Any, name: str, value: object) -> object:
+        if hint is Secret or (Secret in getattr(hint, "__args__", ())):
+            return self._secret(where, value)
+        if name in PATHS and isinstance(value, str) and value:
+            return str(self._path(value))
+        return self._typed(where, hint, value)
+
+    def _typed(self, where: str, hint: Any, value: object) -> object:
+        from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+        try:
+            if hint is timedelta and isinstance(value, str):
+                return duration(value)
+            adapter = TypeAdapter(hint, config=ConfigDict(strict=not _loose(hint)))
+            return adapter.validate_python(value)
+        except ValidationError as error:
+            why = "; ".join(e["msg"] for e in error.errors(include_input=False))
+            self.mistakes.append(f"{self.file}: {where}: {why}")
+        except ValueError as error:
+            self.mistakes.append(f"{self.file}: {where}: {error}")
+        return None
+
+    def _secret(self, where: str, value: object) -> Secret:
+        text = value if isinstance(value, str) else ""
+        kind, _, rest = text.partition(":")
+        if kind == "env" and rest:
+            if rest not in self.environment:
+                self.mistakes.append(f"{self.file}: {where}: set the environment variable {rest}")
+            return Secret(self.environment.get(rest, ""))
+        if kind == "file" and rest:
+            try:
+                return Secret(self._path(rest).read_text().strip())
+            except (OSError, UnicodeDecodeError) as error:
+                self.mistakes.append(f"{self.file}: {where}: {rest} cannot be read: {error}")
+                return Secret("")
+        # The value itself is not repeated: it may be the very secret that must not be shown.
+        self.mistakes.append(
+            f'{self.file}: {where}: no secrets in this file; write "env:NAME" or "file:PATH"'
+        )
+        return Secret("")
+
+    def _overrides(self, tables: object) -> Iterator[Override]:
+        if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
+            self.mistakes.append(f"{self.file}: overrides are written as [[override]] tables")
+            return
+        for number, table in enumerate(tables, 1):
+            where = f"override {number}"
+            known = tuple(f.name for f in dataclasses.fields(Override))
+            self._unknown(f"{where}: ", table, known)
+            missing = [k for k in ("control", "evidence", "reason") if not table.get(k)]
+            if missing:
+                self.mistakes.append(f"{self.file}: {where}: {', '.join(missing)} missing")
+                continue
+            age = table.get("max_age")
+            yield Override(
+                str(table["control"]), str(table["evidence"]), str(table["reason"]),
+                bool(table.get("applies", True)),
+                None if age is None else self._typed(where, timedelta, age),  # type: ignore[arg-type]
+            )  # fmt: skip
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{file} is not there; `headwater init` writes a first one") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: {error}") from error
+
+
+def _resolve(uses: str) -> type:
+    module, _, name = uses.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"uses = {uses!r} cannot be loaded: {error}") from error
+    if not (
+        dataclasses.is_dataclass(found) and isinstance(found, type) and hasattr(found, "collect")
+    ):
+        raise ConfigError(f"uses = {uses!r} is no collector: a frozen dataclass with collect()")
+    return found
+
+
+def _required(spec: dataclasses.Field[Any]) -> bool:
+    return spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
+
+
+def _loose(hint: Any) -> bool:
+    """TOML has lists and dates; tuples and times are made from them, text from nothing else."""
+    return "tuple" in str(hint) or "date" in str(hint) or "Mapping" in str(hint)
+
+
+def _slug(name: str) -> str:
+    return "headwater/" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "lake")
+
+
+def now() -> datetime:
+    """The wall clock in UTC: the one place flows take time from."""
+    return datetime.now(UTC)

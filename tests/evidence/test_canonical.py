@@ -1,0 +1,74 @@
+"""The canonical bytes are RFC 8785's, whichever way they were made."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evidence.canonical import canonical, digest, plain
+from evidence.errors import InvalidItem
+
+TEXT = st.text(st.characters(codec="utf-8"))
+NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+    max_leaves=20,
+)
+
+
+@given(VALUES)
+def test_equals_the_reference(value: Any) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+@given(VALUES)
+def test_reads_back_as_the_same_value(value: Any) -> None:
+    assert canonical(json.loads(canonical(value), parse_int=float)) == canonical(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"b": 1.0, "a": -0.0, "c": 1e16, "d": 1e-7},
+        {"\U0001f600": 1, "\ue000": 2, "z": 3},
+        [100000000000000.0, 999999999999999, "1.0,", ":1e5]"],
+        {"text": "[1.0]", "nested": {"x": [1.5, 2, None]}},
+    ],
+)
+def test_where_fast_and_exact_could_differ(value: Any) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), {"a": [float("inf")]}, 2**60, {1: "x"}, {"s": {1}}])
+def test_what_json_cannot_hold_is_refused(bad: Any) -> None:
+    with pytest.raises(InvalidItem):
+        canonical(bad)
+
+
+def test_plain_keeps_what_a_reader_could_miss() -> None:
+    value = {
+        "nan": float("nan"), "big": 2**63, "at": datetime(2026, 1, 2, tzinfo=UTC),
+        "day": date(2026, 1, 2), "raw": b"\x00\xff", "set": {2, 1}, "half": "\ud800x", 7: (1, 2),
+    }  # fmt: skip
+    assert plain(value) == {
+        "nan": "nan", "big": str(2**63), "at": "2026-01-02T00:00:00.000000Z", "day": "2026-01-02",
+        "raw": "00ff", "set": [1, 2], "half": "\ufffd\ufffd\ufffdx", "7": [1, 2],
+    }  # fmt: skip
+
+
+@given(VALUES)
+def test_plain_changes_nothing_that_is_plain(value: Any) -> None:
+    assert digest(plain(value)) == digest(value)
+
+
+@pytest.mark.parametrize("bad", [datetime(2026, 1, 2), object(), {"x": object()}])  # noqa: DTZ001
+def test_plain_refuses_what_it_would_have_to_guess(bad: Any) -> None:
+    with pytest.raises(InvalidItem):
+        plain(bad)
