@@ -1,0 +1,102 @@
+"""What needs a person now: one sentence a cause, worst first, however many controls it hits."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from dashboards.model import Attention, LakeFacts, SourceRow
+from evidence.freshness import Standing, State, Verdict
+from flows.judgement import Judged
+
+ACTIONS = {
+    "failed": "Look at the item, mend the cause, and collect again.",
+    "stale": "Redo it and let it be collected, or record why it may wait.",
+    "due": "Plan it before the date.",
+}
+
+
+def attention(judged: Judged, sources: Sequence[SourceRow], lake: LakeFacts) -> Iterator[Attention]:
+    """Failures, then sources that do not answer, then stale, missing, unsigned and due."""
+    yield from _grouped(judged, "failed", lambda v: v.failed)
+    yield from _sources(sources)
+    yield from _grouped(judged, "stale", lambda v: not v.failed and v.state is State.STALE)
+    yield from _empty(judged)
+    yield from _unsigned(judged)
+    yield from _grouped(judged, "due", lambda v: not v.failed and v.state is State.DUE)
+    if lake.untagged:
+        yield Attention(
+            "mapping", f"{lake.untagged} items speak to no control yet.",
+            "Add a rule, or accept that they are context only.",
+        )  # fmt: skip
+
+
+def _grouped(judged: Judged, severity: str, wanted: object) -> Iterator[Attention]:
+    """One sentence for one cause: the same item or the same kind for the same system."""
+    groups: dict[tuple[str, str, str], list[Verdict]] = defaultdict(list)
+    for standing in judged.standings.values():
+        if standing.standing is Standing.NOT_APPLICABLE:
+            continue
+        for verdict in standing.verdicts:
+            if wanted(verdict):  # type: ignore[operator]
+                cause = verdict.item_id if verdict.failed else verdict.evidence
+                groups[cause, verdict.system, verdict.why if not verdict.failed else ""].append(
+                    verdict
+                )
+    for verdicts in groups.values():
+        first = verdicts[0]
+        about = judged.systems.get(first.system, {}).get("name") or first.system or "Organisation"
+        spans = f"{len(verdicts)} control{'s' if len(verdicts) > 1 else ''}"
+        yield Attention(
+            severity, f"{about}: {_kind(first.evidence)}: {first.why} ({spans}).",
+            ACTIONS[severity], control=first.control, system=first.system,
+            source=first.source, item_id=first.item_id,
+        )  # fmt: skip
+
+
+def _sources(sources: Sequence[SourceRow]) -> Iterator[Attention]:
+    for source in sources:
+        if source.outcome == "complete":
+            continue
+        last = (
+            source.last_complete.strftime("%Y-%m-%d %H:%M UTC") if source.last_complete else "never"
+        )
+        why = source.error or "; ".join(source.gaps) or "no pull yet"
+        yield Attention(
+            "source", f"Source {source.source} is {source.outcome}: {why} (last complete: {last}).",
+            "Until it answers, what it should show counts as unknown: check address, key, network.",
+            source=source.source,
+        )  # fmt: skip
+
+
+def _empty(judged: Judged) -> Iterator[Attention]:
+    """Missing evidence by kind and system, so that one register fills many controls."""
+    kinds: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
+    for standing in judged.standings.values():
+        if standing.standing is not Standing.MISSING:
+            continue
+        for verdict in standing.verdicts:
+            if verdict.state is State.UNKNOWN:
+                kinds[verdict.evidence, verdict.system].append(verdict)
+    for (evidence, system), verdicts in sorted(kinds.items(), key=lambda pair: -len(pair[1])):
+        about = f" for {system}" if system else ""
+        yield Attention(
+            "missing", f"No {_kind(evidence)}{about}: {verdicts[0].why} "
+            f"({len(verdicts)} control{'s' if len(verdicts) > 1 else ''}).",
+            "Connect a source that has it, or state in an override why it is not needed.",
+            control=verdicts[0].control, system=system,
+        )  # fmt: skip
+
+
+def _unsigned(judged: Judged) -> Iterator[Attention]:
+    for control in judged.catalogue.controls:
+        standing = judged.standings[control.id]
+        if standing.standing is Standing.NEEDS_JUDGEMENT:
+            yield Attention(
+                "judgement", f"{control.number} {control.title}: {standing.why}.",
+                control.attestation_needed or "Sign, or say what is missing.", control=control.id,
+            )  # fmt: skip
+
+
+def _kind(evidence: str) -> str:
+    return evidence.replace("_", " ")

@@ -1,0 +1,169 @@
+"""Assemble the board's values from judgement and lake; the pages only draw them."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from dashboards.model import (
+    Board,
+    ControlRow,
+    ItemPage,
+    LakeFacts,
+    SourceRow,
+    SystemRow,
+    TagRow,
+)  # fmt: skip
+from evidence.errors import LakeError
+from evidence.freshness import ORGANISATION
+from flows.attention import attention
+from flows.config import Config, now
+from flows.judgement import Judged, judge_lake
+from storage.lake import Lake
+from storage.ledger import read_checkpoint
+from storage.pages import control_items, counts, item_rows, item_tags, leaf_indexes, source_health
+from storage.views import Connection, connect
+
+SHOWN_PER_CONTROL = 8
+SHOWN_IN_ALL = 600
+
+
+def build(lake: Lake, config: Config, at: datetime | None = None) -> Board:
+    """The whole board as of `at` (now, if None)."""
+    moment = at or now()
+    judged = judge_lake(lake, config, moment)
+    with connect(lake, as_of=moment, mapping_digest=judged.mapping_digest) as connection:
+        shown = control_items(connection, SHOWN_PER_CONTROL)
+        sources = _sources(connection, config)
+        needed = [v.item_id for v in judged.verdicts if v.item_id]
+        items = pages(connection, _first((*needed, *_flat(shown.values())), SHOWN_IN_ALL))
+        facts = _lake_facts(connection, lake, judged)
+    return Board(
+        organisation=config.organisation,
+        as_of=moment,
+        built_at=now(),
+        controls=tuple(_controls(judged, config)),
+        systems=tuple(_systems(judged)),
+        sources=sources,
+        attention=tuple(attention(judged, sources, facts)),
+        lake=facts,
+        evidence={control: tuple(ids) for control, ids in shown.items()},
+        items=items,
+    )
+
+
+def pages(connection: Connection, ids: Iterable[str]) -> dict[str, ItemPage]:
+    """The item pages of these ids, with their tags and their places in the ledger."""
+    wanted = list(ids)
+    tags: dict[str, list[TagRow]] = defaultdict(list)
+    for row in item_tags(connection, wanted):
+        tags[row.pop("item_id")].append(TagRow(**row))
+    leaves = leaf_indexes(connection, wanted)
+    return {
+        row["item_id"]: ItemPage(
+            **row | {"payload": _pretty(row["payload"])},
+            tags=tuple(tags[row["item_id"]]),
+            leaf_index=leaves.get(row["item_id"]),
+        )
+        for row in item_rows(connection, wanted)
+    }
+
+
+def page(lake: Lake, item_id: str) -> ItemPage | None:
+    """One item, whether or not the board shows it; None if it is not in the lake."""
+    with connect(lake, mapping_digest=_mapping_digest()) as connection:
+        return pages(connection, [item_id]).get(item_id)
+
+
+def _mapping_digest() -> str:
+    from mappings.rules import load_rules
+
+    return load_rules().digest
+
+
+def _pretty(payload: str) -> str:
+    return json.dumps(json.loads(payload), indent=2, ensure_ascii=False, sort_keys=True)
+
+
+def _first(ids: Iterable[str], most: int) -> list[str]:
+    return list(dict.fromkeys(ids))[:most]
+
+
+def _flat(lists: Iterable[Iterable[str]]) -> Iterator[str]:
+    return (value for values in lists for value in values)
+
+
+def _controls(judged: Judged, config: Config) -> Iterator[ControlRow]:
+    overrides: dict[str, list[str]] = defaultdict(list)
+    for change in config.overrides:
+        what = "not asked" if not change.applies else f"age limit {change.max_age}"
+        overrides[change.control].append(f"{change.evidence}: {what}, because {change.reason}")
+    for control in judged.catalogue.controls:
+        yield ControlRow(
+            control=control.id,
+            framework=control.id.partition(":")[0],
+            number=control.number,
+            title=control.title,
+            group=control.group_title,
+            summary=control.summary,
+            standing=judged.standings[control.id],
+            attestation_needed=control.attestation_needed,
+            owner=str(judged.soa.get(control.number, {}).get("owner") or ""),
+            overrides=tuple(overrides[control.id]),
+        )
+
+
+def _systems(judged: Judged) -> Iterator[SystemRow]:
+    yield SystemRow(ORGANISATION, "Organisation")
+    for system, row in judged.systems.items():
+        yield SystemRow(
+            system=system,
+            name=str(row.get("name") or system),
+            owner=str(row.get("owner") or ""),
+            risk_class=str(row.get("risk_class") or ""),
+            stage=str(row.get("stage") or ""),
+        )
+
+
+def _sources(connection: Connection, config: Config) -> tuple[SourceRow, ...]:
+    """Every configured source, also one that never ran, and every source that once landed."""
+    seen: Mapping[str, dict[str, Any]] = source_health(connection)
+    configured = {source.name: source.uses for source in config.sources}
+    names = [*configured, *(name for name in seen if name not in configured)]
+    return tuple(_source(name, configured.get(name, ""), seen.get(name)) for name in names)
+
+
+def _source(name: str, uses: str, row: dict[str, Any] | None) -> SourceRow:
+    if row is None:
+        return SourceRow(name, uses, "never ran", None, None, 0)
+    gaps = json.loads(row["gaps"] or "[]")
+    return SourceRow(
+        source=name,
+        collector=uses or f"{row['collector']} (no longer configured)",
+        outcome=row["outcome"],
+        last_attempt=row["last_attempt"],
+        last_complete=row["last_complete"],
+        items=row["items"],
+        error=row["error"] or "",
+        gaps=tuple(f"{gap['what']}: {gap['why']}" for gap in gaps),
+    )
+
+
+def _lake_facts(connection: Connection, lake: Lake, judged: Judged) -> LakeFacts:
+    number, untagged = counts(connection)
+    try:
+        sealed = read_checkpoint(lake)
+    except LakeError:
+        sealed = None
+    return LakeFacts(
+        items=number,
+        version=lake.version,
+        ledger_size=sealed.size if sealed else None,
+        ledger_root=sealed.root.hex() if sealed else "",
+        ledger_origin=sealed.origin if sealed else "",
+        untagged=untagged,
+        mapping_digest=judged.mapping_digest,
+    )

@@ -1,0 +1,47 @@
+"""Is the configuration right, and does every source answer? All mistakes are told in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from evidence.errors import HeadwaterError
+from flows.config import Config, Source, load, now
+from mappings.catalogue import load_catalogue
+from mappings.rules import load_rules
+from storage.keys import load_key
+from storage.lake import Lake
+
+
+def check_all(file: Path, say: Callable[[str], None]) -> int:
+    """Check everything and say a line for each; 0 if all is well, else 1. Raises ConfigError."""
+    config = load(file)
+    say(f"ok      {config.file}: {len(config.sources)} sources")
+    checks = [
+        ("mapping", lambda: _mapping(config)),
+        ("lake", lambda: f"{Lake.open(config.lake, clock=now).version} versions"),
+        ("key", lambda: load_key(config.key, origin=config.origin).origin),
+        *((f"source {source.name}", _probe(source)) for source in config.sources),
+    ]
+    return max(_told(name, ask, say) for name, ask in checks)
+
+
+def _told(name: str, ask: Callable[[], str], say: Callable[[str], None]) -> int:
+    try:
+        say(f"ok      {name}: {ask()}")
+    except HeadwaterError as error:
+        word = type(error).__name__.removeprefix("Source").removesuffix("Error").lower()
+        say(f"{word:<7} {name}: {error}")
+        return 1
+    return 0
+
+
+def _mapping(config: Config) -> str:
+    catalogue, rules = load_catalogue(), load_rules()
+    expected = catalogue.expectations(config.overrides)
+    counted = f"{len(catalogue.controls)} controls, {len(expected)} expectations"
+    return f"{counted}, digest {rules.digest[:16]}"
+
+
+def _probe(source: Source) -> Callable[[], str]:
+    return lambda: str(source.collector(now).probe())

@@ -1,0 +1,220 @@
+"""The one console script: each verb brings its own imports, so that help comes at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from evidence.errors import ConfigError, HeadwaterError, VerificationFailed
+from evidence.times import parse
+
+TELEMETRY_OFF = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GX_ANALYTICS_ENABLED": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+}
+
+app = typer.Typer(
+    name="headwater", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Keep ISO/IEC 42001 evidence collected, tagged, provable and fresh.",
+)  # fmt: skip
+
+ConfigFile = Annotated[
+    Path, typer.Option("--config", "-c", envvar="HEADWATER_CONFIG", help="The configuration file.")
+]
+AsOf = Annotated[
+    str, typer.Option("--as-of", help="A past moment with a zone, such as 2026-11-01T00:00:00Z.")
+]
+DEFAULT = Path("headwater.toml")
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="An empty or new folder.")] = Path(),
+    name: Annotated[str, typer.Option(help="The organisation's name.")] = "Your organisation",
+) -> None:
+    """Write a first headwater.toml with a key and an empty lake."""
+    from flows.setup import initialise
+
+    for line in initialise(folder, name):
+        typer.echo(line)
+
+
+@app.command()
+def check(config: ConfigFile = DEFAULT) -> None:
+    """Check the configuration and ask every source whether it answers; all mistakes at once."""
+    from flows.check import check_all
+
+    raise typer.Exit(check_all(config, typer.echo))
+
+
+@app.command()
+def collect(
+    sources: Annotated[list[str] | None, typer.Argument(help="Sources; all if none.")] = None,
+    config: ConfigFile = DEFAULT,
+    direct: Annotated[
+        bool, typer.Option("--direct", help="Without Prefect: no retries, no run history.")
+    ] = False,
+) -> None:
+    """Pull the sources, land what is new, tag and seal it."""
+    from flows.run import collect_now
+
+    raise typer.Exit(collect_now(config, sources or [], direct=direct))
+
+
+@app.command()
+def freshness(config: ConfigFile = DEFAULT) -> None:
+    """Run the freshness flow once: judge everything as of now and keep what changed."""
+    from flows.run import judge_now
+
+    raise typer.Exit(judge_now(config))
+
+
+@app.command()
+def status(
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+    fail_on: Annotated[
+        str, typer.Option(help="Exit 3 if any control is: failed, stale or missing.")
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Say where the controls stand and what needs a person now."""
+    from flows.status import show
+
+    raise typer.Exit(show(config, _moment(as_of), fail_on=fail_on, as_json=json))
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT over the documented views.")],
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+    form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+) -> None:
+    """Ask the lake in SQL: read-only, no files, no network."""
+    from flows.query import run
+
+    raise typer.Exit(run(config, sql, _moment(as_of), form))
+
+
+@app.command()
+def explain(
+    what: Annotated[
+        str, typer.Argument(metavar="ID", help="An item id (or its start) or control.")
+    ],
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Say why an item speaks to its controls, or what a control has and lacks."""
+    from flows.explain import explain as tell
+
+    raise typer.Exit(tell(config, what, typer.echo))
+
+
+@app.command()
+def verify(config: ConfigFile = DEFAULT) -> None:
+    """Recompute every digest and the ledger, and compare with what was signed."""
+    from flows.verify import run
+
+    raise typer.Exit(run(config, typer.echo))
+
+
+@app.command()
+def serve(config: ConfigFile = DEFAULT) -> None:
+    """Keep the schedules of all sources and of freshness on this machine."""
+    from flows.serve import serve_all
+
+    serve_all(config)
+
+
+@app.command()
+def dashboard(
+    config: ConfigFile = DEFAULT,
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8042,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write one static file and stop.")
+    ] = None,
+    as_of: AsOf = "",
+    open_loopback: Annotated[
+        bool, typer.Option(help="Answer on this machine without a token.")
+    ] = False,
+) -> None:
+    """Show the board: served on a loopback address, or written as one static file.
+
+    Refuses to serve without HEADWATER_BOARD_TOKEN in the environment or --open-loopback.
+    """
+    from flows.show import show_board
+
+    raise typer.Exit(show_board(config, port, output, _moment(as_of), open_loopback))
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the company is built.")] = Path(
+        "demo-company"
+    ),
+    port: Annotated[int, typer.Option(help="Of the board; 0 takes a free one.")] = 8042,
+    serve: Annotated[
+        bool | None, typer.Option(help="Serve the board; by default only in a terminal.")
+    ] = None,
+) -> None:
+    """Build a small real company, collect, judge, and show its board. No account, no network."""
+    from flows.demonstrate import demonstrate
+
+    watching = sys.stdout.isatty() and os.environ.get("CI", "") in ("", "false")
+    raise typer.Exit(demonstrate(folder, port, watching if serve is None else serve))
+
+
+def _moment(text: str) -> datetime | None:
+    return parse(text, what="--as-of") if text else None
+
+
+def main() -> None:
+    """Run a verb; a known error is one clear message and exit code 1, 2 for configuration."""
+    _same_rooms()
+    for name, value in TELEMETRY_OFF.items():
+        os.environ.setdefault(name, value)
+    try:
+        app()
+    except ConfigError as error:
+        _complain(error.mistakes, 2)
+    except VerificationFailed as error:
+        _complain(error.findings, 1)
+    except HeadwaterError as error:
+        _complain((str(error),), 1)
+
+
+def _complain(sentences: tuple[str, ...], code: int) -> None:
+    for sentence in sentences:
+        typer.echo(f"headwater: {_clean(sentence)}", err=True)
+    sys.exit(code)
+
+
+def _clean(text: str) -> str:
+    """What a source wrote may not steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _same_rooms() -> None:
+    """Another package called `storage` or `flows` on the path would be run in our name."""
+    import importlib.util
+
+    home = Path(__file__).resolve().parent.parent
+    for room in ("collectors", "dashboards", "evidence", "flows", "mappings", "storage"):
+        spec: Any = importlib.util.find_spec(room)
+        where = Path(spec.origin).resolve().parent.parent if spec and spec.origin else None
+        if where != home:
+            sys.exit(f"headwater: the package {room!r} comes from {where}, not from {home}")
+
+
+if __name__ == "__main__":
+    main()

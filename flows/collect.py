@@ -1,0 +1,97 @@
+"""The flow that pulls: each source a task of its own, and what landed is tagged and sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from prefect.tasks import exponential_backoff
+from prefect.utilities.annotations import unmapped
+
+from evidence.errors import HeadwaterError, LakeConflict, SourceBusy
+from evidence.runs import PullOutcome
+from flows.config import FILE, load, now
+from flows.follow import follow
+from flows.pull import Attempt, attempt
+from flows.report import pull_rows
+from storage.lake import Lake
+
+
+def _patience_helps(task: Any, task_run: Any, state: State[Any]) -> bool:  # noqa: ARG001
+    """Only what may heal by waiting is tried again: a busy source, or another run's landing."""
+    try:
+        state.result()
+    except (SourceBusy, LakeConflict):
+        return True
+    except Exception:  # noqa: BLE001  whatever else it is, waiting does not mend it
+        return False
+    return False
+
+
+@task(
+    task_run_name="pull {name}",
+    retries=2,
+    retry_delay_seconds=exponential_backoff(backoff_factor=5),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=_patience_helps,
+    timeout_seconds=3600,
+    persist_result=False,
+)
+def pull(config: str, name: str) -> Attempt:
+    """One source. A source that did not answer raises its own error, after its record landed."""
+    settings = load(Path(config))
+    source = next(source for source in settings.sources if source.name == name)
+    done = attempt(Lake.open(settings.lake, clock=now), source, now)
+    logger = get_run_logger()
+    logger.info("%s: %s, %d new items", name, done.pull.outcome, done.new)
+    for gap in done.pull.facts.gaps:
+        logger.warning("%s: not examined: %s: %s", name, gap.what, gap.why)
+    if done.error is not None:
+        raise done.error
+    return done
+
+
+@flow(name="collect", validate_parameters=True)
+def collect(config: str = FILE, sources: Sequence[str] = ()) -> State[Any]:
+    """Pull the named sources (all, if none is named), then tag and seal what landed.
+
+    One dead source does not stop the others, and the flow's state says which one died.
+    """
+    settings = load(Path(config))
+    names = [source.name for source in settings.sources if not sources or source.name in sources]
+    unknown = sorted(set(sources) - {source.name for source in settings.sources})
+    if unknown:
+        return Failed(message=f"no source is named {', '.join(unknown)} in {settings.file}")
+    futures = pull.map(unmapped(str(settings.file)), names)
+    ended = {name: _result(future) for name, future in zip(names, futures, strict=True)}
+    followed = follow(Lake.open(settings.lake, clock=now), settings)
+    create_table_artifact(
+        pull_rows(ended), key="headwater-collected", description=followed.sentence
+    )
+    return _verdict(ended)
+
+
+def _result(future: Any) -> Attempt | BaseException:
+    future.wait()
+    outcome: Attempt | BaseException = future.state.result(raise_on_failure=False)
+    return outcome
+
+
+def _verdict(ended: dict[str, Attempt | BaseException]) -> State[Any]:
+    """Completed when every pull was; otherwise failed, with each source's own sentence."""
+    bad = {name: _why(end) for name, end in ended.items() if _why(end)}
+    if not bad:
+        return Completed(message=f"{len(ended)} of {len(ended)} sources complete")
+    told = "; ".join(f"{name}: {why}" for name, why in bad.items())
+    return Failed(message=f"{len(bad)} of {len(ended)} sources not complete: {told}")
+
+
+def _why(end: Attempt | BaseException) -> str:
+    if isinstance(end, Attempt):
+        return "" if end.pull.outcome is PullOutcome.COMPLETE else f"{end.pull.outcome}"
+    return str(end) if isinstance(end, HeadwaterError) else f"{type(end).__name__}: {end}"

@@ -1,0 +1,74 @@
+"""Say why: which rules speak for an item, or what a control asks for and what it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from evidence.errors import ConfigError, LakeError
+from flows.config import Config, load, now
+from flows.judgement import NAMESPACE, judge_lake
+from flows.query import printable
+from mappings.catalogue import Control, load_catalogue
+from mappings.rules import load_rules
+from storage.lake import Lake
+from storage.pages import find_items
+from storage.views import connect
+
+Say = Callable[[str], None]
+
+
+def explain(file: Path, what: str, say: Say) -> int:
+    """Explain a control (`A.6.2.4`, `iso42001:5.2`) or an item (id, or at least 6 signs of it)."""
+    config = load(file)
+    control = next((c for c in load_catalogue().controls if what in (c.id, c.number)), None)
+    safe = lambda line: say(printable(line))  # noqa: E731
+    if control is not None:
+        _control(config, control, safe)
+    else:
+        _item(config, what, safe)
+    return 0
+
+
+def _item(config: Config, what: str, say: Say) -> None:
+    row = _row(config, what)
+    say(f"{row['item_id']}\n  {row['title']}\n  {row['kind']} · {row['change']} · {row['outcome']}")
+    say(f"  source {row['source']}, system {row['system'] or 'organisation'}, {row['subject']}")
+    for name in ("observed_from", "observed_to", "collected_at", "landed_at"):
+        say(f"  {name:<14}{row[name].isoformat()}")
+    told = load_rules().explain(row)
+    say("speaks to:" if told.matched else "speaks to no control")
+    for match in told.matched:
+        say(f"  {match.rule} as {match.evidence}: {', '.join(match.controls)}\n    {match.why}")
+    for miss in told.near_misses:
+        say(f"not by {miss.rule}: {miss.why}")
+
+
+def _row(config: Config, what: str) -> dict[str, Any]:
+    if len(what) < 6:
+        raise ConfigError(f"{what!r} is no control; an item id needs at least 6 signs")
+    with connect(Lake.open(config.lake, clock=now)) as connection:
+        rows = find_items(connection, what)
+    if not rows:
+        raise LakeError(f"no item's id begins with {what!r}, and no control has that number")
+    if len(rows) > 1:
+        ids = ", ".join(row["item_id"][:16] for row in rows)
+        raise LakeError(f"{what!r} fits more than one item: {ids} …")
+    return rows[0]
+
+
+def _control(config: Config, control: Control, say: Say) -> None:
+    judged = judge_lake(Lake.open(config.lake, clock=now), config, now())
+    found = judged.standings[control.id]
+    say(f"{control.id} {control.title}\n  {control.summary}")
+    say(f"stands: {found.standing}: {found.why} ({found.in_date} of {found.expected} in date)")
+    for verdict in found.verdicts:
+        state = "failed" if verdict.failed else verdict.state
+        about = verdict.system or "organisation"
+        say(f"  {state:<10}{verdict.evidence} · {about}: {verdict.why}")
+    if control.attestation_needed:
+        say(f"  a person:  {control.attestation_needed}")
+    for change in config.overrides:
+        if change.control in (control.id, control.id.removeprefix(NAMESPACE)):
+            say(f"  override:  {change.evidence}: {change.reason}")

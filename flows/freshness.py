@@ -1,0 +1,43 @@
+"""The flow that judges, on its own schedule: a dead collector cannot silence its own alarm."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from evidence.freshness import Standing
+from flows.config import FILE, load, now
+from flows.follow import follow
+from flows.judgement import Judged, judge_lake
+from flows.record import record
+from flows.report import verdict_rows
+from storage.lake import Lake
+
+
+@flow(name="freshness", validate_parameters=True)
+def freshness(config: str = FILE) -> State[Any]:
+    """Judge every expectation as of now, keep what changed, and show the table."""
+    settings = load(Path(config))
+    lake = Lake.open(settings.lake, clock=now)
+    follow(lake, settings)
+    judged = judge_lake(lake, settings, now())
+    changed = record(lake, judged)
+    poor = [v for v in judged.verdicts if v.failed or not v.in_date]
+    create_table_artifact(
+        verdict_rows(poor), key="headwater-freshness", description=headline(judged)
+    )
+    create_markdown_artifact(f"{headline(judged)}\n", key="headwater-headline")
+    return Completed(message=f"{headline(judged)}; {changed} verdicts changed")
+
+
+def headline(judged: Judged) -> str:
+    """How many controls stand where, in words, with the denominator."""
+    counts = Counter(standing.standing for standing in judged.standings.values())
+    told = ", ".join(f"{counts[word]} {word.value}" for word in Standing if counts[word])
+    return f"Of {len(judged.standings)} clauses and controls: {told}"

@@ -1,0 +1,146 @@
+"""Bring catalogue, registers and lake together and judge them, as of one moment."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from evidence.errors import InvalidItem
+from evidence.freshness import (
+    ORGANISATION,
+    Attestation,
+    ControlStanding,
+    Expectation,
+    Scope,
+    Sighting,
+    Verdict,
+    judge,
+    stand,
+)  # fmt: skip
+from evidence.model import ControlId
+from evidence.times import parse
+from flows.config import Config
+from mappings.catalogue import Catalogue, load_catalogue
+from mappings.rules import load_rules
+from storage.lake import Lake
+from storage.views import Connection, connect, records, seen_systems, sightings
+
+NO_SYSTEM = "(no AI system is registered)"
+NAMESPACE = "iso42001:"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All verdicts and standings as of `at`, with the registers they were judged by."""
+
+    at: datetime
+    catalogue: Catalogue
+    mapping_digest: str
+    systems: Mapping[str, Mapping[str, Any]]
+    soa: Mapping[str, Mapping[str, Any]]
+    standings: Mapping[ControlId, ControlStanding]
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Every verdict of every control, in catalogue order."""
+        return tuple(v for standing in self.standings.values() for v in standing.verdicts)
+
+
+def judge_lake(lake: Lake, config: Config, at: datetime) -> Judged:
+    """Judge every control of the catalogue as of `at`, from what had landed by then."""
+    catalogue, rules = load_catalogue(), load_rules()
+    expected = catalogue.expectations(config.overrides)
+    with connect(lake, as_of=at, mapping_digest=rules.digest) as connection:
+        systems = _systems(connection)
+        soa = {row["id"]: row for row in records(connection, "soa")}
+        attestations = _attestations(connection, at)
+        seen = sightings(connection, at)
+    return Judged(
+        at, catalogue, rules.digest, systems, soa,
+        _standings(catalogue, expected, systems, soa, attestations, seen, at),
+    )  # fmt: skip
+
+
+def _systems(connection: Connection) -> dict[str, dict[str, Any]]:
+    """The inventory, and every system that evidence names although the inventory does not."""
+    inventory = {str(row["id"]): row for row in records(connection, "ai_inventory")}
+    seen = {name: {"id": name, "name": name} for name in seen_systems(connection)}
+    return seen | inventory
+
+
+def _standings(
+    catalogue: Catalogue,
+    expected: Sequence[Expectation],
+    systems: Mapping[str, Any],
+    soa: Mapping[str, Mapping[str, Any]],
+    attestations: Mapping[ControlId, Attestation],
+    seen: Mapping[tuple[str, str, str], Sighting],
+    at: datetime,
+) -> dict[ControlId, ControlStanding]:
+    wanted: dict[ControlId, list[Expectation]] = defaultdict(list)
+    for expectation in expected:
+        wanted[expectation.control].append(expectation)
+    return {
+        control.id: stand(
+            control.id,
+            [v for want in wanted[control.id] for v in _verdicts(want, systems, seen, at)],
+            at,
+            attestation=attestations.get(control.id),
+            attestation_needed=bool(control.attestation_needed),
+            excluded=_excluded(soa.get(control.number)),
+        )
+        for control in catalogue.controls
+    }
+
+
+def _verdicts(
+    want: Expectation,
+    systems: Mapping[str, Any],
+    seen: Mapping[tuple[str, str, str], Sighting],
+    at: datetime,
+) -> Iterator[Verdict]:
+    """One verdict for the organisation, or one for each system; none registered is one unknown."""
+    if want.scope is Scope.ORGANISATION:
+        yield judge(want, ORGANISATION, seen.get((want.control, want.evidence, ORGANISATION)), at)
+        return
+    for system in systems or (NO_SYSTEM,):
+        yield judge(want, system, seen.get((want.control, want.evidence, system)), at)
+
+
+def _excluded(row: Mapping[str, Any] | None) -> str:
+    """The reason for leaving a control out; an exclusion without a reason excludes nothing."""
+    if row is None or row.get("applicable") is not False:
+        return ""
+    return str(row.get("reason") or "").strip()
+
+
+def _attestations(connection: Connection, at: datetime) -> dict[ControlId, Attestation]:
+    """The statement that lasts longest for each control, of those already made."""
+    found: dict[ControlId, Attestation] = {}
+    for row in records(connection, "attestations"):
+        made = _attestation(row)
+        if made is None or made.at > at:
+            continue
+        known = found.get(made.control)
+        if known is None or known.until < made.until:
+            found[made.control] = made
+    return found
+
+
+def _attestation(row: Mapping[str, Any]) -> Attestation | None:
+    """None for a statement whose times cannot be read: it then counts for nothing."""
+    try:
+        return Attestation(
+            ControlId(NAMESPACE + str(row["control"])), str(row["by"]),
+            _moment(row["at"]), _moment(row["until"]), str(row.get("item_id", "")),
+        )  # fmt: skip
+    except (KeyError, InvalidItem):
+        return None
+
+
+def _moment(value: object) -> datetime:
+    text = str(value)
+    return parse(text if "T" in text else f"{text}T00:00:00Z")

@@ -1,0 +1,173 @@
+"""One attempt at one source, from bookmark to landed pull record; Prefect is not needed for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from collectors.base import Collector
+from evidence.canonical import plain
+from evidence.errors import InvalidItem, SourceBroken, SourceBusy, SourceError, SourceRefused
+from evidence.model import Batch, Cursor
+from evidence.runs import Pull, PullFacts, PullOutcome
+from evidence.secret import Secret
+from flows.config import Source
+from storage.lake import Bookmark, Lake
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of one attempt: the record that landed, how many rows were new, and the error."""
+
+    pull: Pull
+    new: int
+    known: int
+    error: SourceError | None = None
+
+
+def attempt(lake: Lake, source: Source, clock: Callable[[], datetime]) -> Attempt:
+    """Pull one source and land what came, batch by batch, with the record of the pull.
+
+    An error of the source is returned, not raised, after its record has landed: the record is
+    evidence too. Raises LakeConflict when another run landed for this source meanwhile, LakeError
+    when the lake cannot be written, ConfigError when the collector cannot be built.
+    """
+    return _Run(lake, source, clock, source.collector(clock)).run()
+
+
+@dataclass(slots=True)
+class _Run:
+    lake: Lake
+    source: Source
+    clock: Callable[[], datetime]
+    collector: Collector
+    pull_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    facts: PullFacts = field(default_factory=PullFacts)
+    items: int = 0
+    new: int = 0
+    known: int = 0
+    pending: Batch | None = None
+
+    def run(self) -> Attempt:
+        started = self.clock()
+        bookmark = before = self.lake.bookmark(self.source.name)
+        error: SourceError | None = None
+        try:
+            for batch in self.collector.collect(before.cursor):
+                bookmark = self._keep(batch, bookmark)
+        except SourceError as raised:
+            error = raised
+        except Exception as raised:  # noqa: BLE001  a collector may be a stranger's: its slip is a fact too
+            error = _slip(raised)
+        pull = self._record(started, before.cursor, error)
+        self._land(self.pending, bookmark, pull)
+        return Attempt(pull, self.new, self.known, error)
+
+    def _keep(self, batch: Batch, bookmark: Bookmark) -> Bookmark:
+        """Hold the newest batch back, so that the last one lands with the pull's record."""
+        if self.pending is not None:
+            bookmark = self._land(self.pending, bookmark, None)
+        self.pending = batch
+        self.facts = self.facts + batch.facts
+        self.items += len(batch.items)
+        return bookmark
+
+    def _land(self, batch: Batch | None, bookmark: Bookmark, pull: Pull | None) -> Bookmark:
+        landed = self.lake.land(
+            self.source.name,
+            batch.items if batch else (),
+            bookmark=bookmark,
+            cursor=batch.cursor if batch else bookmark.cursor,
+            pull_id=self.pull_id,
+            pull=pull,
+        )
+        self.new += landed.new
+        self.known += landed.known
+        return landed.bookmark
+
+    def _record(self, started: datetime, before: Cursor | None, error: SourceError | None) -> Pull:
+        after = self.pending.cursor if self.pending else before
+        return Pull(
+            pull_id=self.pull_id,
+            source=self.source.name,
+            collector=self.source.uses,
+            started_at=started,
+            finished_at=self.clock(),
+            outcome=outcome(self.facts, error, whole=self.pending is not None),
+            facts=self.facts,
+            items=self.items,
+            settings=settings(self.collector),
+            error=_sentence(error),
+            code_version=code_version(),
+            cursor_before=_short(before),
+            cursor_after=_short(after),
+        )
+
+
+def outcome(facts: PullFacts, error: SourceError | None, *, whole: bool) -> PullOutcome:
+    """Complete only when the collector ended by itself with nothing left out."""
+    if isinstance(error, SourceBusy):
+        return PullOutcome.BUSY
+    if isinstance(error, SourceRefused):
+        return PullOutcome.REFUSED
+    if error is not None or not whole:
+        return PullOutcome.BROKEN
+    return PullOutcome.PARTIAL if facts.gaps or facts.shortfall() else PullOutcome.COMPLETE
+
+
+def _slip(raised: Exception) -> SourceBroken:
+    kind = "not evidence" if isinstance(raised, InvalidItem) else type(raised).__name__
+    error = SourceBroken(f"the collector stopped: {kind}: {raised}")
+    error.__cause__ = raised
+    return error
+
+
+def _sentence(error: SourceError | None) -> str:
+    if error is None:
+        return ""
+    return f"{error} ({error.what})" if error.what else str(error)
+
+
+def settings(collector: Any) -> dict[str, Any]:
+    """The collector's settings as JSON-like values, without secrets and without the clock."""
+    given = {f.name: getattr(collector, f.name) for f in dataclasses.fields(collector)}
+    return {
+        name: "(secret)" if isinstance(value, Secret) else _plain(value)
+        for name, value in given.items()
+        if name not in {"clock", "source"}
+    }
+
+
+def _plain(value: object) -> object:
+    try:
+        return plain(value)
+    except InvalidItem:
+        return str(value)
+
+
+def _short(cursor: Cursor | None) -> str:
+    """Enough of a cursor to recognise it; the whole lies in the commit."""
+    return "" if cursor is None else cursor.value[:200]
+
+
+@cache
+def code_version() -> str:
+    """Headwater's version and, in a checkout, the commit, marked when files differ from it."""
+    root = Path(__file__).resolve().parent.parent
+    base = version("headwater")
+    try:
+        shown = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude", "*"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return base
+    return f"{base}+{shown.stdout.strip()}"

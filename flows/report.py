@@ -1,0 +1,55 @@
+"""Rows for people: what a collection brought and how fresh things are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from evidence.errors import SourceError
+from evidence.freshness import Verdict
+from evidence.times import stamp
+from flows.pull import Attempt
+
+
+def pull_rows(ended: Mapping[str, Attempt | BaseException]) -> list[dict[str, object]]:
+    """One row a source: how it ended, what was new, what was not examined."""
+    return [_row(name, end) for name, end in ended.items()]
+
+
+def _row(name: str, end: Attempt | BaseException) -> dict[str, object]:
+    if isinstance(end, Attempt):
+        facts = end.pull.facts
+        return {
+            "source": name,
+            "outcome": end.pull.outcome.value,
+            "new": end.new,
+            "known": end.known,
+            "pages": facts.pages,
+            "received": facts.received,
+            "promised": "" if facts.promised is None else facts.promised,
+            "note": "; ".join(f"{gap.what}: {gap.why}" for gap in facts.gaps) or _error(end),
+        }
+    word = type(end).__name__.removeprefix("Source").lower() if _known(end) else "broken"
+    return {"source": name, "outcome": word, "new": 0, "known": 0, "note": str(end)}
+
+
+def _error(end: Attempt) -> str:
+    return "" if end.error is None else str(end.error)
+
+
+def _known(end: BaseException) -> bool:
+    return isinstance(end, SourceError)
+
+
+def verdict_rows(verdicts: Sequence[Verdict]) -> list[dict[str, object]]:
+    """One row a verdict, as text, worst first as given."""
+    return [
+        {
+            "control": verdict.control,
+            "evidence": verdict.evidence,
+            "system": verdict.system or "organisation",
+            "state": "failed" if verdict.failed else verdict.state.value,
+            "fresh until": stamp(verdict.fresh_until) if verdict.fresh_until else "",
+            "why": verdict.why,
+        }
+        for verdict in verdicts
+    ]

@@ -1,0 +1,81 @@
+"""Run a flow once from the terminal, through Prefect or directly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from evidence.errors import ConfigError, LakeConflict
+from evidence.runs import PullOutcome
+from flows.config import Config, load, now
+from flows.pull import Attempt, attempt
+from flows.report import pull_rows
+from storage.lake import Lake
+
+TRIES = 5
+
+
+def collect_now(file: Path, sources: Sequence[str], *, direct: bool) -> int:
+    """Pull once; 0 if every source was complete, else 1."""
+    config = load(file)
+    unknown = sorted(set(sources) - {source.name for source in config.sources})
+    if unknown:
+        raise ConfigError(f"{config.file}: no source is named {', '.join(unknown)}")
+    if direct:
+        return collect_direct(config, sources)
+    from flows.collect import collect
+
+    state = collect(str(config.file), list(sources), return_state=True)
+    Console().print(escape(state.message or ""))
+    return 0 if state.is_completed() else 1
+
+
+def collect_direct(config: Config, sources: Sequence[str] = ()) -> int:
+    """The same pulls one after the other in this process, without Prefect."""
+    from flows.follow import follow
+
+    lake = Lake.open(config.lake, clock=now)
+    wanted = [source for source in config.sources if not sources or source.name in sources]
+    with Console(stderr=True).status("collecting …") as status:
+        ended: dict[str, Attempt] = {}
+        for source in wanted:
+            status.update(f"collecting {source.name} …")
+            ended[source.name] = _patient(lambda source=source: attempt(lake, source, now))
+        status.update("tagging and sealing …")
+        sentence = follow(lake, config).sentence
+    show_pulls(ended)
+    Console().print(escape(sentence))
+    return max((end.pull.outcome is not PullOutcome.COMPLETE for end in ended.values()), default=0)
+
+
+def _patient(ask: Any) -> Attempt:
+    """Another run for the same source may land first: read its cursor and go on from there."""
+    for left in reversed(range(TRIES)):
+        try:
+            return ask()  # type: ignore[no-any-return]
+        except LakeConflict:
+            if not left:
+                raise
+    raise AssertionError("unreachable")
+
+
+def show_pulls(ended: Mapping[str, Attempt | BaseException]) -> None:
+    """The table of what a collection brought, on the terminal."""
+    table = Table("source", "outcome", "new", "known", "pages", "received", "note")
+    for row in pull_rows(ended):
+        table.add_row(*(escape(str(row.get(str(column.header), ""))) for column in table.columns))
+    Console().print(table)
+
+
+def judge_now(file: Path) -> int:
+    """Run the freshness flow once; 0 when it completed, whatever it found."""
+    from flows.freshness import freshness
+
+    state = freshness(str(load(file).file), return_state=True)
+    Console().print(escape(state.message or ""))
+    return 0 if state.is_completed() else 1

@@ -1,0 +1,67 @@
+"""Keep all schedules on one machine: a Prefect server if none is there, and the served flows."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from evidence.errors import ConfigError
+from flows.config import load
+
+START_SECONDS = 180
+
+
+def serve_all(file: Path) -> None:
+    """Serve until stopped; every source has its own deployment and never overlaps itself."""
+    config = load(file)
+    if not config.sources:
+        raise ConfigError(f"{config.file}: nothing to schedule: add a [[source]]")
+    with _server():
+        from flows.deployments import serve_deployments
+
+        serve_deployments(config)
+
+
+@contextlib.contextmanager
+def _server() -> Iterator[None]:
+    """The Prefect server that PREFECT_API_URL names, or one of our own for as long as we run."""
+    if os.environ.get("PREFECT_API_URL"):
+        yield
+        return
+    port = free_port()
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    server = subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL)
+    try:
+        os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+        _wait(server, os.environ["PREFECT_API_URL"])
+        yield
+    finally:
+        server.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(20)
+        server.kill()
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(server: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise ConfigError(f"the Prefect server ended at once (exit code {server.returncode})")
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=2):
+            return
+        time.sleep(0.3)
+    raise ConfigError(f"the Prefect server did not answer within {START_SECONDS} s")

@@ -1,0 +1,61 @@
+"""Make a new home: configuration, signing key, empty lake. What is there already stays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from flows.config import FILE, load, now
+from storage.keys import make_key
+from storage.lake import Lake
+
+STARTER = """\
+# Headwater's configuration. Paths are relative to this file; docs/config.md explains every key.
+
+[organisation]
+name = {name}
+
+[lake]
+path = "lake"
+
+[ledger]
+key = "keys/ledger.key"           # signs what landed: keep it off the machines that collect
+witness = "witness/checkpoint"    # a copy of the last seal, outside the lake: better elsewhere
+
+[freshness]
+schedule = "*/30 * * * *"
+
+# One table a source. `headwater check` tells every mistake at once.
+# [[source]]
+# name = "registers"
+# uses = "collectors.git_registers:GitRegisters"
+# schedule = "0 * * * *"
+# repository = "../governance"
+"""
+
+
+def initialise(folder: Path, name: str) -> Iterator[str]:
+    """Write what is missing in `folder`; yields one line for each thing done or kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / FILE
+    if file.exists():
+        yield f"kept    {file}"
+    else:
+        file.write_text(STARTER.format(name=json.dumps(name, ensure_ascii=False)), encoding="utf-8")
+        yield f"written {file}"
+    config = load(file)
+    yield from prepare(config.key, config.lake, config.origin)
+    yield f"next    add a [[source]] to {file}, then: headwater check -c {file}"
+
+
+def prepare(key: Path, lake: Path, origin: str) -> Iterator[str]:
+    """Signing key and lake, made where they are missing."""
+    if key.exists():
+        yield f"kept    {key}"
+    else:
+        public = make_key(key, origin=origin)
+        yield f"written {key} (its public half, for auditors: {public})"
+    existed = lake.exists()
+    Lake.create(lake, clock=now)
+    yield f"{'kept   ' if existed else 'written'} {lake}"

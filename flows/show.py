@@ -1,0 +1,47 @@
+"""Show the board: served on a loopback address, or as one static file."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+from dashboards.server import app, serve
+from dashboards.static_site import write
+from evidence.errors import ConfigError
+from evidence.secret import Secret
+from flows.board import build, page
+from flows.config import Config, load, now
+from storage.lake import Lake
+
+TOKEN = "HEADWATER_BOARD_TOKEN"  # noqa: S105  the name of a variable, not a token
+
+
+def show_board(
+    file: Path, port: int, output: Path | None, at: datetime | None, open_loopback: bool
+) -> int:
+    """Write the static file if `output` is given, else serve until stopped. Raises ConfigError."""
+    config = load(file)
+    if output is not None:
+        write(build(Lake.open(config.lake, clock=now), config, at), output)
+        print(f"written {output}")
+        return 0
+    token = os.environ.get(TOKEN, "")
+    if not token and not open_loopback:
+        raise ConfigError(f"set {TOKEN}, or say --open-loopback for this machine only")
+    serve_board(config, port, token=Secret(token) if token else None, at=at)
+    return 0
+
+
+def serve_board(
+    config: Config, port: int, *, token: Secret | None, at: datetime | None = None
+) -> None:
+    """Serve the board until stopped; without a token only to this machine."""
+    Lake.open(config.lake, clock=now)
+    application = app(
+        load=lambda: build(Lake.open(config.lake, clock=now), config, at),
+        item=lambda item_id: page(Lake.open(config.lake, clock=now), item_id),
+        token=token,
+        allow_loopback=token is None,
+    )
+    serve(application, port=port, ready=lambda url: print(f"The board is at {url}", flush=True))

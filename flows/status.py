@@ -1,0 +1,82 @@
+"""Where the controls stand, in a terminal or for machines."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dashboards.model import Board
+from evidence.errors import ConfigError
+from evidence.freshness import Standing
+from evidence.times import stamp
+from flows.board import build
+from flows.config import load, now
+from storage.lake import Lake
+
+SHOWN = 25
+STYLES = {"failed": "bold red", "source": "bold magenta", "stale": "yellow", "due": "cyan"}
+WORSE = {
+    "failed": {Standing.FAILED},
+    "stale": {Standing.FAILED, Standing.STALE},
+    "missing": {Standing.FAILED, Standing.STALE, Standing.MISSING},
+}
+
+
+def show(file: Path, at: datetime | None, *, fail_on: str, as_json: bool) -> int:
+    """Print the standings; 3 if any control is as bad as `fail_on` or worse, else 0."""
+    if fail_on and fail_on not in WORSE:
+        raise ConfigError(f"--fail-on {fail_on!r}: choose one of {', '.join(WORSE)}")
+    config = load(file)
+    board = build(Lake.open(config.lake, clock=now), config, at)
+    if as_json:
+        print(json.dumps(_machine(board), indent=2, ensure_ascii=False))
+    else:
+        _terminal(board)
+    bad = WORSE.get(fail_on, set())
+    return 3 if any(row.standing.standing in bad for row in board.controls) else 0
+
+
+def counts(board: Board) -> dict[str, int]:
+    """How many controls stand where; every word is there, also with 0."""
+    found = {word.value: 0 for word in Standing}
+    for row in board.controls:
+        found[row.standing.standing.value] += 1
+    return found
+
+
+def _machine(board: Board) -> dict[str, object]:
+    return {
+        "organisation": board.organisation,
+        "as_of": stamp(board.as_of),
+        "controls": len(board.controls),
+        "standings": counts(board),
+        "attention": [
+            {"severity": a.severity, "sentence": a.sentence, "control": a.control,
+             "system": a.system, "source": a.source, "action": a.action, "item_id": a.item_id}
+            for a in board.attention
+        ],
+        "sources": {row.source: row.outcome for row in board.sources},
+        "items": board.lake.items,
+        "sealed": board.lake.ledger_size,
+    }  # fmt: skip
+
+
+def _terminal(board: Board) -> None:
+    console = Console()
+    told = "  ".join(f"{number} {word}" for word, number in counts(board).items() if number)
+    console.print(
+        f"[bold]{escape(board.organisation)}[/] as of {stamp(board.as_of)}", highlight=False
+    )
+    console.print(f"{len(board.controls)} clauses and controls: {told}", highlight=False)
+    table = Table("", "what needs a person now", "what to do", show_lines=False)
+    for note in board.attention[:SHOWN]:
+        style = STYLES.get(note.severity, "")
+        table.add_row(note.severity, escape(note.sentence), escape(note.action), style=style)
+    console.print(table)
+    if len(board.attention) > SHOWN:
+        console.print(f"… and {len(board.attention) - SHOWN} more: see the board or --json")
