@@ -35,8 +35,6 @@ def _patience_helps(task: Any, task_run: Any, state: State[Any]) -> bool:  # noq
 
 @task(
     task_run_name="pull {name}",
-    retries=2,
-    retry_delay_seconds=exponential_backoff(backoff_factor=5),
     retry_jitter_factor=0.5,
     retry_condition_fn=_patience_helps,
     timeout_seconds=3600,
@@ -67,7 +65,11 @@ def collect(config: str = FILE, sources: Sequence[str] = ()) -> State[Any]:
     unknown = sorted(set(sources) - {source.name for source in settings.sources})
     if unknown:
         return Failed(message=f"no source is named {', '.join(unknown)} in {settings.file}")
-    futures = pull.map(unmapped(str(settings.file)), names)
+    patient = pull.with_options(
+        retries=settings.patience,
+        retry_delay_seconds=exponential_backoff(settings.wait.total_seconds()),
+    )
+    futures = patient.map(unmapped(str(settings.file)), names)
     ended = {name: _result(future) for name, future in zip(names, futures, strict=True)}
     followed = follow(Lake.open(settings.lake, clock=now), settings)
     create_table_artifact(

@@ -64,6 +64,8 @@ class Config:
     witness: Path
     origin: str
     freshness_schedule: str
+    patience: int
+    wait: timedelta
     sources: tuple[Source, ...]
     overrides: tuple[Override, ...] = ()
 
@@ -90,10 +92,11 @@ class _Reader:
     def read(self) -> Config:
         raw = _toml(self.file)
         self._unknown(
-            "", raw, ("organisation", "lake", "ledger", "freshness", "source", "override")
+            "", raw, ("organisation", "lake", "ledger", "collect", "freshness", "source", "override")
         )
         lake = self._table(raw, "lake", ("path",))
         ledger = self._table(raw, "ledger", ("key", "witness", "origin"))
+        collect = self._table(raw, "collect", ("patience", "wait"))
         freshness = self._table(raw, "freshness", ("schedule",))
         organisation = self._table(raw, "organisation", ("name",))
         name = self._text(organisation, "organisation", "name", "")
@@ -108,6 +111,8 @@ class _Reader:
             freshness_schedule=self._cron(
                 "[freshness]", self._text(freshness, "freshness", "schedule", "*/30 * * * *")
             ),
+            patience=self._given(collect, "collect", "patience", int, 2),
+            wait=self._given(collect, "collect", "wait", timedelta, timedelta(seconds=5)),
             sources=tuple(self._sources(raw.get("source", []))),
             overrides=tuple(self._overrides(raw.get("override", []))),
         )  # fmt: skip
@@ -136,6 +141,14 @@ class _Reader:
             return value
         self.mistakes.append(f"{self.file}: [{where}] {key} must be text, not {value!r}")
         return default
+
+    def _given(
+        self, table: Mapping[str, Any], where: str, key: str, hint: Any, default: Any
+    ) -> Any:
+        if key not in table:
+            return default
+        value = self._typed(f"[{where}] {key}", hint, table[key])
+        return default if value is None else value
 
     def _path(self, text: str) -> Path:
         return (self.file.parent / Path(text).expanduser()).resolve()

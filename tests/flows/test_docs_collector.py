@@ -39,7 +39,9 @@ def test_the_page_in_use(tmp_path: Path, module: Any) -> None:
     run = CliRunner().invoke
     assert run(app, ["init", str(home), "--name", "Acme"]).exit_code == 0
     config = home / "headwater.toml"
-    source = f'\n[[source]]\nname = "notes"\nuses = "acme_notes:DecisionNotes"\nfolder = "{notes}"\n'
+    source = (
+        f'\n[[source]]\nname = "notes"\nuses = "acme_notes:DecisionNotes"\nfolder = "{notes}"\n'
+    )
     config.write_text(config.read_text() + source)
     assert run(app, ["check", "-c", str(config)]).exit_code == 0
     assert run(app, ["collect", "-c", str(config), "--direct"]).exit_code == 0

@@ -1,0 +1,75 @@
+"""Homes to run flows in, and one real Prefect server for the session."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.serve import _wait, free_port
+from flows.setup import initialise
+
+Home = Callable[..., Path]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """Makes a home with the given [[source]] tables; returns its headwater.toml."""
+
+    def make(*sources: str, folder: str = "home", extra: str = "") -> Path:
+        config = tmp_path / folder / "headwater.toml"
+        list(initialise(config.parent, "Test House"))
+        tables = "".join(f"\n[[source]]\n{source}\n" for source in sources)
+        config.write_text(config.read_text() + tables + extra)
+        return config
+
+    return make
+
+
+def numbers(name: str, **settings: object) -> str:
+    """A [[source]] table for tests.flows.sources:Numbers."""
+    uses = settings.pop("uses", "tests.flows.sources:Numbers")
+    lines = [f'name = "{name}"', f'uses = "{uses}"']
+    lines += [f"{k} = {v!r}".replace("'", '"') for k, v in settings.items()]
+    return "\n".join(lines)
+
+
+def quiet_environment(folder: Path) -> dict[str, str]:
+    """A process environment for Prefect that touches nothing outside `folder`."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    return kept | {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "true",
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    }
+
+
+@pytest.fixture(scope="session")
+def prefect_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a process that talks to a real `prefect server start`."""
+    folder = tmp_path_factory.mktemp("prefect")
+    environment = quiet_environment(folder)
+    port = free_port()
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [*command, "--port", str(port)], stdout=log, stderr=log, env=environment,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            url = f"http://127.0.0.1:{port}/api"
+            _wait(server, url)
+            yield environment | {"PREFECT_API_URL": url, "SERVER_LOG": str(folder / "server.log")}
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.pid, signal.SIGKILL)

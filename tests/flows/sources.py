@@ -1,0 +1,88 @@
+"""Small sources with known behaviour, for the flows: they count how often they were asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import ClassVar
+
+from collectors.base import Clock, utc_now
+from evidence.errors import SourceBroken, SourceBusy, SourceRefused
+from evidence.model import Batch, Cursor, EvidenceItem
+from evidence.runs import Gap, PullFacts
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The numbers 0 to `upto`, `size` a batch; `trouble` says how the pull ends."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("test.number",)
+    states: ClassVar[tuple[str, ...]] = ()
+
+    source: str
+    upto: int = 10
+    size: int = 4
+    trouble: str = ""
+    asked: str = ""
+    clock: Clock = field(default=utc_now, repr=False, compare=False)
+
+    def probe(self) -> str:
+        """Says that it is there."""
+        return "numbers"
+
+    def collect(self, cursor: Cursor | None) -> Iterator[Batch]:
+        """Resumes after the number in the cursor; the last number is read again."""
+        if self.asked:
+            with Path(self.asked).open("a") as file:
+                file.write("x")
+        start = int(cursor.value) if cursor else 0
+        for low in range(start, self.upto, self.size):
+            high = min(low + self.size, self.upto)
+            items = tuple(self._item(number) for number in range(low, high))
+            facts = PullFacts(1, len(items), len(items) + (self.trouble == "short"), "numbers")
+            yield Batch(items, Cursor(str(high)), facts)
+        if start >= self.upto:
+            yield Batch((), Cursor(str(start)), PullFacts(1, 0, 0, "numbers"))
+        self._end()
+
+    def _end(self) -> None:
+        if self.trouble == "busy":
+            raise SourceBusy("come back later")
+        if self.trouble == "refused":
+            raise SourceRefused("wrong key")
+        if self.trouble == "broken":
+            raise SourceBroken("unknown shape")
+        if self.trouble == "bug":
+            raise KeyError("id")
+
+    def _item(self, number: int) -> EvidenceItem:
+        at = EPOCH + timedelta(days=number)
+        return EvidenceItem(
+            source=self.source, kind="test.number", subject=str(number), observed_from=at,
+            observed_to=at, collected_at=self.clock(), payload={"n": number, "text": "x" * 50},
+            title=f"Number {number}",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Gappy:
+    """One number, and one that could not be examined."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("test.number",)
+    states: ClassVar[tuple[str, ...]] = ()
+
+    source: str
+    clock: Clock = field(default=utc_now, repr=False, compare=False)
+
+    def probe(self) -> str:
+        """Says that it is there."""
+        return "gappy"
+
+    def collect(self, cursor: Cursor | None) -> Iterator[Batch]:
+        """Always partial."""
+        item = Numbers(self.source, clock=self.clock)._item(1)
+        yield Batch((item,), Cursor("0"), PullFacts(1, 1, 2, "q", gaps=(Gap("two", "torn"),)))

@@ -1,0 +1,150 @@
+"""The flows on a real Prefect server: states, retries, artifacts, deployments, schedules."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.flows.conftest import Home, numbers
+
+pytestmark = [pytest.mark.prefect, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(400)]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def headwater(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flows.cli", *words], env=environment, cwd=ROOT, text=True,
+        capture_output=True, check=False, timeout=300,
+    )  # fmt: skip
+
+
+def api(environment: dict[str, str], path: str, body: object) -> Any:
+    request = urllib.request.Request(
+        environment["PREFECT_API_URL"] + path, json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )  # fmt: skip
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def until(ask: Callable[[], Any], seconds: float = 120) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := ask()):
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.5)
+    return found
+
+
+@contextmanager
+def running(environment: dict[str, str], *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        command, env=environment, cwd=ROOT, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_one_dead_source_stops_nobody_and_shows(
+    prefect_environment: dict[str, str], home: Home, tmp_path: Path
+) -> None:
+    config = home(
+        numbers("good"),
+        numbers("dead", trouble="busy", asked=str(tmp_path / "busy")),
+        numbers("closed", trouble="refused", asked=str(tmp_path / "refused")),
+        extra='[collect]\npatience = 1\nwait = "PT1S"\n',
+    )
+    environment = prefect_environment
+    done = headwater(environment, "collect", "-c", str(config))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "2 of 3 sources not complete" in done.stdout
+    assert (tmp_path / "busy").read_text() == "xx", "busy is tried again"
+    assert (tmp_path / "refused").read_text() == "x", "refused is not"
+    told = headwater(environment, "query", OUTCOMES, "-c", str(config), "--format", "json")
+    assert json.loads(told.stdout) == [
+        {"source": "closed", "outcome": "refused", "n": 1},
+        {"source": "dead", "outcome": "busy", "n": 2},
+        {"source": "good", "outcome": "complete", "n": 1},
+    ]
+    (run,) = api(environment, "/flow_runs/filter", {"flows": {"name": {"any_": ["collect"]}}})
+    assert run["state_type"] == "FAILED"
+    assert "closed: wrong key" in run["state"]["message"]
+
+
+OUTCOMES = "select source, outcome, count(*) as n from pulls group by all order by source"
+
+
+def test_artifacts_and_judgement(prefect_environment: dict[str, str], home: Home) -> None:
+    config = home(numbers("good"))
+    assert headwater(prefect_environment, "collect", "-c", str(config)).returncode == 0
+    judged = headwater(prefect_environment, "freshness", "-c", str(config))
+    assert judged.returncode == 0, judged.stderr
+    assert "Of 70 clauses and controls" in judged.stdout
+    keys = {row["key"] for row in api(prefect_environment, "/artifacts/filter", {})}
+    assert {"headwater-collected", "headwater-freshness"} <= keys
+    rows = headwater(
+        prefect_environment, "query", "select count(*) as n from verdicts", "-c", str(config),
+        "--format", "json",
+    )  # fmt: skip
+    assert json.loads(rows.stdout)[0]["n"] > 0
+
+
+def test_served_schedules_are_planned(prefect_environment: dict[str, str], home: Home) -> None:
+    config = home(numbers("good", schedule="0 3 * * *"))
+    command = (sys.executable, "-m", "flows.cli", "serve", "-c", str(config))
+    with running(prefect_environment, *command):
+        planned = until(lambda: scheduled(prefect_environment, {"good", "freshness"}))
+        assert planned >= {"good", "freshness"}
+
+
+def scheduled(environment: dict[str, str], names: set[str]) -> set[str]:
+    rows = api(
+        environment,
+        "/flow_runs/filter",
+        {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}},
+    )
+    ids = {row["deployment_id"] for row in rows if row["deployment_id"]}
+    found = api(environment, "/deployments/filter", {})
+    return {row["name"] for row in found if row["id"] in ids} & names
+
+
+def test_deployments_of_the_repository_run_in_a_worker(
+    prefect_environment: dict[str, str], home: Home
+) -> None:
+    config = home(numbers("good"))
+    prefect = (sys.executable, "-m", "prefect")
+    for words in (
+        ("work-pool", "create", "headwater", "--type", "process", "--overwrite"),
+        ("--no-prompt", "deploy", "--all"),
+        ("deployment", "run", "collect/collect", "--param", f"config={config}"),
+    ):
+        done = subprocess.run(
+            [*prefect, *words], env=prefect_environment, cwd=ROOT, text=True, capture_output=True,
+            check=False, timeout=200,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+    with running(prefect_environment, *prefect, "worker", "start", "--pool", "headwater"):
+        until(lambda: _good_landed(prefect_environment, config), 150)
+
+
+def _good_landed(environment: dict[str, str], config: Path) -> bool:
+    sql = "select count(*) as n from pulls where outcome = 'complete'"
+    told = headwater(environment, "query", sql, "-c", str(config), "--format", "json")
+    return told.returncode == 0 and json.loads(told.stdout)[0]["n"] == 1
