@@ -1,0 +1,183 @@
+"""The controls of ISO/IEC 42001, what evidence each needs, and the expectations that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+from evidence.canonical import digest
+from evidence.errors import MappingError
+from evidence.freshness import Expectation
+from evidence.model import ControlId
+from mappings.controls import (
+    NAMESPACE,
+    Control,
+    EvidenceKind,
+    Need,
+    Vocabulary,
+    read_controls,
+    read_kinds,
+)
+from mappings.nodes import Node, read
+
+HERE = Path(__file__).parent
+_FILES = (("clauses", "clause"), ("controls", "control"))
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What an organisation changes about one expectation, and why (`reason` is shown)."""
+
+    control: str
+    evidence: str
+    reason: str
+    applies: bool = True
+    max_age: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All assessable clauses and controls, in the standard's order. `digest` covers every word."""
+
+    controls: tuple[Control, ...]
+    kinds: Mapping[str, EvidenceKind]
+    source_types: tuple[str, ...]
+    events: tuple[str, ...]
+    aliases: Mapping[str, str]
+    own: tuple[str, ...]
+    digest: str
+
+    @property
+    def native_kinds(self) -> frozenset[str]:
+        """Every item kind that a rule may speak of."""
+        return frozenset({*self.source_types, *self.aliases, *self.own})
+
+    def control(self, control: str) -> Control:
+        """The control with this id (`iso42001:A.6.2.4`). Raises MappingError."""
+        for known in self.controls:
+            if known.id == control:
+                return known
+        raise MappingError(f"unknown control {control!r}; ids look like {NAMESPACE}:A.6.2.4")
+
+    def source_type(self, kind: str) -> str:
+        """The catalogue's word for a native kind."""
+        return self.aliases.get(kind, kind)
+
+    def expecting(self, evidence: str, kind: str) -> tuple[ControlId, ...]:
+        """Controls with a need for `evidence` that accepts items of the native `kind`."""
+        wanted = self.source_type(kind)
+        return tuple(
+            control.id
+            for control in self.controls
+            for need in control.needs
+            if need.evidence == evidence and wanted in need.source_types
+        )
+
+    def expectations(self, overrides: Iterable[Override] = ()) -> tuple[Expectation, ...]:
+        """What must be in date, for whom; overrides applied and carried along, dropped ones gone.
+
+        Raises MappingError for an override of nothing, without a reason, twice, or without effect.
+        """
+        changes = self._checked(overrides)
+        return tuple(
+            self._expectation(control, need, changes.get((control.id, need.evidence)))
+            for control in self.controls
+            for need in control.needs
+            if (change := changes.get((control.id, need.evidence))) is None or change.applies
+        )
+
+    def dropped(self, overrides: Iterable[Override]) -> tuple[Override, ...]:
+        """The expectations that the organisation left out, each with its reason."""
+        return tuple(o for o in self._checked(overrides).values() if not o.applies)
+
+    def _checked(self, overrides: Iterable[Override]) -> dict[tuple[str, str], Override]:
+        changes: dict[tuple[str, str], Override] = {}
+        for change in overrides:
+            key = (change.control, change.evidence)
+            if key in changes:
+                raise _refused(change, "is given twice; keep one")
+            self._check(change)
+            changes[key] = change
+        return changes
+
+    def _check(self, change: Override) -> None:
+        needs = [need.evidence for need in self.control(change.control).needs]
+        if change.evidence not in needs:
+            raise _refused(change, f"changes nothing: the control needs {', '.join(needs)}")
+        if not change.reason.strip():
+            raise _refused(change, "has no reason; the board and the auditor ask for it")
+        if change.applies and change.max_age is None:
+            raise _refused(change, "has no effect; give max_age or applies = false")
+        if change.max_age is not None and change.max_age <= timedelta(0):
+            raise _refused(change, "has a max_age that is not longer than nothing")
+
+    def _expectation(self, control: Control, need: Need, change: Override | None) -> Expectation:
+        kind = self.kinds[need.evidence]
+        max_age = change.max_age if change and change.max_age else need.max_age
+        return Expectation(
+            control=control.id, evidence=need.evidence, scope=kind.scope_for(control.id),
+            max_age=max_age, warn_before=min(kind.warn_before, max_age / 3),
+            silence=kind.silence, stale_on=need.stale_on,
+            source_types=tuple(self._accepted(need)), collect=need.collect, why=need.why,
+            override=change.reason.strip() if change else "",
+        )  # fmt: skip
+
+    def _accepted(self, need: Need) -> Iterator[str]:
+        yield from need.source_types
+        yield from (kind for kind, known in self.aliases.items() if known in need.source_types)
+
+
+def _refused(change: Override, why: str) -> MappingError:
+    return MappingError(f"override of {change.control} {change.evidence} {why}")
+
+
+@cache
+def load_catalogue(folder: Path = HERE) -> Catalogue:
+    """The shipped catalogue, read once. Raises MappingError naming file and line."""
+    names = {name: f"{NAMESPACE}/{name}.yaml" for name in ("evidence_kinds", "clauses", "controls")}
+    names |= {"expectations": "expectations.yaml", "aliases": "aliases.yaml"}
+    trees = {name: read(folder / path, root=folder) for name, path in names.items()}
+    vocabulary = trees["evidence_kinds"].record("the file", "kinds source_types events")
+    source_types = vocabulary["source_types"].texts("source_types")
+    events = vocabulary["events"].texts("events")
+    judged = trees["expectations"].record("the file", "kinds")["kinds"].items("kinds")
+    known = Vocabulary(frozenset(source_types), frozenset(events), judged)
+    kinds = dict(read_kinds(vocabulary["kinds"], known))
+    controls = tuple(
+        c for name, word in _FILES for c in read_controls(trees[name], name, word, kinds)
+    )
+    _refuse_strangers(judged, kinds, controls)
+    aliases, own = _aliases(trees["aliases"], source_types)
+    return Catalogue(
+        controls, kinds, source_types, events, aliases, own,
+        digest({name: tree.plain() for name, tree in trees.items()}),
+    )  # fmt: skip
+
+
+def _refuse_strangers(
+    judged: Mapping[str, Node], kinds: Mapping[str, EvidenceKind], controls: tuple[Control, ...]
+) -> None:
+    """Nothing in expectations.yaml may speak of a kind or a control that is not there."""
+    asked = {(need.evidence, control.id) for control in controls for need in control.needs}
+    if len(ids := [control.id for control in controls]) != len(set(ids)):
+        raise MappingError("two controls have one number", file=f"{NAMESPACE}/")
+    for name, node in judged.items():
+        if name not in kinds:
+            raise node.error(f"unknown evidence kind {name!r}")
+        for control in kinds[name].swapped:
+            if (name, control) not in asked:
+                raise node.error(f"{control} does not ask for {name}")
+
+
+def _aliases(tree: Node, source_types: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
+    fields = tree.record("the file", "aliases own")
+    aliases = {
+        name: node.text("an alias") for name, node in fields["aliases"].items("aliases").items()
+    }
+    for name, node in fields["aliases"].items("aliases").items():
+        if aliases[name] not in source_types or name in source_types:
+            raise node.error(f"{name} must be a new kind that stands for a known source type")
+    return aliases, fields["own"].texts("own")

@@ -1,0 +1,177 @@
+"""YAML read as a tree that remembers file and line, and holds nothing that JSON could not hold.
+
+Plain scalars are typed as in YAML 1.2's core schema, so `on` and `2026-01-01` stay text. Aliases,
+tags, two equal keys, several documents, deep nesting and huge files are refused: a mapping file
+is data that a person reads, not a program.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from evidence.errors import MappingError
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 20
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,14})")
+_FLOAT = re.compile(r"[-+]?[0-9]{1,15}\.[0-9]{1,15}([eE][-+]?[0-9]{1,2})?")
+_TAGS = {
+    f"tag:yaml.org,2002:{name}"
+    for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value")
+}
+_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One value of a file: `value` is a scalar, a dict of text to Node or a list of Node."""
+
+    value: Any
+    file: str
+    line: int
+
+    def error(self, message: str) -> MappingError:
+        """The error to raise about this value; it names file and line."""
+        return MappingError(message, file=self.file, line=self.line)
+
+    def text(self, what: str, *, empty: bool = False) -> str:
+        """The value as text with folded line ends. Raises MappingError."""
+        if not isinstance(self.value, str) or not (empty or self.value.strip()):
+            raise self.error(f"{what} must be text that is not empty; write it in quotes")
+        return self.value.strip()
+
+    def items(self, what: str) -> dict[str, Node]:
+        """The entries of a mapping. Raises MappingError."""
+        if not isinstance(self.value, dict):
+            raise self.error(f"{what} must be a mapping (`key: value`)")
+        return self.value
+
+    def list(self, what: str, *, one: bool = False) -> list[Node]:
+        """The entries of a list; with `one`, a scalar counts as a list of itself."""
+        if isinstance(self.value, list):
+            return self.value
+        if one and not isinstance(self.value, dict):
+            return [self]
+        raise self.error(f"{what} must be a list")
+
+    def texts(self, what: str, *, one: bool = False) -> tuple[str, ...]:
+        """A list of texts. Raises MappingError."""
+        return tuple(node.text(what) for node in self.list(what, one=one))
+
+    def record(self, what: str, required: str, optional: str = "") -> dict[str, Node]:
+        """A mapping that has all `required` and only known keys (given as words)."""
+        entries = self.items(what)
+        needed, known = required.split(), {*required.split(), *optional.split()}
+        for key, node in entries.items():
+            if key not in known:
+                raise node.error(
+                    f"unknown key {key!r} in {what}; known: {', '.join(sorted(known))}"
+                )
+        for key in needed:
+            if key not in entries:
+                raise self.error(f"{what} lacks {key!r}")
+        return entries
+
+    def plain(self) -> Any:
+        """The same tree without lines."""
+        if isinstance(self.value, dict):
+            return {key: node.plain() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain() for node in self.value]
+        return self.value
+
+
+def read(path: Path, *, root: Path | None = None) -> Node:
+    """The tree of one file; `root` shortens its name in errors. Raises MappingError."""
+    name = str(path.relative_to(root)) if root else str(path)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise MappingError(f"cannot be read: {error.strerror}", file=name) from error
+    return parse(data, name)
+
+
+def parse(data: bytes, name: str) -> Node:
+    """The tree of one file's bytes. Raises MappingError."""
+    if len(data) > MAX_BYTES:
+        raise MappingError(f"is larger than {MAX_BYTES} bytes; split it by noun", file=name)
+    try:
+        text = data.decode()
+        _refuse_tricks(text, name)
+        root = yaml.compose(text, Loader=_LOADER)
+    except UnicodeDecodeError as error:
+        raise MappingError("is not UTF-8", file=name) from error
+    except yaml.YAMLError as error:
+        raise _malformed(error, name) from error
+    if root is None:
+        raise MappingError("is empty", file=name)
+    return _build(root, name)
+
+
+def _refuse_tricks(text: str, name: str) -> None:
+    """Before anything recurses: events come in a flat stream."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.AliasEvent):
+            raise MappingError("aliases (*) are refused; repeat it", file=name, line=_line(event))
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise MappingError(f"nests deeper than {MAX_DEPTH}", file=name, line=_line(event))
+
+
+def _malformed(error: yaml.YAMLError, name: str) -> MappingError:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error)
+    return MappingError(f"is not YAML: {problem}", file=name, line=mark.line + 1 if mark else 0)
+
+
+def _line(thing: Any) -> int:
+    return int(thing.start_mark.line) + 1
+
+
+def _build(node: yaml.Node, name: str) -> Node:
+    if isinstance(node, yaml.MappingNode):
+        return Node(dict(_entries(node, name)), name, _line(node))
+    if isinstance(node, yaml.SequenceNode):
+        return Node([_build(child, name) for child in node.value], name, _line(node))
+    assert isinstance(node, yaml.ScalarNode)  # noqa: S101 -- YAML has three node kinds
+    return Node(_scalar(node, name), name, _line(node))
+
+
+def _entries(node: yaml.MappingNode, name: str) -> Iterator[tuple[str, Node]]:
+    seen: set[str] = set()
+    for key, value in node.value:
+        text = key.value if isinstance(key, yaml.ScalarNode) else ""
+        if not text or _CONTROL.search(text):
+            raise MappingError("a key must be plain text", file=name, line=_line(key))
+        if text in seen:
+            raise MappingError(f"has the key {text!r} twice", file=name, line=_line(key))
+        seen.add(text)
+        yield text, Node(_build(value, name).value, name, _line(key))
+
+
+def _scalar(node: yaml.ScalarNode, name: str) -> str | int | float | bool | None:
+    text = str(node.value)
+    if _CONTROL.search(text):
+        raise MappingError("holds a control character", file=name, line=_line(node))
+    if node.tag not in _TAGS:
+        raise MappingError(f"the tag {node.tag} is refused", file=name, line=_line(node))
+    return _typed(text) if node.style in {None, ""} else text
+
+
+def _typed(text: str) -> str | int | float | bool | None:
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
