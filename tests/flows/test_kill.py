@@ -1,0 +1,84 @@
+"""Kill -9 during `headwater collect` at twenty random moments: the lake ends as if undisturbed."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from flows.config import load
+from storage.keys import load_key
+from storage.lake import Lake
+from storage.verify import verify
+from storage.views import ask, connect
+from tests.flows.conftest import Home, numbers
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLS = 20
+SOURCES = [numbers("one", upto=120, size=2), numbers("two", upto=60, size=3)]
+ROWS = """
+    select source, kind, subject, item_id, content_sha256, change from evidence
+    where kind = 'test.number' order by all
+"""
+
+
+def command(config: Path) -> list[str]:
+    return [sys.executable, "-m", "flows.cli", "collect", "--direct", "-c", str(config)]
+
+
+def collect(config: Path) -> float:
+    began = time.monotonic()
+    subprocess.run(command(config), cwd=ROOT, check=True, capture_output=True, timeout=240)
+    return time.monotonic() - began
+
+
+def killed(config: Path, after: float) -> bool:
+    """True if the process still ran when it was killed."""
+    process = subprocess.Popen(
+        command(config), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        process.wait(after)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+    return process.wait() == -signal.SIGKILL
+
+
+def rows(config: Path, sql: str = ROWS) -> list[tuple[object, ...]]:
+    lake = Lake.open(load(config).lake, clock=lambda: datetime.now(UTC))
+    with connect(lake) as connection:
+        return [tuple(row) for row in ask(connection, sql).rows]
+
+
+def check(config: Path) -> None:
+    settings = load(config)
+    key = load_key(settings.key, origin=settings.origin)
+    verify(settings.lake, key.vkey, witness=settings.witness)
+
+
+@pytest.mark.timeout(300)
+def test_killed_at_random_moments(home: Home) -> None:
+    calm, rough = home(*SOURCES, folder="calm"), home(*SOURCES, folder="rough")
+    whole = collect(calm)
+    dice = random.Random(20261123)
+    hits = 0
+    for _ in range(KILLS):
+        hits += killed(rough, dice.uniform(0.25, 0.95) * whole)
+        if len(rows(rough)) == 180:  # all landed: start again, so that every kill can hurt
+            assert rows(rough) == rows(calm)
+            rough = home(*SOURCES, folder=f"rough-{dice.random()}")
+    collect(rough)
+    assert hits >= KILLS // 2
+    assert rows(rough) == rows(calm)
+    check(rough)
+    sealed = rows(rough, "select count(*), count(distinct item_id) from leaves")
+    assert sealed == rows(rough, "select count(*), count(distinct item_id) from evidence")
+    assert rows(rough, "select outcome from pulls order by finished_at desc limit 2") == [
+        ("complete",), ("complete",),
+    ]  # fmt: skip
