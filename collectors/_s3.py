@@ -1,0 +1,239 @@
+"""One bucket, read only: listed in key order, fetched whole, failures named by what to do next."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from evidence.errors import SourceBroken, SourceBusy, SourceError, SourceRefused
+from evidence.secret import Secret
+from evidence.times import utc
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+    from botocore.config import Config
+    from mypy_boto3_cloudtrail import CloudTrailClient
+    from mypy_boto3_s3 import S3Client
+
+API_VERSION = "s3 2006-03-01"
+LARGEST = 512 * 1024 * 1024
+CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 30, 3
+
+_BUSY = frozenset({
+    "SlowDown", "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded",
+    "TooManyRequestsException", "RequestTimeout", "RequestTimeoutException", "InternalError",
+    "ServiceUnavailable", "BandwidthLimitExceeded", "OperationAborted",
+})  # fmt: skip
+_REFUSED = frozenset({
+    "NoSuchBucket", "AccessDenied", "AccessDeniedException", "InvalidAccessKeyId",
+    "SignatureDoesNotMatch", "ExpiredToken", "ExpiredTokenException", "InvalidToken",
+    "UnrecognizedClientException", "AccountProblem", "AllAccessDisabled", "InvalidBucketName",
+    "PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidClientTokenId",
+    "IncompleteSignature", "RequestTimeTooSkewed", "NotSignedUp", "OptInRequired",
+    "InvalidSecurity", "401", "403", "404", "301",
+})  # fmt: skip
+_ONE_KEY = ("AccessDenied", "InvalidObjectState", "403", "KMS.")
+
+
+class Unreadable(Exception):
+    """One object cannot be read though the bucket can; `absent` when it is not there at all."""
+
+    def __init__(self, key: str, why: str, *, absent: bool) -> None:
+        super().__init__(f"{key}: {why}")
+        self.key, self.why, self.absent = key, why, absent
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One line of a listing: the key, its entity tag, its size in bytes, when it was written."""
+
+    key: str
+    etag: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One object whole: its bytes, its user metadata (lower-case names) and its listing line."""
+
+    raw: bytes
+    metadata: Mapping[str, str]
+    stored: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket behind an S3 client. All methods raise SourceBusy, SourceRefused, SourceBroken."""
+
+    client: S3Client
+    name: str
+
+    def pages(self, prefix: str, after: str) -> Iterator[list[Stored]]:
+        """Pages of objects under `prefix` with keys greater than `after`, in key order."""
+        paginator = self.client.get_paginator("list_objects_v2")
+        pages = iter(paginator.paginate(Bucket=self.name, Prefix=prefix, StartAfter=after))
+        while True:
+            try:
+                page = next(pages, None)
+            except Exception as error:
+                raise explain(error, f"listing s3://{self.name}/{prefix}") from error
+            if page is None:
+                return
+            yield [_stored(line) for line in page.get("Contents", [])]
+
+    def first(self, prefix: str) -> str:
+        """The first key under `prefix`, empty if there is none: the cheapest question."""
+        try:
+            answer = self.client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1)
+        except Exception as error:
+            raise explain(error, f"listing s3://{self.name}/{prefix}") from error
+        return next((line["Key"] for line in answer.get("Contents", [])), "")
+
+    def get(self, key: str) -> Body:
+        """The object at `key`. Also raises Unreadable when only this one is withheld or absent."""
+        try:
+            answer = self.client.get_object(Bucket=self.name, Key=key)
+            with answer["Body"] as stream:
+                raw = stream.read()
+        except Exception as error:
+            raise _one_key(error, key) or explain(error, f"s3://{self.name}/{key}") from error
+        stored = Stored(key, answer["ETag"].strip('"'), len(raw), utc(answer["LastModified"]))
+        return Body(raw, {k.lower(): v for k, v in answer.get("Metadata", {}).items()}, stored)
+
+
+def _stored(line: Any) -> Stored:
+    return Stored(
+        key=line["Key"], etag=line.get("ETag", "").strip('"'), size=line.get("Size", 0),
+        modified=utc(line["LastModified"]),
+    )  # fmt: skip
+
+
+def _one_key(error: Exception, key: str) -> Unreadable | None:
+    code, status = _code(error)
+    if code in {"NoSuchKey", "404"}:
+        return Unreadable(key, "it is not there (404 NoSuchKey)", absent=True)
+    if status == 403 and code.startswith(_ONE_KEY):
+        return Unreadable(key, f"reading it is denied (403 {code})", absent=False)
+    if status == 400 and code.startswith("KMS."):
+        return Unreadable(key, f"its encryption key cannot be used ({code})", absent=False)
+    return None
+
+
+def _code(error: Exception) -> tuple[str, int]:
+    """The service's error code and the HTTP status; ("", 0) if no answer came."""
+    answer = getattr(error, "response", None)
+    if not isinstance(answer, dict):
+        return "", 0
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return str(answer.get("Error", {}).get("Code", "")), int(status)
+
+
+def explain(error: Exception, what: str) -> SourceError:
+    """The house's error for one of botocore's; any other error is raised as it is."""
+    from botocore import exceptions as aws
+
+    code, status = _code(error)
+    if isinstance(error, aws.ClientError):
+        told = f"{what}: {code} (HTTP {status})"
+        if code in _BUSY or status in {429, 500, 502, 503, 504}:
+            return SourceBusy(f"{told}: AWS asks to try again later", what=what)
+        if code in _REFUSED or status in {401, 403}:
+            return SourceRefused(f"{told}: check bucket, key and permissions", what=what)
+        return SourceBroken(f"{told}: an answer this collector does not know", what=what)
+    if isinstance(error, aws.SSLError):
+        return SourceRefused(f"{what}: the server's certificate was not accepted", what=what)
+    if isinstance(error, aws.HTTPClientError | aws.ConnectionError | aws.IncompleteReadError):
+        return SourceBusy(f"{what}: no answer ({type(error).__name__})", what=what)
+    if isinstance(error, aws.BotoCoreError | ValueError):
+        kind = type(error).__name__
+        if isinstance(error, aws.ResponseParserError):
+            return SourceBroken(f"{what}: the answer is not S3's ({kind})", what=what)
+        return SourceRefused(f"{what}: {kind}: {_plain(error)}", what=what)
+    raise error
+
+
+def _plain(error: Exception) -> str:
+    """botocore's settings errors name profiles, regions and parameters, not values of keys."""
+    return " ".join(str(error).split())[:300]
+
+
+def session(profile: str, access_key: Secret | None, secret_key: Secret | None) -> Session:
+    """boto3's own credential chain, unless keys are given. Raises SourceRefused."""
+    import boto3
+
+    try:
+        return boto3.Session(
+            profile_name=profile or None,
+            aws_access_key_id=access_key.reveal() if access_key else None,
+            aws_secret_access_key=secret_key.reveal() if secret_key else None,
+        )
+    except Exception as error:
+        raise explain(error, "AWS credentials") from error
+
+
+def s3_client(aws: Session, region: str, endpoint_url: str) -> S3Client:
+    """Raises SourceRefused for settings that make no client."""
+    try:
+        return aws.client(
+            "s3",
+            region_name=region,
+            endpoint_url=endpoint_url or None,
+            config=_config(endpoint_url),
+        )
+    except Exception as error:
+        raise explain(error, "S3 client") from error
+
+
+def trail_client(aws: Session, region: str, endpoint_url: str) -> CloudTrailClient:
+    """CloudTrail signs with one set of keys in each region. Raises SourceRefused."""
+    try:
+        return aws.client(
+            "cloudtrail", region_name=region, endpoint_url=endpoint_url or None, config=_config("")
+        )
+    except Exception as error:
+        raise explain(error, "CloudTrail client") from error
+
+
+def identity(aws: Session, profile: str) -> str:
+    """Where the credentials came from, never what they are. Raises SourceRefused without any."""
+    try:
+        found = aws.get_credentials()
+    except Exception as error:
+        raise explain(error, "AWS credentials") from error
+    if found is None:
+        raise SourceRefused("no AWS credentials: boto3's chain found none", what="AWS credentials")
+    return f"credentials from {found.method}" + (f", profile {profile}" if profile else "")
+
+
+def _config(endpoint_url: str) -> Config:
+    """Bounded waiting: a dead endpoint is told within seconds, not minutes."""
+    from botocore.config import Config
+
+    return Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+        s3={"addressing_style": "path"} if endpoint_url else {},
+    )
+
+
+def gunzip(raw: bytes) -> tuple[bytes, str]:
+    """What is whole in the first gzip member, and what is wrong with the object ("" if nothing)."""
+    if not raw:
+        return b"", "the object is empty (0 bytes)"
+    engine = zlib.decompressobj(wbits=31)
+    try:
+        data = engine.decompress(raw, LARGEST)
+    except zlib.error as error:
+        return b"", f"it is not gzip that can be read ({error})"
+    if engine.unconsumed_tail:
+        return b"", f"it unpacks to more than {LARGEST} bytes"
+    if not engine.eof:
+        return b"", "its gzip stream is cut short"
+    if engine.unused_data:
+        return data, f"{len(engine.unused_data)} trailing bytes follow its gzip stream"
+    return data, ""
