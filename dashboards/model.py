@@ -129,6 +129,8 @@ class Board:
     """Item ids per control, newest first, as far as they are shown."""
     items: Mapping[str, ItemPage] = field(default_factory=dict)
     """The items that the board links to, by id."""
+    evidence_total: Mapping[str, int] = field(default_factory=dict)
+    """How many items speak to a control, shown or not; where absent, the page names no total."""
 
     def verdicts(self, control: str, system: str) -> tuple[Verdict, ...]:
         """The judged expectations of one cell of the heat map."""

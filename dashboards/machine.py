@@ -1,0 +1,80 @@
+"""The board for programs: the counts, standings and sentences of the page, as JSON values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from dashboards import summary
+from dashboards.model import Board, ControlRow, SourceRow
+from evidence.freshness import Verdict
+from evidence.times import stamp
+
+FORM = "headwater.board/1"
+
+
+def as_json(board: Board) -> dict[str, Any]:
+    """JSON-like values; times are `YYYY-MM-DDTHH:MM:SS.ffffffZ` or null. Items are left to
+    `/items/{id}`."""
+    return {
+        "form": FORM,
+        "organisation": board.organisation,
+        "as_of": stamp(board.as_of),
+        "built_at": stamp(board.built_at),
+        "next_expiry": _stamp(summary.next_expiry(board)),
+        "headline": summary.headline(board),
+        "parts": [
+            {"name": part.name, "total": part.total, "counts": dict(part.counts)}
+            for part in summary.parts(board)
+        ],
+        "attention": [asdict(a) for u in summary.urgencies(board) for a in u.entries],
+        "systems": [asdict(system) for system in board.systems],
+        "controls": [_control(row) for row in board.controls],
+        "sources": [_source(source) for source in board.sources],
+        "lake": asdict(board.lake),
+    }
+
+
+def _control(row: ControlRow) -> dict[str, Any]:
+    return {
+        "control": row.control,
+        "framework": row.framework,
+        "number": row.number,
+        "title": row.title,
+        "standing": row.standing.standing.value,
+        "why": row.standing.why,
+        "in_date": row.standing.in_date,
+        "expected": row.standing.expected,
+        "due": row.standing.due,
+        "attestation_needed": row.attestation_needed,
+        "overrides": list(row.overrides),
+        "verdicts": [_verdict(verdict) for verdict in row.standing.verdicts],
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "evidence": verdict.evidence,
+        "system": verdict.system,
+        "state": verdict.state.value,
+        "failed": verdict.failed,
+        "why": verdict.why,
+        "newest": _stamp(verdict.newest),
+        "fresh_until": _stamp(verdict.fresh_until),
+        "item_id": verdict.item_id,
+        "source": verdict.source,
+        "count": verdict.count,
+    }
+
+
+def _source(source: SourceRow) -> dict[str, Any]:
+    times = {
+        "last_attempt": _stamp(source.last_attempt),
+        "last_complete": _stamp(source.last_complete),
+    }
+    return asdict(source) | times | {"gaps": list(source.gaps)}
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return None if moment is None else stamp(moment)

@@ -1,0 +1,96 @@
+"""Text from sources made safe to look at: nothing invisible, nothing that turns the line around."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from urllib.parse import quote, urlsplit
+
+from markupsafe import Markup, escape
+
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_PICTURES = 0x2400
+_DELETE = 0x7F
+_MARKS = re.compile(r"(?P<kept>[̀-ͯ҃-҉᷀-᷿⃐-⃿︠-︯]{4})[̀-ͯ҃-҉᷀-᷿⃐-⃿︠-︯]+")
+
+
+def visible(text: str) -> str:
+    """The text with every character that hides, breaks or reorders a line spelled out.
+
+    C0 controls become their pictures (`␛`, `␊`), other controls and format characters `[U+202E]`,
+    and a pile of more than four combining marks is cut with a note.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _MARKS.sub(r"\g<kept>[more marks]", "".join(map(_seen, text)))
+
+
+def _seen(character: str) -> str:
+    code = ord(character)
+    if code < ord(" "):
+        return chr(_PICTURES + code)
+    if code == _DELETE:
+        return "␡"
+    return f"[U+{code:04X}]" if unicodedata.category(character) in _HIDDEN else character
+
+
+def block(text: str) -> Markup:
+    """A preformatted text: as `visible`, but its line breaks stay line breaks."""
+    return Markup("\n").join(escape(visible(line)) for line in text.split("\n"))
+
+
+def anchor(kind: str, key: str) -> str:
+    """The element id of a control, source or item: readable, and without white space."""
+    return f"{kind}-{'_'.join(visible(key).split())}"
+
+
+def fragment(kind: str, key: str) -> str:
+    """The link to `anchor(kind, key)` on the same page."""
+    return "#" + quote(anchor(kind, key), safe=":.~@!$'()*+,;=/?")
+
+
+def web_address(text: str) -> str:
+    """The text if it may become a link: plain http(s) with a host and no user; else ''."""
+    try:
+        parts = urlsplit(text)
+        port_is_a_number = parts.port is None or parts.port >= 0
+    except ValueError:
+        return ""
+    sound = text.isascii() and text.isprintable() and not re.search(r"[\s\\\"<>]", text)
+    named = bool(parts.hostname) and parts.username is None and port_is_a_number
+    return text if sound and named and parts.scheme in {"http", "https"} else ""
+
+
+def when(moment: datetime | None) -> Markup:
+    """`2026-11-23 19:43 UTC` as a time element, or `never`."""
+    return _time(moment, "%Y-%m-%d %H:%M")
+
+
+def exact(moment: datetime | None) -> Markup:
+    """As `when`, to the microsecond that the hash was computed over."""
+    return _time(moment, "%Y-%m-%d %H:%M:%S.%f")
+
+
+def _time(moment: datetime | None, form: str) -> Markup:
+    if moment is None:
+        return Markup("never")
+    at = moment.astimezone(UTC)
+    return Markup('<time datetime="{}">{} UTC</time>').format(at.isoformat(), at.strftime(form))
+
+
+def long_day(moment: datetime) -> Markup:
+    """`23 November 2026, 19:43 UTC` as a time element."""
+    at = moment.astimezone(UTC)
+    text = f"{at.day} {at.strftime('%B %Y, %H:%M')} UTC"
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), text)
+
+
+def many(count: int, one: str, more: str = "") -> str:
+    """`1 item`, `2 items`, `1,200 items`."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
+def listed(parts: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
