@@ -17,10 +17,12 @@ from typing import Any, get_type_hints
 from evidence.errors import ConfigError
 from evidence.secret import Secret
 from evidence.times import duration
+from mappings.catalogue import NAMESPACE, Override
 
 FILE = "headwater.toml"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 OWN = ("name", "uses", "schedule")
+TABLES = ("organisation", "lake", "ledger", "collect", "freshness", "source", "override")
 GIVEN = frozenset({"source", "clock"})
 PATHS = frozenset({"folder", "repository", "public_keys"})
 
@@ -40,17 +42,6 @@ class Source:
             return _resolve(self.uses)(source=self.name, clock=clock, **self.settings)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"source {self.name}: {error}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Override:
-    """A change to the catalogue's expectation, with the reason that the board shows."""
-
-    control: str
-    evidence: str
-    reason: str
-    applies: bool = True
-    max_age: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +82,7 @@ class _Reader:
 
     def read(self) -> Config:
         raw = _toml(self.file)
-        self._unknown(
-            "", raw, ("organisation", "lake", "ledger", "collect", "freshness", "source", "override")
-        )
+        self._unknown("", raw, TABLES)
         lake = self._table(raw, "lake", ("path",))
         ledger = self._table(raw, "ledger", ("key", "witness", "origin"))
         collect = self._table(raw, "collect", ("patience", "wait"))
@@ -262,7 +251,7 @@ class _Reader:
                 continue
             age = table.get("max_age")
             yield Override(
-                str(table["control"]), str(table["evidence"]), str(table["reason"]),
+                _control(str(table["control"])), str(table["evidence"]), str(table["reason"]),
                 bool(table.get("applies", True)),
                 None if age is None else self._typed(where, timedelta, age),  # type: ignore[arg-type]
             )  # fmt: skip
@@ -299,6 +288,11 @@ def _required(spec: dataclasses.Field[Any]) -> bool:
 def _loose(hint: Any) -> bool:
     """TOML has lists and dates; tuples and times are made from them, text from nothing else."""
     return "tuple" in str(hint) or "date" in str(hint) or "Mapping" in str(hint)
+
+
+def _control(text: str) -> str:
+    """`A.6.2.4` and `5.2` are the standard's own; another framework's id says which it is."""
+    return text if ":" in text else f"{NAMESPACE}:{text}"
 
 
 def _slug(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from evidence.errors import ConfigError, LakeError
 from flows.config import Config, load, now
-from flows.judgement import NAMESPACE, judge_lake
+from flows.judgement import judge_lake
 from flows.query import printable
 from mappings.catalogue import Control, load_catalogue
 from mappings.rules import load_rules
@@ -40,9 +40,12 @@ def _item(config: Config, what: str, say: Say) -> None:
     told = load_rules().explain(row)
     say("speaks to:" if told.matched else "speaks to no control")
     for match in told.matched:
-        say(f"  {match.rule} as {match.evidence}: {', '.join(match.controls)}\n    {match.why}")
+        say(f"  {match.rule}: {'; '.join(match.why)}")
+        for claim in match.claims:
+            as_what = f" as {claim.evidence}" if claim.evidence else ""
+            say(f"    {claim.control}{as_what} ({claim.strength}): {claim.rationale}")
     for miss in told.near_misses:
-        say(f"not by {miss.rule}: {miss.why}")
+        say(f"not by {miss.rule}: {'; '.join(miss.failed)}")
 
 
 def _row(config: Config, what: str) -> dict[str, Any]:
@@ -70,5 +73,5 @@ def _control(config: Config, control: Control, say: Say) -> None:
     if control.attestation_needed:
         say(f"  a person:  {control.attestation_needed}")
     for change in config.overrides:
-        if change.control in (control.id, control.id.removeprefix(NAMESPACE)):
+        if change.control == control.id:
             say(f"  override:  {change.evidence}: {change.reason}")

@@ -23,13 +23,12 @@ from evidence.freshness import (
 from evidence.model import ControlId
 from evidence.times import parse
 from flows.config import Config
-from mappings.catalogue import Catalogue, load_catalogue
+from mappings.catalogue import NAMESPACE, Catalogue, load_catalogue
 from mappings.rules import load_rules
 from storage.lake import Lake
 from storage.views import Connection, connect, records, seen_systems, sightings
 
 NO_SYSTEM = "(no AI system is registered)"
-NAMESPACE = "iso42001:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ def _attestation(row: Mapping[str, Any]) -> Attestation | None:
     """None for a statement whose times cannot be read: it then counts for nothing."""
     try:
         return Attestation(
-            ControlId(NAMESPACE + str(row["control"])), str(row["by"]),
+            ControlId(f"{NAMESPACE}:{row['control']}"), str(row["by"]),
             _moment(row["at"]), _moment(row["until"]), str(row.get("item_id", "")),
         )  # fmt: skip
     except (KeyError, InvalidItem):
