@@ -1,0 +1,268 @@
+"""The only module that knows the table format: Delta tables with our own writer under them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction
+
+from evidence.errors import LakeConflict, LakeError
+from storage.files import DataFile, Written, sync, write_files
+from storage.schema import TableSpec
+
+_PROPERTIES = {
+    "delta.appendOnly": "true",
+    "delta.checkpointInterval": "10",
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.logRetentionDuration": "interval 3650 days",
+    "delta.deletedFileRetentionDuration": "interval 3650 days",
+}
+_RETRIES = 100
+_OURS = "headwater"
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """One file that a commit added to the table; `path` is relative to the table."""
+
+    path: str
+    partition: Mapping[str, str]
+    rows: int
+    data_change: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One version of the log as written: files in their order, `txn` markers, our metadata.
+
+    `removes` are the paths taken out; `drops_data` says whether that removed rows.
+    """
+
+    version: int
+    adds: tuple[Add, ...]
+    removes: tuple[str, ...]
+    drops_data: bool
+    transactions: Mapping[str, int]
+    metadata: Mapping[str, Any]
+
+
+class Table:
+    """One table as of the moment it was opened; every decision is made on that snapshot."""
+
+    def __init__(self, root: Path, spec: TableSpec) -> None:
+        self.root, self.spec = root, spec
+        try:
+            self._handle = DeltaTable(root)
+        except (DeltaError, OSError) as error:
+            raise LakeError(f"table {spec.name} cannot be opened: {error}") from error
+
+    @property
+    def version(self) -> int:
+        """The version of the snapshot; creation is version 0."""
+        return self._handle.version()
+
+    def marker(self, app: str) -> int | None:
+        """The last `txn` version committed under `app`, None if there is none."""
+        return self._handle.transaction_version(app)
+
+    def files(self) -> tuple[DataFile, ...]:
+        """The table's data files in this snapshot."""
+        actions = pa.table(self._handle.get_add_actions(flatten=True)).to_pylist()
+        return tuple(self._file(action) for action in actions)
+
+    def _file(self, action: Mapping[str, Any]) -> DataFile:
+        ends: dict[str, dict[str, Any]] = {"min": {}, "max": {}, "partition": {}}
+        for key, value in action.items():
+            group, _, name = key.partition(".")
+            if group in ends and name and value is not None:
+                ends[group][name] = value
+        return DataFile(
+            path=self.root / action["path"], rows=action["num_records"] or 0,
+            partition=ends["partition"], least=ends["min"], greatest=ends["max"],
+        )  # fmt: skip
+
+    def commit(
+        self, rows: Iterable[pa.Table], *, app: str = "", marker: int = 0,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> int:  # fmt: skip
+        """Append all rows, the marker and the metadata in one durable version; returns it.
+
+        With `app`, the commit is refused if that app committed since this snapshot. Raises
+        LakeConflict (own files deleted again) or LakeError; either way nothing is visible.
+        """
+        written: list[Written] = []
+        token = str(uuid.uuid4())
+        since = self.version
+        try:
+            for table in rows:
+                written.extend(write_files(self.root, self.spec, table))
+            self._transact(written, app, marker, {**(metadata or {}), "commit": token})
+        except LakeError:
+            self._undo(written)
+            raise
+        except (DeltaError, OSError, pa.ArrowException) as error:
+            # An error after the log entry was linked (a checkpoint on a full disk) is a success.
+            version = self._landed(token, since)
+            if version is None:
+                self._undo(written)
+                raise self._refusal(error) from error
+        else:
+            version = self._landed(token, since)
+        return self._settle(version)
+
+    def _transact(
+        self, written: Sequence[Written], app: str, marker: int, metadata: Mapping[str, Any]
+    ) -> None:
+        markers = [Transaction(app, marker)] if app else []
+        self._handle.create_write_transaction(
+            [_action(file) for file in written], "append", self.spec.schema,
+            list(self.spec.partition),
+            commit_properties=CommitProperties(
+                custom_metadata={_OURS: dict(metadata)}, max_commit_retries=_RETRIES,
+                app_transactions=markers,
+            ),
+            post_commithook_properties=PostCommitHookProperties(
+                create_checkpoint=True, cleanup_expired_logs=False
+            ),
+        )  # fmt: skip
+
+    def _landed(self, token: str, since: int) -> int | None:
+        for version in count(since + 1):
+            commit = read_commit(self.root, version)
+            if commit is None:
+                return None
+            if commit.metadata.get("commit") == token:
+                return version
+        return None
+
+    def _undo(self, written: Sequence[Written]) -> None:
+        for file in written:
+            (self.root / file.relative).unlink(missing_ok=True)
+
+    def _refusal(self, error: Exception) -> LakeError:
+        if isinstance(error, CommitFailedError):
+            return LakeConflict(f"table {self.spec.name}: another writer landed first ({error})")
+        return LakeError(f"table {self.spec.name} cannot be written: {error}")
+
+    def _settle(self, version: int | None) -> int:
+        if version is None:
+            raise LakeError(f"table {self.spec.name}: the log lost a commit; verify the lake")
+        log = self.root / "_delta_log"
+        checkpoint = log / f"{version:020}.checkpoint.parquet"
+        for path in (commit_path(self.root, version), checkpoint, log / "_last_checkpoint"):
+            if path.exists():
+                sync(path)
+        sync(log)
+        self._handle.update_incremental()
+        return version
+
+    def find(self, app: str, marker: int, *, since: int) -> Commit:
+        """The commit that carries the marker, looked for from version `since` onwards.
+
+        Raises LakeError if the log does not hold it.
+        """
+        for version in range(max(since, 0), self.version + 1):
+            commit = read_commit(self.root, version)
+            if commit is not None and commit.transactions.get(app) == marker:
+                return commit
+        raise LakeError(
+            f"table {self.spec.name}: the log from version {since} lacks the commit of {app}; "
+            "restore the missing files in _delta_log from a backup"
+        )
+
+    def latest(self, app: str) -> Commit | None:
+        """The newest commit that carries a marker of `app`, looked for from the head backwards."""
+        if self.marker(app) is None:
+            return None
+        for version in range(self.version, -1, -1):
+            commit = read_commit(self.root, version)
+            if commit is not None and app in commit.transactions:
+                return commit
+        raise LakeError(f"table {self.spec.name}: the log lacks every commit of {app}")
+
+    def commits(self, since: int) -> Iterator[Commit]:
+        """The commits after version `since` up to this snapshot, in ledger order.
+
+        Raises LakeError for a version whose log file is gone.
+        """
+        for version in range(since + 1, self.version + 1):
+            commit = read_commit(self.root, version)
+            if commit is None:
+                raise LakeError(f"table {self.spec.name}: log file {version} is gone")
+            yield commit
+
+
+def create(root: Path, spec: TableSpec) -> None:
+    """Make the table if it is not there. The caller holds the lake's lock. Raises LakeError."""
+    try:
+        if not DeltaTable.is_deltatable(str(root)):
+            DeltaTable.create(
+                root, spec.schema, partition_by=list(spec.partition), configuration=_PROPERTIES
+            )
+    except (DeltaError, OSError) as error:
+        raise LakeError(f"table {spec.name} cannot be created: {error}") from error
+
+
+def active_paths(root: Path, spec: TableSpec) -> set[str]:
+    """The file paths, relative to the table, that a reader of the format is given now."""
+    return {file.path.relative_to(root).as_posix() for file in Table(root, spec).files()}
+
+
+def commit_path(root: Path, version: int) -> Path:
+    """Where the log entry of a version lies."""
+    return root / "_delta_log" / f"{version:020}.json"
+
+
+def log_versions(root: Path) -> list[int]:
+    """The versions whose log entries are there, ascending."""
+    names = (path.stem for path in (root / "_delta_log").glob("*.json"))
+    return sorted(int(name) for name in names if len(name) == 20 and name.isdigit())
+
+
+def read_commit(root: Path, version: int) -> Commit | None:
+    """One log entry, None if it is not there. Raises LakeError if it is damaged."""
+    path = commit_path(root, version)
+    try:
+        actions = [orjson.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
+        return _commit(version, actions)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LakeError(f"{path} is no log entry: {error}; restore it from a backup") from error
+
+
+def _commit(version: int, actions: Sequence[Mapping[str, Any]]) -> Commit:
+    removes = [action["remove"] for action in actions if "remove" in action]
+    infos = [action["commitInfo"] for action in actions if "commitInfo" in action]
+    return Commit(
+        version=version,
+        adds=tuple(_add(action["add"]) for action in actions if "add" in action),
+        removes=tuple(remove["path"] for remove in removes),
+        drops_data=any(remove.get("dataChange", True) for remove in removes),
+        transactions={a["txn"]["appId"]: a["txn"]["version"] for a in actions if "txn" in a},
+        metadata=infos[0].get(_OURS, {}) if infos else {},
+    )
+
+
+def _add(action: Mapping[str, Any]) -> Add:
+    stats = orjson.loads(action["stats"]) if action.get("stats") else {}
+    return Add(
+        path=action["path"], partition=action["partitionValues"],
+        rows=stats.get("numRecords", 0), data_change=action["dataChange"],
+    )  # fmt: skip
+
+
+def _action(file: Written) -> AddAction:
+    return AddAction(
+        path=file.relative, size=file.size, partition_values=dict(file.partition),
+        modification_time=file.modified_ms, data_change=True, stats=file.stats,
+    )  # fmt: skip

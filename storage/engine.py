@@ -1,0 +1,88 @@
+"""DuckDB connections that can read the lake's own data files and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from storage.schema import TableSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a connection may use (memory, threads) and a question (seconds, rows, result size)."""
+
+    memory_mb: int = 1024
+    threads: int = 2
+    seconds: float = 30.0
+    rows: int = 10_000
+    result_mb: int = 64
+
+
+def open_engine(limits: Limits) -> duckdb.DuckDBPyConnection:
+    """An in-memory engine in UTC that neither spills to disk nor looks at Python variables."""
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "python_enable_replacements": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "threads": limits.threads,
+            "memory_limit": f"{limits.memory_mb}MB",
+            "temp_directory": "",
+        },
+    )
+    connection.execute("SET timezone = 'UTC'; SET parquet_metadata_cache = true")
+    return connection
+
+
+def lock(connection: duckdb.DuckDBPyConnection, files: Iterable[Path]) -> None:
+    """From here on no other file, no network, no setting can be reached."""
+    connection.execute(f"SET allowed_paths = {_texts(files)}")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def rows_of(spec: TableSpec, files: Sequence[Path]) -> str:
+    """SQL for all rows of these files, with the table's columns; no files give no rows."""
+    columns = ", ".join(f'"{name}"' for name in spec.schema.names)
+    if not files:
+        nothing = ", ".join(f'NULL::{_sql_type(f.type)} AS "{f.name}"' for f in spec.schema)
+        return f"SELECT {nothing} WHERE false"
+    hive = "hive_partitioning = true, hive_types_autocast = false"
+    source = (
+        f"read_parquet({_texts(files)}, {hive if spec.partition else 'hive_partitioning = false'})"
+    )
+    return f"SELECT {columns} FROM {source}"  # noqa: S608  names and paths are ours
+
+
+def load_table(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
+    """Copy an Arrow table into the engine under a name, before it is locked."""
+    connection.register("_incoming", table)
+    connection.execute(f"CREATE TABLE {quote(name)} AS SELECT * FROM _incoming")  # noqa: S608
+    connection.unregister("_incoming")
+
+
+def quote(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _texts(files: Iterable[Path]) -> str:
+    return "[" + ", ".join(literal(str(path)) for path in files) + "]::VARCHAR[]"
+
+
+_SQL_TYPES: Mapping[str, str] = {"string": "VARCHAR", "int64": "BIGINT", "bool": "BOOLEAN"}
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    return _SQL_TYPES.get(str(kind), "TIMESTAMPTZ")

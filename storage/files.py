@@ -1,0 +1,130 @@
+"""Data files: written with our own Parquet settings, forced to disk, described for the log."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from evidence.errors import LakeError
+from evidence.times import stamp
+from storage.schema import TableSpec
+
+ROW_GROUP = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One Parquet file of a table: absolute path, rows, and the least and greatest values known."""
+
+    path: Path
+    rows: int
+    partition: Mapping[str, str]
+    least: Mapping[str, Any]
+    greatest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that lies on disk but is not yet part of the table. `stats` is Delta's JSON."""
+
+    relative: str
+    size: int
+    modified_ms: int
+    partition: Mapping[str, str]
+    stats: str
+
+
+def write_files(root: Path, spec: TableSpec, rows: pa.Table) -> Iterator[Written]:
+    """One file a partition value, in the rows' order, each durable before it is yielded."""
+    for values, part in _split(rows.select(spec.schema.names), spec):
+        if part.num_rows:
+            yield _write(root, spec, values, part)
+
+
+def _split(rows: pa.Table, spec: TableSpec) -> Iterator[tuple[dict[str, str], pa.Table]]:
+    if not spec.partition:
+        yield {}, rows
+        return
+    (name,) = spec.partition
+    values: list[str] = sorted(str(value) for value in set(rows[name].to_pylist()))
+    for value in values:
+        part = rows.filter(pc.equal(rows[name], pa.scalar(value))).drop_columns([name])
+        yield {name: value}, part
+
+
+def _write(root: Path, spec: TableSpec, values: dict[str, str], part: pa.Table) -> Written:
+    folder = root.joinpath(*(f"{name}={value}" for name, value in values.items()))
+    fresh = not folder.exists()
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{uuid.uuid4()}.parquet"
+    dictionary: Any = list(spec.dictionary)  # the stubs know only its boolean form
+    pq.write_table(
+        part.cast(spec.file_schema), path, compression="zstd", compression_level=1,
+        use_dictionary=dictionary, row_group_size=ROW_GROUP, store_schema=False,
+        write_page_index=True, bloom_filter_options=_blooms(spec, part.num_rows),
+    )  # fmt: skip
+    sync(path)
+    sync(folder)
+    if fresh:
+        sync(root)
+    status = path.stat()
+    return Written(
+        relative=path.relative_to(root).as_posix(), size=status.st_size, partition=values,
+        modified_ms=status.st_mtime_ns // 1_000_000, stats=_stats(spec, part),
+    )  # fmt: skip
+
+
+def _blooms(spec: TableSpec, rows: int) -> dict[str, dict[str, float]] | None:
+    return {name: {"ndv": min(rows, ROW_GROUP), "fpp": 0.01} for name in spec.bloom} or None
+
+
+def _stats(spec: TableSpec, part: pa.Table) -> str:
+    least, greatest, nulls = {}, {}, {}
+    for name in spec.stats:
+        ends: Any = pc.min_max(part[name]).as_py()
+        nulls[name] = part[name].null_count
+        if ends["min"] is not None:
+            least[name], greatest[name] = _plain(ends["min"]), _plain(ends["max"])
+    facts = {"numRecords": part.num_rows, "minValues": least, "maxValues": greatest}
+    return orjson.dumps(facts | {"nullCount": nulls}).decode()
+
+
+def _plain(value: Any) -> Any:
+    return stamp(value) if isinstance(value, datetime) else value
+
+
+def sync(path: Path) -> None:
+    """Force a file or a folder's entries to disk: a rename alone does not survive power loss."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_rows(
+    path: Path, partition: Mapping[str, str], columns: Iterable[str] | None = None
+) -> pa.Table:
+    """The rows of one data file in their order, partition columns put back at the end.
+
+    Raises LakeError if the file is gone or no Parquet.
+    """
+    wanted = None if columns is None else [name for name in columns if name not in partition]
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read(columns=wanted)
+    except (OSError, pa.ArrowException) as error:
+        raise LakeError(f"cannot read {path}: {error}; run `headwater verify`") from error
+    for name, value in partition.items():
+        table = table.append_column(name, pa.repeat(value, table.num_rows))
+    return table

@@ -1,0 +1,254 @@
+"""The lake: items, their source's cursor and the pull's record land in one commit or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from evidence.canonical import digest
+from evidence.errors import LakeConflict, LakeError
+from evidence.model import Cursor, EvidenceItem, Outcome
+from evidence.runs import PULL_KIND, Pull, PullOutcome
+from storage import delta, known, sql_follower
+from storage.files import DataFile, sync
+from storage.schema import TABLES, TableSpec, evidence_rows
+
+FORM = "headwater.lake/1"
+_UNSAFE = set("=*?[]\n")
+_OUTCOMES = {PullOutcome.COMPLETE: Outcome.PASSED, PullOutcome.PARTIAL: Outcome.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """Where a source stands in the lake.
+
+    `version` is the marker of its last commit (None: it never landed), which the next commit must
+    still find; `kept_in` the table version whose log entry holds the cursor's text.
+    """
+
+    cursor: Cursor | None = None
+    version: int | None = None
+    kept_in: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What came of one `land`: new and already known items (the pull's own record not counted),
+    the evidence version after it, and the bookmark to go on with."""
+
+    new: int
+    known: int
+    version: int
+    bookmark: Bookmark
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """An evidence lake in a folder. Get one from `create` or `open`."""
+
+    path: Path
+    clock: Callable[[], datetime] = field(repr=False, compare=False)
+
+    @classmethod
+    def create(cls, path: Path, *, clock: Callable[[], datetime]) -> Lake:
+        """Make what is missing of the lake at `path`, also when others do so at the same moment.
+
+        Raises LakeError if the folder cannot be used.
+        """
+        path = _usable(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            with locked(path / ".lock"):
+                (path / "log").mkdir(exist_ok=True)
+                for spec in TABLES.values():
+                    delta.create(path / spec.name, spec)
+                write_durably(path / "lake.json", json.dumps({"form": FORM}).encode() + b"\n")
+        except OSError as error:
+            raise LakeError(f"the lake {path} cannot be created: {error}") from error
+        return cls(path, clock)
+
+    @classmethod
+    def open(cls, path: Path, *, clock: Callable[[], datetime]) -> Lake:
+        """The lake at `path`. Raises LakeError if there is none, or one of another form."""
+        path = _usable(path)
+        try:
+            form = json.loads((path / "lake.json").read_bytes()).get("form")
+        except FileNotFoundError as error:
+            raise LakeError(f"there is no lake at {path}; run `headwater init`") from error
+        except (OSError, ValueError, AttributeError) as error:
+            raise LakeError(f"{path / 'lake.json'} cannot be read: {error}") from error
+        if form != FORM:
+            raise LakeError(f"the lake {path} has form {form!r}; this Headwater reads {FORM}")
+        return cls(path, clock)
+
+    @property
+    def version(self) -> int:
+        """The version of the evidence table: how many commits it has seen."""
+        return self.table("evidence").version
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The names of the lake's tables."""
+        return tuple(TABLES)
+
+    def table(self, name: str) -> delta.Table:
+        """A table as of now. Raises LakeError if it is unknown or cannot be opened."""
+        return delta.Table(self.path / name, _spec(name))
+
+    def files(self, table: str, as_of: datetime | None = None) -> tuple[DataFile, ...]:
+        """The data files of a table, without those in which every row is later than `as_of`."""
+        clock, files = _spec(table).clock, self.table(table).files()
+        if as_of is None or not clock:
+            return files
+        return tuple(f for f in files if f.least.get(clock) is None or f.least[clock] <= as_of)
+
+    def followed(self, table: str, app: str) -> int | None:
+        """The evidence version up to which a follower has come, None if it never ran."""
+        return self.table(table).marker(app)
+
+    def bookmark(self, source: str) -> Bookmark:
+        """The last landed cursor of a source. Raises LakeError if the log that holds it is gone."""
+        return _bookmark(self.table("evidence"), source)
+
+    def land(
+        self,
+        source: str,
+        items: Iterable[EvidenceItem],
+        *,
+        bookmark: Bookmark,
+        cursor: Cursor | None,
+        pull_id: str,
+        pull: Pull | None = None,
+    ) -> Landed:
+        """Land what is new of `items`, the cursor and the pull's record in one durable commit.
+
+        `cursor` None keeps the bookmark's. Nothing is committed when nothing is new. Raises
+        LakeConflict when another writer landed for this source since `bookmark`, LakeError when
+        the items are not this source's or the lake cannot be written.
+        """
+        batch = tuple(items)
+        _check(source, batch, pull)
+        table = self.table("evidence")
+        if table.marker(_app(source)) != bookmark.version:
+            raise LakeConflict(f"{source}: another run landed since this one read its cursor")
+        record = (pull_item(pull),) if pull else ()
+        fresh = known.unknown((*batch, *record), table.files())
+        new = sum(item.kind != PULL_KIND for item in fresh)
+        kept = cursor or bookmark.cursor
+        if not fresh and kept == bookmark.cursor:
+            return Landed(0, len(batch), table.version, bookmark)
+        rows = evidence_rows(fresh, landed_at=self.clock(), pull_id=pull_id)
+        marker = table.version + 1
+        version = table.commit(
+            [rows], app=_app(source), marker=marker,
+            metadata=_metadata(source, rows, pull_id, kept, bookmark),
+        )  # fmt: skip
+        pointed = kept == bookmark.cursor and bookmark.kept_in is not None
+        kept_in = bookmark.kept_in if pointed else version
+        return Landed(new, len(batch) - new, version, Bookmark(kept, marker, kept_in))
+
+    def append(self, table: str, rows: pa.Table) -> int:
+        """Append rows to a table of judgements (`verdicts`, `standings`); returns its version.
+
+        Raises LakeError for another table or other columns.
+        """
+        spec = _spec(table)
+        if table not in {"verdicts", "standings"}:
+            raise LakeError(f"{table} is not appended to by hand: it follows the evidence")
+        if set(rows.column_names) != set(spec.schema.names):
+            raise LakeError(f"{table} has the columns {', '.join(spec.schema.names)}")
+        target = self.table(table)
+        return target.commit([rows]) if rows.num_rows else target.version
+
+    def follow_sql(self, table: str, sql: str, *, app: str) -> int:
+        """Append `sql` over the evidence that `app` has not yet seen to `table`; rows appended.
+
+        `sql` is one SELECT over the relation `items` (the columns of `evidence`); the table's time
+        column is filled here. May run twice or die at any moment: no row comes twice, the table is
+        only behind. Raises LakeError.
+        """
+        return sql_follower.follow(self.table, table, sql, app=app, clock=self.clock)
+
+
+def pull_item(pull: Pull) -> EvidenceItem:
+    """The record of a pull as the evidence item that lands with its last batch."""
+    outcome = _OUTCOMES.get(pull.outcome, Outcome.ERROR)
+    return EvidenceItem(
+        source=pull.source, kind=PULL_KIND, subject=pull.pull_id, observed_from=pull.started_at,
+        observed_to=pull.finished_at, collected_at=pull.finished_at, payload=pull.payload(),
+        title=f"Pull of {pull.source}: {pull.outcome.value}, {pull.items} items", outcome=outcome,
+    )  # fmt: skip
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file at `path`; the system lets go of it when the process dies."""
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Replace a file as a whole: a reader sees the old or the new one, also after power loss."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    fresh.write_bytes(content)
+    sync(fresh)
+    fresh.replace(path)
+    sync(path.parent)
+
+
+def _usable(path: Path) -> Path:
+    path = Path(path).absolute()
+    if bad := sorted(_UNSAFE & set(str(path))):
+        raise LakeError(f"the lake's path {str(path)!r} holds {''.join(bad)!r}; choose another")
+    return path
+
+
+def _spec(name: str) -> TableSpec:
+    if name not in TABLES:
+        raise LakeError(f"there is no table {name!r}; the lake has {', '.join(TABLES)}")
+    return TABLES[name]
+
+
+def _app(source: str) -> str:
+    return f"source:{source}"
+
+
+def _check(source: str, items: Sequence[EvidenceItem], pull: Pull | None) -> None:
+    strangers = {item.source for item in items} | ({pull.source} if pull else set())
+    if strangers - {source}:
+        raise LakeError(f"{source} may not land items of {', '.join(sorted(strangers - {source}))}")
+    if any(item.kind == PULL_KIND for item in items):
+        raise LakeError(f"{source}: only a pull's own record may have the kind {PULL_KIND}")
+
+
+def _metadata(
+    source: str, rows: pa.Table, pull_id: str, cursor: Cursor | None, bookmark: Bookmark
+) -> Mapping[str, object]:
+    """What the log entry says beside the rows; a cursor that did not move is only pointed at."""
+    facts = {"source": source, "pull_id": pull_id, "batch": digest(rows["item_id"].to_pylist())}
+    if cursor == bookmark.cursor and bookmark.kept_in is not None:
+        return facts | {"cursor_in": bookmark.kept_in}
+    return facts | {"cursor": cursor.value if cursor else None}
+
+
+def _bookmark(table: delta.Table, source: str) -> Bookmark:
+    marker = table.marker(_app(source))
+    if marker is None:
+        return Bookmark()
+    # The marker is the least version that the commit could get, so it lies there or just after.
+    commit = table.find(_app(source), marker, since=marker)
+    kept_in = commit.metadata.get("cursor_in", commit.version)
+    held = commit if kept_in == commit.version else delta.read_commit(table.root, kept_in)
+    if held is None or "cursor" not in held.metadata:
+        raise LakeError(f"{source}: log file {kept_in} with its cursor is gone; restore it")
+    text = held.metadata["cursor"]
+    return Bookmark(None if text is None else Cursor(text), marker, kept_in)

@@ -1,0 +1,244 @@
+"""The columns of every table, and how an item becomes a row and a row an item or a ledger leaf."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from evidence.canonical import canonical
+from evidence.model import FORM, Change, EvidenceItem, Nature, Outcome
+from evidence.times import stamp, utc
+
+TIME: pa.DataType = pa.timestamp("us", tz="UTC")
+
+
+def _schema(columns: list[tuple[str, pa.DataType]]) -> pa.Schema:
+    return pa.schema(columns)
+
+
+EVIDENCE = _schema(
+    [
+        ("form", pa.string()),
+        ("item_id", pa.string()),
+        ("source", pa.string()),
+        ("kind", pa.string()),
+        ("nature", pa.string()),
+        ("system", pa.string()),
+        ("subject", pa.string()),
+        ("title", pa.string()),
+        ("observed_from", TIME),
+        ("observed_to", TIME),
+        ("collected_at", TIME),
+        ("landed_at", TIME),
+        ("change", pa.string()),
+        ("outcome", pa.string()),
+        ("actor", pa.string()),
+        ("locator", pa.string()),
+        ("payload", pa.string()),
+        ("content_sha256", pa.string()),
+        ("pull_id", pa.string()),
+        ("month", pa.string()),
+    ]
+)
+TAGS = _schema(
+    [
+        ("item_id", pa.string()),
+        ("control", pa.string()),
+        ("evidence", pa.string()),
+        ("rule", pa.string()),
+        ("strength", pa.string()),
+        ("rationale", pa.string()),
+        ("mapping_digest", pa.string()),
+        ("tagged_at", TIME),
+    ]
+)
+LEAVES = _schema(
+    [
+        ("leaf_index", pa.int64()),
+        ("item_id", pa.string()),
+        ("leaf_hash", pa.string()),
+        ("evidence_version", pa.int64()),
+    ]
+)
+VERDICTS = _schema(
+    [
+        ("control", pa.string()),
+        ("evidence", pa.string()),
+        ("system", pa.string()),
+        ("state", pa.string()),
+        ("failed", pa.bool_()),
+        ("why", pa.string()),
+        ("fresh_until", TIME),
+        ("newest", TIME),
+        ("item_id", pa.string()),
+        ("source", pa.string()),
+        ("count", pa.int64()),
+        ("judged_at", TIME),
+    ]
+)
+STANDINGS = _schema(
+    [
+        ("control", pa.string()),
+        ("standing", pa.string()),
+        ("why", pa.string()),
+        ("in_date", pa.int64()),
+        ("expected", pa.int64()),
+        ("due", pa.int64()),
+        ("judged_at", TIME),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """One table: its columns, and how its files are written.
+
+    `clock` is the column that says when a row became durable (empty: the table has none);
+    `dictionary`, `bloom` and `stats` list the columns that get that treatment in each file.
+    """
+
+    name: str
+    schema: pa.Schema
+    clock: str = ""
+    partition: tuple[str, ...] = ()
+    dictionary: tuple[str, ...] = ()
+    bloom: tuple[str, ...] = ()
+    stats: tuple[str, ...] = ()
+
+    @property
+    def file_schema(self) -> pa.Schema:
+        """The columns that data files hold: Delta keeps partition values in the log."""
+        return pa.schema([field for field in self.schema if field.name not in self.partition])
+
+
+TABLES: Mapping[str, TableSpec] = {
+    spec.name: spec
+    for spec in (
+        TableSpec(
+            "evidence",
+            EVIDENCE,
+            clock="landed_at",
+            partition=("month",),
+            dictionary=(
+                "form", "source", "kind", "nature", "system", "change", "outcome", "actor",
+                "pull_id",
+            ),
+            bloom=("item_id",),
+            stats=(
+                "item_id", "source", "kind", "system", "observed_to", "collected_at", "landed_at",
+            ),
+        ),
+        TableSpec(
+            "tags",
+            TAGS,
+            clock="tagged_at",
+            dictionary=("control", "evidence", "rule", "strength", "rationale", "mapping_digest"),
+            bloom=("item_id",),
+            stats=("mapping_digest", "tagged_at"),
+        ),
+        TableSpec(
+            "leaves", LEAVES, bloom=("item_id",), stats=("leaf_index", "evidence_version"),
+        ),
+        TableSpec(
+            "verdicts",
+            VERDICTS,
+            clock="judged_at",
+            dictionary=("control", "evidence", "system", "state", "source"),
+            stats=("judged_at",),
+        ),
+        TableSpec(
+            "standings",
+            STANDINGS,
+            clock="judged_at",
+            dictionary=("control", "standing"),
+            stats=("judged_at",),
+        ),
+    )
+}  # fmt: skip
+
+LEAF_COLUMNS = tuple(name for name in EVIDENCE.names if name != "payload")
+"""What a ledger leaf of form 1 covers: the payload is bound by `content_sha256`."""
+
+_IDENTITY = (
+    "form", "source", "kind", "nature", "system", "subject", "observed_from", "observed_to",
+    "change", "outcome", "content_sha256",
+)  # fmt: skip
+
+
+def month_of(moment: datetime) -> str:
+    """The partition of an item observed until `moment`: its month in UTC, `YYYY-MM`."""
+    return stamp(moment)[:7]
+
+
+def evidence_rows(items: Iterable[EvidenceItem], *, landed_at: datetime, pull_id: str) -> pa.Table:
+    """The rows of `evidence` for items, in the given order."""
+    stamped = utc(landed_at, what="landed_at")
+    rows = [_row(item, stamped, pull_id) for item in items]
+    columns = [pa.array([row[f.name] for row in rows], f.type) for f in EVIDENCE]
+    return pa.Table.from_arrays(columns, schema=EVIDENCE)
+
+
+def _row(item: EvidenceItem, landed_at: datetime, pull_id: str) -> dict[str, Any]:
+    return {
+        "form": FORM,
+        "item_id": item.item_id,
+        "source": item.source,
+        "kind": item.kind,
+        "nature": item.nature.value,
+        "system": item.system,
+        "subject": item.subject,
+        "title": item.title,
+        "observed_from": item.observed_from,
+        "observed_to": item.observed_to,
+        "collected_at": item.collected_at,
+        "landed_at": landed_at,
+        "change": item.change.value,
+        "outcome": item.outcome.value,
+        "actor": item.actor,
+        "locator": item.locator,
+        "payload": item.content.decode(),
+        "content_sha256": item.content_sha256,
+        "pull_id": pull_id,
+        "month": month_of(item.observed_to),
+    }
+
+
+def item_of(row: Mapping[str, Any]) -> EvidenceItem:
+    """The item that a row of `evidence` holds; its id is computed again, not taken from the row.
+
+    Raises InvalidItem or ValueError if the row cannot be an item.
+    """
+    return EvidenceItem(
+        source=row["source"], kind=row["kind"], subject=row["subject"],
+        observed_from=row["observed_from"], observed_to=row["observed_to"],
+        collected_at=row["collected_at"], payload=json.loads(row["payload"], parse_int=_number),
+        nature=Nature(row["nature"]), system=row["system"], title=row["title"],
+        change=Change(row["change"]), outcome=Outcome(row["outcome"]),
+        actor=row["actor"], locator=row["locator"],
+    )  # fmt: skip
+
+
+def _number(digits: str) -> int | float:
+    """Whole numbers beyond 2^53 in canonical JSON were floats: items hold no such integer."""
+    value = int(digits)
+    return value if abs(value) < 2**53 else float(digits)
+
+
+def identity_of(row: Mapping[str, Any]) -> bytes:
+    """The canonical bytes whose SHA-256 must be the row's `item_id`."""
+    return canonical(_plain(row, _IDENTITY))
+
+
+def leaf_data(row: Mapping[str, Any]) -> bytes:
+    """The canonical bytes that the ledger seals for a row: every column but the payload."""
+    return canonical(_plain(row, LEAF_COLUMNS))
+
+
+def _plain(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    values = {name: row[name] for name in names}
+    return {k: stamp(v) if isinstance(v, datetime) else v for k, v in values.items()}

@@ -1,0 +1,105 @@
+"""Tables that follow the evidence by SQL: each step's rows and how far it went are one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from evidence.errors import LakeConflict, LakeError
+from evidence.times import utc
+from storage.delta import Table
+from storage.engine import Limits, lock, open_engine, rows_of
+from storage.schema import TABLES, TableSpec
+
+STEP_ROWS = 50_000
+_LIMITS = Limits(memory_mb=2048)
+_TRIES = 20
+
+
+def follow(
+    table: Callable[[str], Table], name: str, sql: str, *, app: str,
+    clock: Callable[[], datetime],
+) -> int:  # fmt: skip
+    """Bring table `name` up to the newest evidence; how many rows this call appended.
+
+    Another process following at the same time is no error: each step lands once. Raises LakeError.
+    """
+    appended = 0
+    for _ in range(_TRIES):
+        try:
+            for rows in _steps(table, name, sql, app, clock):
+                appended += rows
+        except LakeConflict:
+            continue
+        return appended
+    raise LakeConflict(f"{name}: other followers of {app} keep landing first; run it again later")
+
+
+def _steps(
+    table: Callable[[str], Table], name: str, sql: str, app: str, clock: Callable[[], datetime]
+) -> Iterator[int]:
+    evidence, target = table("evidence"), table(name)
+    done = target.marker(app)
+    if done is not None and done > evidence.version:
+        raise LakeError(f"{name} has followed to version {done}, but the evidence is at "
+                        f"{evidence.version}: it was cut; run `headwater verify`")  # fmt: skip
+    for version, files in _ranges(evidence, done or 0):
+        counted = _Counted(_select(sql, files, target.spec, clock))
+        target.commit(counted, app=app, marker=version, metadata={"evidence_version": version})
+        yield counted.rows
+        if target.marker(app) != version:
+            raise LakeConflict(f"{name}: another follower of {app} went on from version {version}")
+
+
+def _ranges(evidence: Table, since: int) -> Iterator[tuple[int, list[Path]]]:
+    """Consecutive versions whose rows together are about one step, with the files they added."""
+    files: list[Path] = []
+    rows = 0
+    for commit in evidence.commits(since):
+        added = [add for add in commit.adds if add.data_change]
+        files += [evidence.root / add.path for add in added]
+        rows += sum(add.rows for add in added)
+        if rows >= STEP_ROWS or commit.version == evidence.version:
+            yield commit.version, files
+            files, rows = [], 0
+
+
+class _Counted:
+    """Tables passed on one by one, their rows counted."""
+
+    def __init__(self, tables: Iterator[pa.Table]) -> None:
+        self._tables, self.rows = tables, 0
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        for table in self._tables:
+            self.rows += table.num_rows
+            yield table
+
+
+def _select(
+    sql: str, files: Sequence[Path], spec: TableSpec, clock: Callable[[], datetime]
+) -> Iterator[pa.Table]:
+    if not files:
+        return
+    now = utc(clock())
+    with open_engine(_LIMITS) as engine:
+        engine.execute(f"CREATE VIEW items AS {rows_of(TABLES['evidence'], files)}")
+        lock(engine, files)
+        try:
+            for batch in engine.execute(sql).to_arrow_reader(STEP_ROWS):
+                yield _fitted(pa.Table.from_batches([batch]), spec, now)
+        except duckdb.Error as error:
+            raise LakeError(f"the query that fills {spec.name} failed: {error}") from error
+
+
+def _fitted(rows: pa.Table, spec: TableSpec, now: datetime) -> pa.Table:
+    if spec.clock and spec.clock not in rows.column_names:
+        stamped = pa.repeat(pa.scalar(now, spec.schema.field(spec.clock).type), rows.num_rows)
+        rows = rows.append_column(spec.clock, stamped)
+    if set(rows.column_names) != set(spec.schema.names):
+        raise LakeError(f"the query that fills {spec.name} gives {', '.join(rows.column_names)}")
+    return rows.select(spec.schema.names).cast(spec.schema)
