@@ -1,9 +1,9 @@
-"""Rules as one set-based SELECT, built as a syntax tree: no text of a rule is ever pasted into SQL."""
+"""Rules as one set-based SELECT, built as a syntax tree: no text of a rule is pasted into SQL."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -13,7 +13,6 @@ from mappings.conditions import (
     Condition,
     Exists,
     Field,
-    Has,
     Is,
     Leaf,
     Like,
@@ -55,10 +54,10 @@ def select(rules: RuleSet, dialect: str) -> str:
     return query.sql(dialect=dialect)
 
 
-def condition(what: Condition) -> exp.Expression:
+def condition(what: Condition) -> exp.Expr:
     """The boolean expression of one condition; never NULL, so that `not` means what it says."""
     if isinstance(what, All):
-        return exp.and_(*(condition(part) for part in what.parts))
+        return exp.and_(exp.true(), *(condition(part) for part in what.parts))
     if isinstance(what, Some):
         return exp.or_(*(condition(part) for part in what.parts))
     if isinstance(what, Not):
@@ -66,11 +65,11 @@ def condition(what: Condition) -> exp.Expression:
     return exp.func("COALESCE", exp.paren(_leaf(what)), exp.false())
 
 
-def _leaf(what: Leaf) -> exp.Expression:
+def _leaf(what: Leaf) -> exp.Expr:
     if isinstance(what, Exists):
         return _exists(what.field)
     if isinstance(what, Is):
-        return exp.or_(*(_equal(what.field, value) for value in what.values))
+        return exp.or_(*_equal(what.field, what.values))
     if isinstance(what, Range):
         bound = _double(_text(repr(float(what.bound))))
         return exp.and_(
@@ -94,66 +93,65 @@ def fragment(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _exists(field: Field) -> exp.Expression:
+def _exists(field: Field) -> exp.Expr:
     if not field.path:
         return _string(field).neq(_text(""))
-    return _call("JSON_TYPE", _payload(), _path(field)).neq(_text("NULL"))
+    value = exp.cast(_call("JSON_EXTRACT", _payload(), _path(field)), "VARCHAR")
+    return exp.not_(value.isin(*(_text(empty) for empty in ("null", '""', "[]", "{}"))))
 
 
-def _equal(field: Field, value: Scalar) -> exp.Expression:
-    if isinstance(value, str):
-        return exp.and_(_typed(field, "VARCHAR"), _string(field).eq(_text(value)))
-    if is_number(value):
-        number = _double(_text(repr(float(value))))
-        return exp.and_(_typed(field, *_NUMBERS), _double(_string(field)).eq(number))
-    return exp.and_(_typed(field, "BOOLEAN"), _string(field).eq(_text(fragment(value))))
+def _equal(field: Field, values: Sequence[Scalar]) -> Iterator[exp.Expr]:
+    if texts := [_text(value) for value in values if isinstance(value, str)]:
+        yield exp.and_(_typed(field, "VARCHAR"), _string(field).isin(*texts))
+    if numbers := [_double(_text(repr(float(v)))) for v in values if is_number(v)]:
+        yield exp.and_(_typed(field, *_NUMBERS), _double(_string(field)).isin(*numbers))
+    if flags := [_text(fragment(value)) for value in values if isinstance(value, bool)]:
+        yield exp.and_(_typed(field, "BOOLEAN"), _string(field).isin(*flags))
 
 
-def _covers(field: Field, pattern: str) -> exp.Expression:
+def _covers(field: Field, pattern: str) -> exp.Expr:
     match = _call("REGEXP_FULL_MATCH", _string(field), _text(pattern), _text("s"))
     filled = exp.true() if field.path else _exists(field)
     return exp.and_(_typed(field, "VARCHAR"), filled, match)
 
 
-def _typed(field: Field, *types: str) -> exp.Expression:
+def _typed(field: Field, *types: str) -> exp.Expr:
     """That a place in the payload holds one of the JSON types; columns are always text."""
     if not field.path:
         return exp.true() if "VARCHAR" in types else exp.false()
     return _call("JSON_TYPE", _payload(), _path(field)).isin(*(_text(name) for name in types))
 
 
-def _string(field: Field) -> exp.Expression:
+def _string(field: Field) -> exp.Expr:
     if not field.path:
         return _column("i", field.column)
     return _call("JSON_EXTRACT_STRING", _payload(), _path(field))
 
 
-def _entries(field: Field) -> exp.Expression:
+def _entries(field: Field) -> exp.Expr:
     entries = _call("JSON_EXTRACT", _payload(), _path(field, "[*]"))
     return exp.cast(entries, exp.DataType.build("VARCHAR[]", dialect="duckdb"))
 
 
-def _names(field: Field) -> exp.Expression:
+def _names(field: Field) -> exp.Expr:
     """The JSON fragments by which an item names its controls: one scalar, or a list of them."""
     one = exp.cast(_call("JSON_EXTRACT", _payload(), _path(field)), "VARCHAR")
     listed = exp.If(this=_typed(field, "ARRAY"), true=_entries(field))
     return exp.Case(ifs=[listed], default=_array([one]))
 
 
-def _case(
-    branches: Iterable[tuple[Rule, exp.Expression]], default: exp.Expression | None
-) -> exp.Expression:
+def _case(branches: Iterable[tuple[Rule, exp.Expr]], default: exp.Expr | None) -> exp.Expr:
     ifs = [exp.If(this=_text(rule.name), true=result) for rule, result in branches]
     empty = default or exp.cast(exp.null(), exp.DataType.build("VARCHAR[]", dialect="duckdb"))
     return exp.Case(this=_column("c", "rule"), ifs=ifs, default=empty) if ifs else empty
 
 
-def _candidates(rules: Sequence[Rule]) -> exp.Expression:
+def _candidates(rules: Sequence[Rule]) -> exp.Expr:
     rows = [[_text(rule.name), _text(kind)] for rule in rules for kind in rule.kinds]
     return _values(rows, "c", ("rule", "kind"))
 
 
-def _targets(rules: Sequence[Rule]) -> exp.Expression:
+def _targets(rules: Sequence[Rule]) -> exp.Expr:
     rows = [
         [
             *(_text(text) for text in (rule.name, t.kind, t.control, t.evidence)),
@@ -167,7 +165,7 @@ def _targets(rules: Sequence[Rule]) -> exp.Expression:
     return _values(rows, "t", names)
 
 
-def _meets() -> exp.Expression:
+def _meets() -> exp.Expr:
     """A target is met by rule and kind, and where it goes by name also by a name of the item."""
     nameless = exp.Length(this=_column("t", "names")).eq(exp.Literal.number(0))
     called = _call("LIST_HAS_ANY", _column("m", "named"), _column("t", "names"))
@@ -178,16 +176,16 @@ def _meets() -> exp.Expression:
     )
 
 
-def _values(rows: list[list[exp.Expression]], name: str, columns: Sequence[str]) -> exp.Expression:
+def _values(rows: list[list[exp.Expr]], name: str, columns: Sequence[str]) -> exp.Expr:
     alias = exp.TableAlias(this=exp.to_identifier(name), columns=[*map(exp.to_identifier, columns)])
     return exp.Values(expressions=[exp.Tuple(expressions=row) for row in rows], alias=alias)
 
 
-def _path(field: Field, end: str = "") -> exp.Expression:
+def _path(field: Field, end: str = "") -> exp.Expr:
     return _text("$" + "".join(f'."{key}"' for key in field.path) + end)
 
 
-def _payload() -> exp.Expression:
+def _payload() -> exp.Expr:
     return _column("i", "payload")
 
 
@@ -195,19 +193,19 @@ def _column(table: str, name: str) -> exp.Column:
     return exp.column(name, table=table)
 
 
-def _text(text: str) -> exp.Expression:
+def _text(text: str) -> exp.Expr:
     return exp.Literal.string(text)
 
 
-def _array(entries: Iterable[exp.Expression]) -> exp.Expression:
+def _array(entries: Iterable[exp.Expr]) -> exp.Expr:
     return exp.cast(
         exp.Array(expressions=list(entries)), exp.DataType.build("VARCHAR[]", dialect="duckdb")
     )
 
 
-def _double(value: exp.Expression) -> exp.Expression:
+def _double(value: exp.Expr) -> exp.Expr:
     return exp.TryCast(this=value, to=exp.DataType.build("DOUBLE"))
 
 
-def _call(name: str, *arguments: exp.Expression) -> exp.Expression:
+def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=name, expressions=list(arguments))

@@ -1,7 +1,7 @@
 """What a rule may ask of an item, as values that can judge one row and say why in words.
 
-Every condition is true or false, never unknown: what is absent (a missing path, null, an empty
-column) fails every question but `exists: false`. Types are strict: the text "3" is not the number 3.
+Every condition is true or false, never unknown. What is absent (a missing path, null, an empty
+column) fails every question but `exists: false`. Types are strict: text "3" is not number 3.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Field:
         return self.column + "".join(keys)
 
     def of(self, row: Row) -> Any:
-        """The value in a row whose payload is parsed; None where it is absent, null or empty."""
+        """The value in a row whose payload is parsed; None where it is absent or null."""
         value = row.get(self.column)
         if not self.path:
             return value or None
@@ -143,12 +143,12 @@ class Has:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """There and not null; a column also not empty."""
+    """There, and not empty: not null, not "", not a list or an object of nothing."""
 
     field: Field
 
     def holds(self, row: Row) -> bool:
-        return self.field.of(row) is not None
+        return self.field.of(row) not in (None, "", [], {})
 
     def __str__(self) -> str:
         return f"{self.field} is there"

@@ -1,0 +1,216 @@
+"""Read rule files; refuse what is unknown, unproved or contradicted by its own examples."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evidence.canonical import canonical, plain
+from evidence.model import ControlId
+from mappings.catalogue import HERE, Catalogue
+from mappings.conditions import COLUMNS, All, Condition, Field, Is, Not, failures
+from mappings.nodes import Node, read
+from mappings.rules import Rule, Target
+from mappings.when import read_field, read_when
+
+STRENGTHS = ("full", "partial", "supporting")
+EVENT = "event:"
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_REQUIRED, _OPTIONAL = "name kind rationale examples", "when controls evidence events strength"
+_PRESENT = Not(Is(Field("change"), ("gone",)))
+_DEFAULTS = {"nature": "event", "change": "new", "outcome": "recorded"}
+
+
+def read_rules(
+    files: Sequence[Path], catalogue: Catalogue
+) -> tuple[tuple[Rule, ...], list[dict[str, Any]]]:
+    """Every rule, and what its digest covers (all but the examples). Raises MappingError."""
+    rules: dict[str, Rule] = {}
+    trees: list[dict[str, Any]] = []
+    for path in files:
+        root = HERE if path.is_relative_to(HERE) else None
+        for node in read(path, root=root).record("the file", "rules")["rules"].list("rules"):
+            rule = _Reading(node, catalogue).rule()
+            if rule.name in rules:
+                first = rules[rule.name]
+                raise node.error(f"{rule.name} is also at {first.file}:{first.line}; rename one")
+            rules[rule.name] = rule
+            trees.append({k: v for k, v in node.plain().items() if k != "examples"})
+    return tuple(rules.values()), sorted(trees, key=lambda tree: str(tree["name"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    node: Node
+    catalogue: Catalogue
+
+    def rule(self) -> Rule:
+        fields = self.node.record("a rule", _REQUIRED, _OPTIONAL)
+        name = fields["name"].text("name")
+        if not _NAME.fullmatch(name):
+            raise fields["name"].error(f"name {name!r} must be words-with-dashes in lower case")
+        kinds, named = self._kinds(fields["kind"]), self._named(fields)
+        targets = tuple(self._targets(fields, kinds))
+        rule = Rule(name, kinds, self._when(fields), targets, named, self.node.file, self.node.line)
+        self._prove(rule, fields["examples"].record("examples", "match ignore"), fields)
+        return rule
+
+    def _kinds(self, node: Node) -> tuple[str, ...]:
+        kinds = node.texts("kind", one=True)
+        for kind in kinds:
+            if kind not in self.catalogue.native_kinds:
+                raise node.error(f"unknown source kind {kind!r}")
+        if not kinds or len(set(kinds)) != len(kinds):
+            raise node.error("kind names no source kind, or one twice")
+        return kinds
+
+    def _when(self, fields: Mapping[str, Node]) -> Condition:
+        """What is gone is no evidence that it is there; only events may speak of it."""
+        asked = [read_when(fields["when"])] if "when" in fields else []
+        if "evidence" not in fields:
+            return All(tuple(asked))
+        flat = asked[0].parts if asked and isinstance(asked[0], All) else tuple(asked)
+        return All((_PRESENT, *flat))
+
+    def _targets(self, fields: Mapping[str, Node], kinds: Sequence[str]) -> Iterator[Target]:
+        if ("events" in fields) == ("evidence" in fields):
+            raise self.node.error("a rule has either evidence (with controls) or events")
+        if ("controls" in fields) != ("evidence" in fields):
+            raise self.node.error("evidence and controls go together: `controls: expected`?")
+        yield from (
+            self._events(fields, kinds) if "events" in fields else self._claims(fields, kinds)
+        )
+
+    def _events(self, fields: Mapping[str, Node], kinds: Sequence[str]) -> Iterator[Target]:
+        if "strength" in fields:
+            raise fields["strength"].error("an event has no strength")
+        rationale, events = fields["rationale"].text("rationale"), fields["events"].texts("events")
+        for event in events:
+            if event not in self.catalogue.events:
+                known = ", ".join(self.catalogue.events)
+                raise fields["events"].error(f"unknown event {event!r}; known: {known}")
+            for kind in kinds:
+                yield Target(kind, ControlId(EVENT + event), "", "", rationale)
+        if not events or len(set(events)) != len(events):
+            raise fields["events"].error("events names none, or one twice")
+
+    def _claims(self, fields: Mapping[str, Node], kinds: Sequence[str]) -> Iterator[Target]:
+        evidence = fields["evidence"].text("evidence")
+        if evidence not in self.catalogue.kinds:
+            raise fields["evidence"].error(f"unknown evidence kind {evidence!r}")
+        strength, rationale = _strength(fields), fields["rationale"].text("rationale")
+        for kind in kinds:
+            for entry in self._controls(fields["controls"], evidence, kind):
+                control, own_strength, own_rationale, names = entry
+                yield Target(
+                    kind, control, evidence, own_strength or strength,
+                    own_rationale or rationale, names,
+                )  # fmt: skip
+
+    def _controls(
+        self, node: Node, evidence: str, kind: str
+    ) -> Iterator[tuple[ControlId, str, str, tuple[str, ...]]]:
+        if node.value == "expected" or isinstance(node.value, dict):
+            named = isinstance(node.value, dict)
+            for control in self._expected(node, evidence, kind):
+                yield control, "", "", _names(control) if named else ()
+            return
+        seen: set[str] = set()
+        for entry in node.list("controls"):
+            control, strength, rationale = self._listed(entry, evidence)
+            if control in seen:
+                raise entry.error(f"{control} twice")
+            seen.add(control)
+            yield control, strength, rationale, ()
+        if not seen:
+            raise node.error("controls names none")
+
+    def _expected(self, node: Node, evidence: str, kind: str) -> tuple[ControlId, ...]:
+        if evidence == "attestation":
+            return tuple(control.id for control in self.catalogue.controls)
+        controls = self.catalogue.expecting(evidence, kind)
+        if not controls:
+            raise node.error(f"no control expects {evidence} from {kind}; list the controls")
+        return controls
+
+    def _listed(self, node: Node, evidence: str) -> tuple[ControlId, str, str]:
+        long = isinstance(node.value, dict)
+        fields = node.record("a control", "id", "strength rationale") if long else {"id": node}
+        text = fields["id"].text("a control")
+        known = {c.id: c for c in self.catalogue.controls}
+        if text not in known:
+            raise node.error(f"unknown control {text!r}; ids look like iso42001:A.6.2.4")
+        control = known[ControlId(text)]
+        if evidence not in {need.evidence for need in control.needs}:
+            raise node.error(f"{text} does not ask for {evidence}: the tag would go unread")
+        rationale = fields["rationale"].text("rationale") if "rationale" in fields else ""
+        return control.id, _strength(fields, default=""), rationale
+
+    def _named(self, fields: Mapping[str, Node]) -> Field | None:
+        node = fields.get("controls")
+        if node is None or not isinstance(node.value, dict):
+            return None
+        inner = node.record("controls", "named")["named"]
+        field = read_field(inner.text("named"), inner)
+        if not field.path:
+            raise inner.error("an item names its controls in its payload")
+        return field
+
+    def _prove(self, rule: Rule, examples: Mapping[str, Node], fields: Mapping[str, Node]) -> None:
+        """Match examples are claimed, ignore examples are not, and one of those comes close."""
+        for word, node in examples.items():
+            if not node.list(word):
+                raise node.error(f"{rule.name} has no {word} example; a rule proves itself")
+        rows = [(_row(n, rule), n) for n in examples["match"].list("match")]
+        for row, node in rows:
+            if not rule.claims(row):
+                why = "; ".join(failures(rule.when, row)) or "it names no control"
+                raise node.error(f"{rule.name} does not match its match example: {why}")
+        ignored = [(_row(n, rule), n) for n in examples["ignore"].list("ignore")]
+        for row, node in ignored:
+            if rule.claims(row):
+                raise node.error(f"{rule.name} matches its ignore example")
+        selective = "when" in fields or rule.named
+        if selective and not any(self._close(rule, row) for row, _ in ignored):
+            raise examples["ignore"].error(
+                f"{rule.name} needs an ignore example of its own kind that is not gone: "
+                "else nothing shows that its conditions leave anything out"
+            )
+
+    def _close(self, rule: Rule, row: Mapping[str, Any]) -> bool:
+        return row["kind"] in rule.kinds and row["change"] != "gone"
+
+
+def _strength(fields: Mapping[str, Node], default: str = "full") -> str:
+    if "strength" not in fields:
+        return default
+    text = fields["strength"].text("strength")
+    if text not in STRENGTHS:
+        raise fields["strength"].error(f"unknown strength {text!r}; known: {', '.join(STRENGTHS)}")
+    return text
+
+
+def _names(control: ControlId) -> tuple[str, ...]:
+    """How an item may write a control's id: `"iso42001:4.1"`, `"4.1"`, or YAML's bare 4.1."""
+    number = control.partition(":")[2]
+    bare = (number,) if re.fullmatch(r"[1-9][0-9]?\.[1-9]", number) else ()
+    return (f'"{control}"', f'"{number}"', *bare)
+
+
+def _row(node: Node, rule: Rule) -> dict[str, Any]:
+    """A small item of an example, with what an ordinary item has by default."""
+    fields = node.record("an example", "", f"kind payload {' '.join(COLUMNS)}")
+    if "kind" not in fields and len(rule.kinds) > 1:
+        raise node.error("an example of a rule with several kinds says its kind")
+    row = _DEFAULTS | {"kind": rule.kinds[0], "payload": {}}
+    row |= {name: field.plain() for name, field in fields.items()}
+    for name in (*COLUMNS, "kind"):
+        if not isinstance(row.get(name, ""), str):
+            raise node.error(f"{name} of an example must be text")
+    if not isinstance(row["payload"], dict):
+        raise node.error("payload of an example must be a mapping")
+    canonical(plain(row["payload"]))
+    return row

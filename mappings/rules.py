@@ -1,0 +1,176 @@
+"""Which item speaks to which control: rules as data, run as one query, explained one by one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from evidence.canonical import canonical, digest, plain
+from evidence.errors import InvalidItem, MappingError
+from evidence.model import ControlId
+from mappings.catalogue import HERE, Catalogue, load_catalogue
+from mappings.conditions import Condition, Field, failures, reasons
+
+RULES = HERE / "rules"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One claim of a rule, for items of one native kind; control `event:…` signals an event.
+
+    `names`, where not empty, are the JSON texts by one of which an item must name the control.
+    """
+
+    kind: str
+    control: ControlId
+    evidence: str
+    strength: str
+    rationale: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Items of `kinds` for which `when` holds make the claims in `targets`."""
+
+    name: str
+    kinds: tuple[str, ...]
+    when: Condition
+    targets: tuple[Target, ...]
+    named: Field | None
+    file: str
+    line: int
+
+    def claims(self, row: Mapping[str, Any]) -> tuple[Target, ...]:
+        """The targets for a row (payload parsed) that this rule claims; empty if none."""
+        if row["kind"] not in self.kinds or not self.when.holds(row):
+            return ()
+        called = names_in(self.named.of(row)) if self.named else frozenset()
+        return tuple(
+            target
+            for target in self.targets
+            if target.kind == row["kind"] and (not target.names or called & set(target.names))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule that speaks, what it claims, and the conditions that held."""
+
+    rule: str
+    claims: tuple[Target, ...]
+    why: tuple[str, ...]
+
+    @property
+    def controls(self) -> tuple[ControlId, ...]:
+        """The controls and events it tags the item with."""
+        return tuple(claim.control for claim in self.claims)
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """A rule for the same kind of item that did not match, and the conditions that failed."""
+
+    rule: str
+    failed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an item carries its tags, and which rules it missed, the nearest first."""
+
+    matched: tuple[Match, ...]
+    near_misses: tuple[NearMiss, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """All rules over one catalogue. `digest` changes with every word that could change a tag."""
+
+    rules: tuple[Rule, ...]
+    digest: str
+
+    def sql(self, dialect: str = "duckdb") -> str:
+        """One SELECT over the relation `items`, a row per item, control, evidence and rule.
+
+        Columns: item_id, control, evidence, rule, strength, rationale, mapping_digest. `items`
+        must offer item_id, kind, the text columns of the evidence table and payload (JSON text).
+        """
+        from mappings.compile import select  # sqlglot is slow to import
+
+        return select(self, dialect)
+
+    def explain(self, row: Mapping[str, Any]) -> Explanation:
+        """Which rules speak for one row of the evidence table, why, and which nearly did.
+
+        `payload` is JSON text or its value. Raises MappingError if it is neither.
+        """
+        row = dict(row) | {"payload": _parsed(row.get("payload"))}
+        own = [rule for rule in self.rules if row["kind"] in rule.kinds]
+        matched, missed = [], []
+        for rule in own:
+            if claims := rule.claims(row):
+                matched.append(Match(rule.name, claims, reasons(rule.when)))
+            else:
+                missed.append(NearMiss(rule.name, tuple(_failed(rule, row))))
+        return Explanation(tuple(matched), tuple(sorted(missed, key=lambda m: len(m.failed))))
+
+    def covered(self) -> frozenset[tuple[ControlId, str]]:
+        """The needs (control, evidence) for which at least one rule can bring evidence."""
+        return frozenset(
+            (t.control, t.evidence) for r in self.rules for t in r.targets if t.evidence
+        )
+
+
+def names_in(value: object) -> frozenset[str]:
+    """The JSON texts of one scalar, or of the entries of a list."""
+    entries = value if isinstance(value, list) else [value]
+    return frozenset(canonical(entry).decode() for entry in entries if _scalar(entry))
+
+
+def _scalar(value: object) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _failed(rule: Rule, row: Mapping[str, Any]) -> Iterator[str]:
+    yield from failures(rule.when, row)
+    if rule.when.holds(row):
+        yield f"fails: {rule.named} names a control that asks for this"
+
+
+def _parsed(payload: object) -> object:
+    try:
+        text = payload if isinstance(payload, str | bytes) else canonical(plain(payload))
+        return json.loads(text, parse_int=_number)
+    except (ValueError, InvalidItem, RecursionError) as error:
+        raise MappingError(f"the item's payload is not JSON: {error}") from error
+
+
+def _number(digits: str) -> int | float:
+    """A JSON number as every engine reads it: a double where it is no exact integer."""
+    number = float(digits)
+    return int(number) if abs(number) < 2**53 else number
+
+
+@cache
+def load_rules(folders: tuple[Path, ...] = (RULES,), catalogue: Catalogue | None = None) -> RuleSet:
+    """The rules of every `*.yaml` in the folders, read once. Raises MappingError: file and line."""
+    from mappings.read_rules import read_rules
+
+    catalogue = catalogue or load_catalogue()
+    files = [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
+    if not files:
+        raise MappingError("no rules found", file=", ".join(map(str, folders)))
+    rules, trees = read_rules(files, catalogue)
+    return RuleSet(rules, digest({"catalogue": catalogue.digest, "rules": trees}))
+
+
+def uncovered(rules: RuleSet, catalogue: Catalogue) -> Sequence[tuple[ControlId, str]]:
+    """The needs that no rule serves yet, in catalogue order."""
+    covered = rules.covered()
+    needs = [(c.id, need.evidence) for c in catalogue.controls for need in c.needs]
+    return [need for need in needs if need not in covered]
