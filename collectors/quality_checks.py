@@ -1,0 +1,174 @@
+"""Data-quality results and suites of a Great Expectations project, read from its files as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar
+
+from collectors._disk import shown
+from collectors._gx_results import RESULT, SUITE, Origin, Unreadable, result_item, suite_item
+from collectors._gx_store import Shelf, Shelves, Store, listing, load, open_store, shelve
+from collectors.base import Clock, utc_now
+from evidence.canonical import digest
+from evidence.errors import SourceRefused
+from evidence.model import Batch, Change, Cursor, EvidenceItem
+from evidence.runs import Gap, PullFacts
+from evidence.snapshot import Snapshot
+
+_FILES_A_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class QualityChecks:
+    """Stored validation results (events, from their run time) and suites (states).
+
+    `folder` is a project's `gx/` folder, the folder around it, or a bare folder of results, on
+    disk. `systems` maps globs over suite and asset names to AI systems. Cells of the checked
+    tables that a result carries are left behind; counts and criteria are kept.
+    """
+
+    source: str
+    folder: Path
+    systems: Mapping[str, str] = field(default_factory=dict)
+    clock: Clock = field(default=utc_now, repr=False, compare=False)
+
+    kinds: ClassVar[tuple[str, ...]] = (RESULT, SUITE)
+    states: ClassVar[tuple[str, ...]] = (SUITE,)
+
+    def probe(self) -> str:
+        """Where results and suites are read, and how many files of results there are."""
+        store = open_store(Path(self.folder))
+        found = listing(store.results)
+        if found.gaps and not found.prints:
+            raise SourceRefused(f"{found.gaps[0].what}: {found.gaps[0].why}")
+        return f"{len(found.prints)} stored results in {store.results}, read as uid {os.getuid()}"
+
+    def collect(self, cursor: Cursor | None) -> Iterator[Batch]:
+        """Results in files that are new or changed since the cursor, then suites that changed.
+
+        Within a batch by run time; across batches in no order, as the store keeps none: the
+        cursor remembers fingerprints instead of a time. A file that cannot be read becomes a Gap
+        in every pull until it can. Raises SourceBusy, SourceRefused, SourceBroken.
+        """
+        known, suites = Shelves.read(cursor), Snapshot.read(cursor)
+        store = open_store(Path(self.folder))
+        origin = Origin(self.source, self.systems, self.clock())
+        found = listing(store.results)
+        shelves = shelve(found.prints, digest(dict(self.systems)))
+        # Where a folder could not be listed, a missing file is not a deleted one.
+        seen = {k: v for k, v in known.seen.items() if found.gaps or k in shelves}
+        news = () if found.gaps else _lost(known.lost(shelves), origin)
+        for group in _groups(known.changed(shelves)):
+            items, facts, read = _results(store, group, origin)
+            seen = seen | read
+            yield Batch(news + items, _cursor(seen, suites), facts)
+            news = ()
+        states, snapshot, facts = _suites(store, suites, origin)
+        yield Batch(news + states, _cursor(seen, snapshot), facts + _whole(store, found.gaps))
+
+
+def _groups(shelves: list[Shelf]) -> Iterator[list[Shelf]]:
+    group: list[Shelf] = []
+    for shelf in shelves:
+        group.append(shelf)
+        if sum(len(s.paths) for s in group) >= _FILES_A_BATCH:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _results(
+    store: Store, group: list[Shelf], origin: Origin
+) -> tuple[tuple[EvidenceItem, ...], PullFacts, dict[str, tuple[int, str]]]:
+    items: list[EvidenceItem] = []
+    gaps: list[Gap] = []
+    hashes: list[str] = []
+    read = {}
+    for shelf in group:
+        before = len(gaps)
+        for path in shelf.paths:
+            try:
+                document, sha256 = load(store.results, path)
+                items.append(result_item(document, shown(path), sha256, origin))
+                hashes.append(sha256)
+            except Unreadable as error:
+                gaps.append(Gap(shown(path), str(error)))
+        read[shelf.key] = (len(shelf.paths), shelf.digest if len(gaps) == before else "")
+    once = {item.item_id: item for item in sorted(items, key=_when)}
+    return tuple(once.values()), _facts(sum(len(s.paths) for s in group), hashes, gaps), read
+
+
+def _suites(
+    store: Store, before: Snapshot, origin: Origin
+) -> tuple[tuple[EvidenceItem, ...], Snapshot, PullFacts]:
+    """Suites that differ; a loss is only believed where every file could be read."""
+    if store.suites is None:
+        return (), before, PullFacts()
+    found = listing(store.suites)
+    items: list[EvidenceItem] = []
+    gaps = list(found.gaps)
+    hashes: list[str] = []
+    for path in found.prints:
+        try:
+            document, sha256 = load(store.suites, path)
+            items.append(suite_item(document, shown(path), origin))
+            hashes.append(sha256)
+        except Unreadable as error:
+            gaps.append(Gap(f"suite {shown(path)}", str(error)))
+    facts = _facts(len(found.prints), hashes, gaps)
+    if gaps:
+        return *_seen_only(items, before, origin), facts
+    states, snapshot = before.compare(items, at=origin.collected_at, source=origin.source)
+    return states, snapshot, facts + PullFacts(states=(SUITE,))
+
+
+def _seen_only(
+    items: list[EvidenceItem], before: Snapshot, origin: Origin
+) -> tuple[tuple[EvidenceItem, ...], Snapshot]:
+    states, snapshot = before.compare(items, at=origin.collected_at, source=origin.source)
+    gone = {i.subject for i in states if i.change is Change.GONE}
+    kept = {k: v for k, v in before.seen.items() if k.split("\x1f", 2)[2] in gone}
+    there = tuple(item for item in states if item.change is not Change.GONE)
+    return there, Snapshot({**snapshot.seen, **kept})
+
+
+def _lost(count: int, origin: Origin) -> tuple[EvidenceItem, ...]:
+    if not count:
+        return ()
+    at = origin.collected_at
+    gone = EvidenceItem(
+        source=origin.source, kind=RESULT, subject="stored results", observed_from=at,
+        observed_to=at, collected_at=at, payload={"at_least": count}, change=Change.GONE,
+        title=f"At least {count} stored validation results were deleted",
+    )  # fmt: skip
+    return (gone,)
+
+
+def _facts(promised: int, hashes: list[str], gaps: list[Gap]) -> PullFacts:
+    whole = hashlib.sha256("".join(hashes).encode()).hexdigest()
+    return PullFacts(
+        pages=1, received=len(hashes), promised=promised, gaps=tuple(gaps),
+        raw_sha256=(whole,) if hashes else (),
+    )  # fmt: skip
+
+
+def _whole(store: Store, gaps: tuple[Gap, ...]) -> PullFacts:
+    query = f"{store.results}/**/*.json" + (f", {store.suites}/**/*.json" if store.suites else "")
+    return PullFacts(query=query, gaps=gaps, identity=f"uid {os.getuid()}")
+
+
+def _cursor(seen: Mapping[str, tuple[int, str]], suites: Snapshot) -> Cursor:
+    files = {key: list(value) for key, value in sorted(seen.items())}
+    kept = {"files": files, "seen": dict(sorted(suites.seen.items()))}
+    return Cursor(json.dumps(kept, ensure_ascii=False, separators=(",", ":")))
+
+
+def _when(item: EvidenceItem) -> tuple[datetime, str]:
+    return item.observed_to, item.item_id
