@@ -1,0 +1,141 @@
+"""One auditor's question: a single SELECT that can neither write, read files, nor run for ever."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from threading import Timer
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from evidence.errors import LakeError
+from storage.engine import Limits
+
+# Anything else that is called like a table acts on the engine itself (enable_logging kills it).
+_TABLE_FUNCTIONS = {"unnest", "range", "generate_series", "json_each", "json_tree"}
+_SIDE_EFFECTS = {"write_log", "nextval", "currval"}
+_EXPLAIN = re.compile(r"\s*explain\s+(?:analyze\s+)?", re.IGNORECASE)
+_ONLY = "only one SELECT, WITH or EXPLAIN SELECT statement is answered here"
+_SLICE = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The rows of an answer; `truncated` when there were more than the limits allow."""
+
+    arrow: pa.Table
+    truncated: bool
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns, in order; SQL allows equal ones."""
+        return tuple(self.arrow.column_names)
+
+    @property
+    def rows(self) -> tuple[tuple[Any, ...], ...]:
+        """The rows as Python values, times in UTC."""
+        return tuple(zip(*(column.to_pylist() for column in self.arrow.columns), strict=True))
+
+
+def ask(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    params: Sequence[object] = (),
+    *,
+    limits: Limits | None = None,
+) -> Answer:
+    """Answer one question on a connection from `connect`.
+
+    `params` fill `?` or `$1` in order. Raises LakeError, one sentence, if the question is not one
+    SELECT, does not fit the columns, or needs more time or memory than `limits` give.
+    """
+    bounds = limits or Limits()
+    check(sql)
+    timer = Timer(bounds.seconds, connection.interrupt)
+    timer.start()
+    try:
+        reader = connection.execute(sql, list(params)).to_arrow_reader(_SLICE)
+        return _take(reader, bounds)
+    except duckdb.InterruptException as error:
+        raise LakeError(f"the answer took longer than {bounds.seconds:g} s; narrow it") from error
+    except duckdb.OutOfMemoryException as error:
+        raise LakeError(f"the answer needs more than {bounds.memory_mb} MB; narrow it") from error
+    except (duckdb.Error, pa.ArrowException) as error:
+        if isinstance(error, pa.ArrowException) and "nterrupt" in str(error):
+            raise LakeError(f"the answer took longer than {bounds.seconds:g} s") from error
+        raise LakeError(f"the question cannot be answered: {_sentence(error)}") from error
+    finally:
+        timer.cancel()
+
+
+def _take(reader: pa.RecordBatchReader, limits: Limits) -> Answer:
+    batches: list[pa.RecordBatch] = []
+    rows = size = 0
+    truncated = False
+    for batch in reader:
+        left = limits.rows - rows
+        truncated = batch.num_rows > left or size > limits.result_mb * 1_000_000
+        if truncated:
+            batches.append(batch.slice(0, left if batch.num_rows > left else 0))
+            break
+        batches.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+    return Answer(pa.Table.from_batches(batches, reader.schema), truncated)
+
+
+def check(sql: str) -> None:
+    """Raise LakeError unless `sql` is one statement that only reads the views."""
+    inner = _EXPLAIN.sub("", sql, count=1) if _EXPLAIN.match(sql) else sql
+    with duckdb.connect(":memory:") as parser:
+        try:
+            kinds = [statement.type for statement in parser.extract_statements(inner)]
+        except duckdb.Error as error:
+            raise LakeError(f"this is no SQL: {_sentence(error)}") from error
+        if kinds != [duckdb.StatementType.SELECT]:
+            raise LakeError(f"{_ONLY}{_hint(sql)}")
+        tree = parser.execute("SELECT json_serialize_sql(?)", [inner]).fetchone()
+    _refuse_calls(_parsed(str(tree[0]) if tree else ""))
+
+
+def _parsed(tree: str) -> Any:
+    try:
+        parsed = json.loads(tree)
+    except (ValueError, RecursionError) as error:
+        raise LakeError("the question is nested too deeply to be examined") from error
+    if parsed["error"]:
+        raise LakeError(f"{_ONLY}: {parsed.get('error_message', 'this one cannot be examined')}")
+    return parsed
+
+
+def _hint(sql: str) -> str:
+    return " (for PIVOT, list the values: ON column IN (…))" if "pivot" in sql.lower() else ""
+
+
+def _refuse_calls(parsed: Any) -> None:
+    for node in _nodes(parsed):
+        name = str(node.get("function_name", "")).lower()
+        if name in _SIDE_EFFECTS:
+            raise LakeError(f"{_ONLY}: {name}() does more than read")
+        if node.get("type") == "TABLE_FUNCTION":
+            called = str((node.get("function") or {}).get("function_name", "")).lower()
+            if called not in _TABLE_FUNCTIONS:
+                raise LakeError(f"{called}() is not among the tables here; ask the views instead")
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            yield node
+            stack.extend(node.values())
+        elif isinstance(node, list):
+            stack.extend(node)
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).split("\n\n")[0].split())

@@ -1,0 +1,134 @@
+"""What the judge of freshness needs to know of the lake, folded by one query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from evidence.errors import LakeError
+from evidence.freshness import CLOCK_SKEW, Sighting
+from evidence.model import Nature
+from evidence.times import utc
+
+Key = tuple[str, str, str]
+
+_SQL = """
+WITH seen AS (
+    SELECT item_id, source, kind, nature, system, subject, title, observed_from, observed_to,
+        collected_at, change, outcome, pull_id,
+        row(observed_to, collected_at, landed_at, item_id) AS place
+    FROM evidence WHERE landed_at <= $now
+), complete AS (
+    SELECT source, pull_id, finished_at, states, backfill FROM pulls
+    WHERE outcome = 'complete' AND finished_at <= $now AND landed_at <= $now
+), beats AS (
+    SELECT source, max(finished_at) AS beat FROM complete WHERE NOT backfill GROUP BY source
+), state_beats AS (
+    SELECT source, kind, max(finished_at) AS beat
+    FROM (SELECT source, unnest(states) AS kind, finished_at FROM complete WHERE NOT backfill)
+    GROUP BY source, kind
+), last AS (
+    SELECT source, kind, system, subject, max(place) AS place, arg_max(change, place) AS change
+    FROM seen GROUP BY source, kind, system, subject
+), claims AS (
+    SELECT DISTINCT item_id, control, evidence FROM tags WHERE NOT starts_with(control, 'event:')
+), claimed AS (
+    SELECT c.control, c.evidence, s.*, l.place = s.place AS is_last, l.place AS last_place,
+        l.change AS last_change,
+        CASE s.nature WHEN 'state' THEN sb.beat ELSE b.beat END AS beat,
+        coalesce(s.collected_at <= b.beat, false)
+            OR s.pull_id IN (SELECT pull_id FROM complete) AS confirmed
+    FROM seen s
+    JOIN claims c USING (item_id)
+    JOIN last l USING (source, kind, system, subject)
+    LEFT JOIN beats b USING (source)
+    LEFT JOIN state_beats sb ON sb.source = s.source AND sb.kind = s.kind
+), ranked AS (
+    SELECT *, max(place) OVER subject_claims AS last_claim,
+        max(place) FILTER (confirmed) OVER subject_claims AS last_confirmed
+    FROM claimed
+    WINDOW subject_claims AS (PARTITION BY control, evidence, source, kind, system, subject)
+), judged AS (
+    -- A state speaks only while it is what the source holds: not once it has turned into
+    -- something that no longer earns the tag. An event stays what happened.
+    SELECT *, confirmed AND last_change <> 'gone' AND (nature = 'event'
+            OR (place = last_confirmed AND last_claim = last_place)) AS speaks,
+        is_last AND change <> 'gone' AND outcome IN ('failed', 'error') AS fails,
+        row(observed_to <= $now + to_seconds($skew),
+            coalesce(CASE nature WHEN 'state' THEN beat ELSE observed_to END,
+                     TIMESTAMPTZ '-infinity'),
+            place) AS worth
+    FROM ranked
+), event_times AS (
+    SELECT system, map_from_entries(list(row(name, latest))) AS events FROM (
+        SELECT s.system, substr(t.control, 7) AS name, max(s.observed_from) AS latest
+        FROM tags t JOIN seen s USING (item_id)
+        WHERE starts_with(t.control, 'event:') AND s.observed_from <= $now
+        GROUP BY ALL)
+    GROUP BY system
+), folded AS (
+    SELECT control, evidence, system,
+        arg_max(struct_pack(observed_to, nature, item_id, title, source, beat), worth)
+            FILTER (speaks) AS best,
+        count(*) FILTER (confirmed AND last_change <> 'gone') AS count,
+        count(*) FILTER (NOT confirmed) AS unconfirmed,
+        list(item_id ORDER BY place DESC) FILTER (fails) AS failing,
+        arg_max(struct_pack(title, kind, subject, outcome, source), place)
+            FILTER (fails) AS failure,
+        arg_max(source, place) AS source
+    FROM judged GROUP BY control, evidence, system
+)
+SELECT f.*, e.events FROM folded f LEFT JOIN event_times e USING (system)
+ORDER BY control, evidence, system
+"""
+
+
+def sightings(connection: duckdb.DuckDBPyConnection, now: datetime) -> dict[Key, Sighting]:
+    """(control, evidence kind, system) → what had landed of it by `now`.
+
+    An item counts once a complete pull of its source confirms it; a failing one at once. A subject
+    that is gone counts for nothing. Items without a system count for the organisation only.
+    Raises LakeError.
+    """
+    moment = utc(now, what="now")
+    values = {"now": moment, "skew": CLOCK_SKEW.total_seconds()}
+    try:
+        cursor = connection.execute(_SQL, values)
+        names = [column[0] for column in cursor.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    except duckdb.Error as error:
+        raise LakeError(f"the lake cannot be judged: {error}") from error
+    return {(r["control"], r["evidence"], r["system"]): _sighting(r) for r in rows}
+
+
+def _sighting(row: Mapping[str, Any]) -> Sighting:
+    best = row["best"] or {}
+    failing = tuple(row["failing"] or ())
+    return Sighting(
+        newest=_utc(best.get("observed_to")),
+        nature=Nature(best.get("nature", Nature.EVENT)),
+        item_id=best.get("item_id", ""),
+        title=best.get("title", ""),
+        source=best.get("source", row["source"]),
+        heartbeat=_utc(best.get("beat")),
+        failing=failing,
+        failing_why=_why(row["failure"], len(failing)) if failing else "",
+        count=row["count"],
+        unconfirmed=row["unconfirmed"],
+        events={name: at.astimezone(UTC) for name, at in (row["events"] or {}).items()},
+    )
+
+
+def _why(failure: Mapping[str, str], number: int) -> str:
+    what = " ".join(failure["title"].split()) or f"{failure['kind']} {failure['subject']}"
+    what = what if len(what) <= 160 else what[:159] + "…"
+    word = "failed" if failure["outcome"] == "failed" else "ended in an error"
+    more = f" (+{number - 1} more)" if number > 1 else ""
+    return f"“{what}” {word}{more}"
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)

@@ -1,0 +1,154 @@
+"""The views that boards and auditors read, on a connection that can do nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from evidence.errors import LakeError
+from evidence.runs import PULL_KIND
+from evidence.times import stamp, utc
+from storage.engine import Limits, literal, load_table, lock, open_engine, quote, rows_of
+from storage.lake import Lake
+from storage.question import Answer, ask
+from storage.schema import TABLES
+from storage.sightings import sightings
+
+__all__ = ["Answer", "Limits", "ask", "connect", "sightings"]
+
+_NEWEST = "ORDER BY observed_to DESC, collected_at DESC, landed_at DESC, item_id DESC"
+
+VIEWS: Mapping[str, tuple[str, str]] = {
+    "evidence": (
+        "Every landed item, one row each; columns as in docs/lake.md. Clock: landed_at.",
+        "SELECT * FROM lake_evidence WHERE {landed}",
+    ),
+    "latest": (
+        "The newest item of each source, kind, system and subject, by observed time; "
+        "a subject that is gone at its source shows its item with change = 'gone'.",
+        """SELECT * FROM evidence QUALIFY
+        row_number() OVER (PARTITION BY source, kind, system, subject {newest}) = 1""",
+    ),
+    "tags": (
+        "Which control each item speaks to, by the rules of one mapping digest; controls that "
+        "begin with event: are events that make older evidence stale.",
+        """SELECT t.* FROM lake_tags t SEMI JOIN evidence e ON t.item_id = e.item_id
+        WHERE t.mapping_digest = {digest}""",
+    ),
+    "pulls": (
+        "One row for each attempt to pull a source, complete or not, from its record in evidence.",
+        """SELECT subject AS pull_id, source, payload->>'$.collector' AS collector,
+            TRY_CAST(payload->>'$.started_at' AS TIMESTAMPTZ) AS started_at,
+            TRY_CAST(payload->>'$.finished_at' AS TIMESTAMPTZ) AS finished_at,
+            payload->>'$.outcome' AS outcome, payload->>'$.query' AS query,
+            TRY_CAST(payload->>'$.window_from' AS TIMESTAMPTZ) AS window_from,
+            TRY_CAST(payload->>'$.window_to' AS TIMESTAMPTZ) AS window_to,
+            TRY_CAST(payload->>'$.pages' AS BIGINT) AS pages,
+            TRY_CAST(payload->>'$.received' AS BIGINT) AS received,
+            TRY_CAST(payload->>'$.promised' AS BIGINT) AS promised,
+            TRY_CAST(payload->>'$.items' AS BIGINT) AS items,
+            payload->>'$.error' AS error, (payload->'$.gaps')::VARCHAR AS gaps,
+            payload->>'$.identity' AS identity, payload->>'$.api_version' AS api_version,
+            payload->>'$.code_version' AS code_version,
+            (payload->'$.raw_sha256')::VARCHAR AS raw_sha256,
+            coalesce(TRY_CAST(payload->'$.states' AS VARCHAR[]), []) AS states,
+            coalesce(TRY_CAST(payload->>'$.backfill' AS BOOLEAN), false) AS backfill,
+            (payload->'$.settings')::VARCHAR AS settings,
+            payload->>'$.cursor_before' AS cursor_before,
+            payload->>'$.cursor_after' AS cursor_after, landed_at, item_id
+        FROM evidence WHERE kind = {pull_kind}""",
+    ),
+    "verdicts": (
+        "The newest verdict for each control, evidence kind and system. Clock: judged_at.",
+        """SELECT * FROM lake_verdicts WHERE {judged} QUALIFY row_number() OVER (
+        PARTITION BY control, evidence, system ORDER BY judged_at DESC) = 1""",
+    ),
+    "standings": (
+        "Where each control stood when last judged. Clock: judged_at.",
+        """SELECT * FROM lake_standings WHERE {judged} QUALIFY row_number() OVER (
+        PARTITION BY control ORDER BY judged_at DESC) = 1""",
+    ),
+    "leaves": (
+        "The ledger's leaf of each sealed item: its place and RFC 6962 hash.",
+        "SELECT l.* FROM lake_leaves l SEMI JOIN evidence e ON l.item_id = e.item_id",
+    ),
+}
+"""View name → (what it shows, its SQL), in the order in which they build on one another."""
+
+
+def connect(
+    lake: Lake,
+    *,
+    as_of: datetime | None = None,
+    mapping_digest: str | None = None,
+    dimensions: Mapping[str, pa.Table] | None = None,
+    limits: Limits | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """A connection with the views, as things had landed by `as_of` (default: all that landed).
+
+    `tags` shows the given mapping digest, else the one tagged last. `dimensions` become tables
+    (`controls`, `systems`). Close it, or use it in a `with`. Raises LakeError.
+    """
+    if as_of is not None:
+        as_of = utc(as_of, what="as_of")
+    files = {name: [f.path for f in lake.files(name, as_of)] for name in TABLES}
+    connection = open_engine(limits or Limits())
+    try:
+        _build(connection, files, as_of, mapping_digest, dimensions or {})
+        lock(connection, [path for paths in files.values() for path in paths])
+    except duckdb.Error as error:
+        connection.close()
+        raise LakeError(f"the lake's files cannot be read: {error}") from error
+    except LakeError:
+        connection.close()
+        raise
+    return connection
+
+
+def _build(
+    connection: duckdb.DuckDBPyConnection,
+    files: Mapping[str, Sequence[Path]],
+    as_of: datetime | None,
+    mapping_digest: str | None,
+    dimensions: Mapping[str, pa.Table],
+) -> None:
+    for name, spec in TABLES.items():
+        connection.execute(f"CREATE VIEW lake_{name} AS {rows_of(spec, files[name])}")
+    known = mapping_digest if mapping_digest is not None else _newest_digest(connection, as_of)
+    words = {
+        "landed": _until("landed_at", as_of),
+        "judged": _until("judged_at", as_of),
+        "digest": literal(known),
+        "newest": _NEWEST,
+        "pull_kind": literal(PULL_KIND),
+    }
+    for name, (comment, sql) in VIEWS.items():
+        connection.execute(f"CREATE VIEW {name} AS {_filled(sql, words)}")
+        connection.execute(f"COMMENT ON VIEW {name} IS {literal(comment)}")
+    for name, table in dimensions.items():
+        if name in VIEWS or name.startswith("lake_"):
+            raise LakeError(f"a dimension may not be called {name!r}: that is a view of the lake")
+        load_table(connection, name, table)
+        connection.execute(f"COMMENT ON TABLE {quote(name)} IS 'Given from outside the lake.'")
+
+
+def _filled(sql: str, words: Mapping[str, str]) -> str:
+    for word, text in words.items():
+        sql = sql.replace("{" + word + "}", text)
+    return sql
+
+
+def _until(column: str, as_of: datetime | None) -> str:
+    return "true" if as_of is None else f"{column} <= TIMESTAMPTZ {literal(stamp(as_of))}"
+
+
+def _newest_digest(connection: duckdb.DuckDBPyConnection, as_of: datetime | None) -> str:
+    row = connection.execute(
+        "SELECT arg_max(mapping_digest, tagged_at) FROM lake_tags "  # noqa: S608  ours
+        f"WHERE {_until('tagged_at', as_of)}"
+    ).fetchone()
+    return str(row[0]) if row and row[0] else ""
