@@ -206,7 +206,8 @@ def identity(aws: Session, profile: str) -> str:
         raise explain(error, "AWS credentials") from error
     if found is None:
         raise SourceRefused("no AWS credentials: boto3's chain found none", what="AWS credentials")
-    return f"credentials from {found.method}" + (f", profile {profile}" if profile else "")
+    origin = "the configuration" if found.method == "explicit" else found.method
+    return f"credentials from {origin}" + (f", profile {profile}" if profile else "")
 
 
 def _config(endpoint_url: str) -> Config:

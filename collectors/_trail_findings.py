@@ -42,7 +42,7 @@ class Reporter:
         files = len(found.digest.logs)
         told = f"{self.scope.name} log digest to {stamp(found.digest.end)[:16]}Z"
         if not found.problems:
-            return f"{told}: signature valid, {files} log files as delivered"
+            return f"{told}: signature valid, {files} log file{'s' * (files != 1)} as delivered"
         return f"{told}: {', '.join(dict.fromkeys(p.name for p in found.problems))}"
 
     def object(
