@@ -1,0 +1,256 @@
+"""Jira Cloud: every version of an issue, and every approval with who gave it to whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from collectors._jira_approvals import APPROVAL, approvals, changelogs
+from collectors._jira_bookmark import Bookmark
+from collectors._jira_issues import FIELDS, ISSUE, ROLES, Issue, Making
+from collectors._jira_json import API, next_token, rows, text
+from collectors.base import Clock, utc_now
+from collectors.http import Auth, Http, Reply, clean, pages
+from evidence.canonical import digest, plain
+from evidence.errors import ConfigError, SourceBroken, SourceRefused
+from evidence.model import Batch, Cursor, EvidenceItem
+from evidence.runs import Gap, PullFacts
+from evidence.secret import Secret
+from evidence.times import from_ms
+
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_MOST_PROJECTS = 50
+
+
+@dataclass(frozen=True)
+class Jira:
+    """Issues and approvals of Jira Cloud projects, over REST API v3, read as one account.
+
+    `url` is the site (`https://example.atlassian.net`), `email` and `token` the account and its
+    API token, `projects` the project keys. `systems` maps globs over project key, component or
+    label to AI systems; an issue belongs to the first that matches. A move of an issue of one of
+    `change_types` into one of `approved_statuses` is an approval; it fails if whoever made it is
+    in one of the roles `independent_of` (creator, reporter, assignee) or is an app, and errs if
+    Jira does not name the people. `lookback` minutes before the newest issue are read again: the
+    index may be late by as much. `attempts` is how often one call is tried.
+
+    Not noticed: an issue that was deleted, archived, moved to a project outside `projects` or
+    hidden from the account, and an approval that was taken back (the issue's status shows it).
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = (ISSUE, APPROVAL)
+    states: ClassVar[tuple[str, ...]] = ()
+
+    source: str
+    url: str
+    email: str
+    token: Secret
+    projects: tuple[str, ...]
+    systems: Mapping[str, str] = field(default_factory=dict)
+    approved_statuses: tuple[str, ...] = ("Approved",)
+    change_types: tuple[str, ...] = ("Change",)
+    independent_of: tuple[str, ...] = ROLES
+    lookback: int = 15
+    page_size: int = 100
+    attempts: int = 4
+    clock: Clock = field(default=utc_now, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        mistakes = tuple(self._mistakes())
+        if mistakes:
+            raise ConfigError(*(f"{self.source}: {mistake}" for mistake in mistakes))
+
+    def _mistakes(self) -> Iterator[str]:
+        for name in ("projects", "approved_statuses", "change_types", "independent_of"):
+            value = getattr(self, name)
+            if isinstance(value, str) or not value:
+                yield f"{name} must be a list with at least one text"
+        for key in self.projects:
+            if not _KEY.fullmatch(key):
+                yield f"projects holds {key!r}, which is no project key such as CHG"
+        for role in set(self.independent_of) - set(ROLES):
+            yield f"independent_of holds {role!r}; it knows {', '.join(ROLES)}"
+        for name, most in (("lookback", 10_080), ("page_size", 1_000), ("attempts", 20)):
+            if not 1 <= getattr(self, name) <= most:
+                yield f"{name} must lie between 1 and {most}"
+
+    def probe(self) -> str:
+        """Who the key belongs to and which of the projects it shows. Raises SourceError."""
+        with self._http() as http:
+            identity = _identity(http.get(f"{API}/myself"))
+            visible = self._visible(http, identity)
+        lost = [key for key in self._keys() if key not in visible]
+        return f"{identity} reads {', '.join(visible)}" + (f", not {', '.join(lost)}" * bool(lost))
+
+    def collect(self, cursor: Cursor | None) -> Iterator[Batch]:
+        """Issues by the time of their last change, a batch a page; see Collector.collect."""
+        before = Bookmark.read(cursor)
+        with self._http() as http:
+            yield from self._walk(http, self._survey(http, before))
+
+    def _survey(self, http: Http, before: Bookmark) -> _Survey:
+        collected_at = self.clock()
+        me = http.get(f"{API}/myself")
+        identity = _identity(me)
+        visible = self._visible(http, identity)
+        start = self._start(before, visible)
+        since = start.since(self._lookback)
+        jql = _jql(visible, since)
+        count = _count(http.post(f"{API}/search/approximate-count", {"jql": jql}, safe=True))
+        facts = PullFacts(
+            query=f"{jql} (Jira's approximate count: {count})", window_from=since,
+            api_version="Jira Cloud REST API v3", identity=identity,
+            gaps=tuple(_gap(key, identity) for key in self._keys() if key not in visible),
+        )  # fmt: skip
+        return _Survey(start, jql, count, identity, me.date or collected_at, collected_at, facts)
+
+    def _walk(self, http: Http, survey: _Survey) -> Iterator[Batch]:
+        mark, facts, newest = survey.start, survey.facts, survey.start.updated_ms
+        known: set[str] = set()
+        made = Making(self.source, self.url, self.systems, survey.collected_at)
+        for reply in self._search(http, survey.jql):
+            issues = [Issue.read(raw) for raw in rows(reply.data, "issues")]
+            new = {issue.id for issue in issues} - known
+            versions = [(i.id, _ms(i.updated), i.item(made).content_sha256[:16]) for i in issues]
+            unread = [
+                i for i, v in zip(issues, versions, strict=True) if mark.seen.get(i.id) != v[1:]
+            ]
+            items = self._items(http, made, unread)
+            # An issue that was edited while we page stands among older ones: the earliest of the
+            # page is what has safely been reached, whatever the latest says.
+            times = [at for _, at, _ in versions]
+            mark = mark.moved(_reached(times, survey.started), versions, self._lookback)
+            newest = max((t for t in (newest, *times) if t is not None), default=None)
+            facts += http.taken() + PullFacts(received=len(new), window_to=_latest(issues))
+            yield Batch(items, mark.cursor(), facts)
+            facts, known = PullFacts(), known | new
+        yield self._closing(http, survey, mark, newest, len(known), facts)
+
+    def _closing(
+        self, http: Http, survey: _Survey, mark: Bookmark, newest: int | None, received: int,
+        facts: PullFacts,
+    ) -> Batch:  # fmt: skip
+        """What the whole pull came to: the final cursor, and what was promised but did not come."""
+        visible = self._visible(http, survey.identity)
+        lost = [key for key in mark.projects if key not in visible]
+        gaps = [Gap(f"project {key}", "became invisible during the pull") for key in lost]
+        end = [] if newest is None else [newest]
+        final = mark.moved(_reached(end, survey.started), (), self._lookback)
+        final = replace(final, projects=tuple(key for key in final.projects if key in visible))
+        short = survey.count - received
+        if short > max(2, survey.count // 100):
+            why = f"about {survey.count} were counted, {received} came; all are asked for again"
+            gaps.append(Gap("issues", why))
+            final = survey.start
+        near = short > 0 and final is not survey.start
+        told = PullFacts(promised=None if near else survey.count, gaps=tuple(gaps))
+        return Batch((), final.cursor(), facts + http.taken() + told)
+
+    def _items(self, http: Http, made: Making, issues: Sequence[Issue]) -> tuple[EvidenceItem, ...]:
+        changes = [issue for issue in issues if issue.type in self.change_types]
+        logs = changelogs(http, [issue.id for issue in changes])
+        found = [
+            approval
+            for issue in changes
+            for approval in approvals(
+                issue, logs.get(issue.id, ()), self.approved_statuses, self.independent_of
+            )
+        ]
+        items = [issue.item(made) for issue in issues] + [a.item(made) for a in found]
+        return tuple({item.item_id: item for item in items}.values())
+
+    def _search(self, http: Http, jql: str) -> Iterator[Reply]:
+        body = {"jql": jql, "fields": list(FIELDS), "maxResults": self.page_size}
+
+        def page(token: str) -> Reply:
+            more = {"nextPageToken": token} if token else {}
+            return http.post(f"{API}/search/jql", body | more, safe=True)
+
+        return pages(page, next_token, what="issue search")
+
+    def _start(self, before: Bookmark, visible: Sequence[str]) -> Bookmark:
+        """Where to begin: anew if the bookmark does not speak of all that is now asked for."""
+        asked = [self.approved_statuses, self.change_types, self.independent_of, self.systems]
+        settings = digest(plain(asked))[:16]
+        if before.settings == settings and set(visible) <= set(before.projects):
+            return replace(before, projects=tuple(visible))
+        return Bookmark(projects=tuple(visible), settings=settings)
+
+    def _visible(self, http: Http, identity: str) -> list[str]:
+        """The configured projects that the account may browse. Raises SourceRefused for none."""
+        found: set[str] = set()
+        keys = self._keys()
+        for n in range(0, len(keys), _MOST_PROJECTS):
+            params = {"keys": keys[n : n + _MOST_PROJECTS], "action": "browse", "maxResults": 50}
+            answer = http.get(f"{API}/project/search", params).data
+            found |= {text(row, "key", "a project").upper() for row in rows(answer, "values")}
+        visible = [key for key in keys if key in found]
+        if not visible:
+            raise SourceRefused(f"{identity} sees none of {', '.join(keys)}: grant Browse Projects")
+        return visible
+
+    def _keys(self) -> list[str]:
+        return list(dict.fromkeys(key.upper() for key in self.projects))
+
+    @property
+    def _lookback(self) -> timedelta:
+        return timedelta(minutes=self.lookback)
+
+    def _http(self) -> Http:
+        auth = Auth.basic(self.email, self.token)
+        return Http(self.url, auth=auth, attempts=self.attempts, clock=self.clock)
+
+
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """What is settled before the first page: from where, which question, asked by whom, when."""
+
+    start: Bookmark
+    jql: str
+    count: int
+    identity: str
+    started: datetime
+    collected_at: datetime
+    facts: PullFacts
+
+
+def _jql(projects: Iterable[str], since: datetime | None) -> str:
+    """Epoch milliseconds: a written date would be read to the minute and in the account's zone."""
+    quoted = ", ".join(f'"{key}"' for key in projects)
+    window = "" if since is None else f" AND updated >= {_ms(since)}"
+    return f"project in ({quoted}){window} ORDER BY updated ASC, key ASC"
+
+
+def _identity(reply: Reply) -> str:
+    data = reply.data if isinstance(reply.data, dict) else {}
+    if not data.get("accountId"):
+        raise SourceBroken("Jira's answer to /myself names no accountId", what="myself")
+    name, zone = data.get("displayName") or "?", data.get("timeZone") or "unknown"
+    return clean(f"{name} ({data['accountId']}, time zone {zone})")
+
+
+def _count(reply: Reply) -> int:
+    count = reply.data.get("count") if isinstance(reply.data, dict) else None
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        raise SourceBroken(f"approximate-count is {clean(repr(count), 40)}, expected a number")
+    return count
+
+
+def _gap(key: str, identity: str) -> Gap:
+    return Gap(f"project {key}", f"not visible to {identity}: absent, or Browse Projects missing")
+
+
+def _reached(times: Sequence[int], started: datetime) -> int | None:
+    """Never past the start of the pull: what changed after that may not have been in it."""
+    return min((*times, _ms(started))) if times else None
+
+
+def _latest(issues: Sequence[Issue]) -> datetime | None:
+    return max((issue.updated for issue in issues), default=None)
+
+
+def _ms(moment: datetime) -> int:
+    return (moment - from_ms(0)) // timedelta(milliseconds=1)
