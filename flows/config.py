@@ -200,7 +200,8 @@ class _Reader:
         if hint is Secret or (Secret in getattr(hint, "__args__", ())):
             return self._secret(where, value)
         if name in PATHS and isinstance(value, str) and value:
-            return str(self._path(value))
+            path = self._path(value)
+            return path if hint is Path else str(path)
         return self._typed(where, hint, value)
 
     def _typed(self, where: str, hint: Any, value: object) -> object:
