@@ -1,0 +1,94 @@
+"""The ledger's signing key: one line of text in a file that only its owner may read."""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from evidence.errors import LakeError
+from storage.note import ED25519, Checkpoint, VerifierKey, body, check_origin
+
+_PREFIX = "PRIVATE+KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A private Ed25519 key bound to the origin it signs for."""
+
+    origin: str
+    _key: Ed25519PrivateKey = field(repr=False, compare=False)
+
+    @property
+    def verifier(self) -> VerifierKey:
+        """The public half."""
+        return VerifierKey(self.origin, self._key.public_key().public_bytes_raw())
+
+    @property
+    def vkey(self) -> str:
+        """The public half as C2SP text, to hand to everybody who verifies."""
+        return str(self.verifier)
+
+    def sign(self, size: int, root: bytes) -> Checkpoint:
+        """The checkpoint of a tree of `size` leaves with this root."""
+        text = body(self.origin, size, root)
+        raw = self.verifier.key_id + self._key.sign(text.encode())
+        line = f"— {self.origin} {base64.b64encode(raw).decode()}\n"
+        return Checkpoint(self.origin, size, root, f"{text}\n{line}")
+
+
+def make_key(path: Path, *, origin: str) -> str:
+    """Write a new key to a new file with mode 0600, its vkey beside it (`.pub`); returns the vkey.
+
+    Raises LakeError if there is a file already: a key is never overwritten.
+    """
+    signer = Signer(check_origin(origin), Ed25519PrivateKey.generate())
+    secret = base64.b64encode(ED25519 + signer._key.private_bytes_raw()).decode()
+    line = f"{_PREFIX}+{origin}+{signer.verifier.key_id.hex()}+{secret}\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        path.with_name(path.name + ".pub").write_text(signer.vkey + "\n", encoding="utf-8")
+    except FileExistsError as error:
+        raise LakeError(f"there is a key at {path} already; it is not replaced") from error
+    except OSError as error:
+        raise LakeError(f"the key {path} cannot be written: {error}") from error
+    return signer.vkey
+
+
+def load_key(path: Path, *, origin: str | None = None) -> Signer:
+    """The key in a file. Raises LakeError if others may read it, or it signs for another origin."""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise LakeError(f"others may read the key {path}; run `chmod 600 {path}` (or renew it)")
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise LakeError(f"there is no key at {path}; run `headwater init`") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise LakeError(f"the key {path} cannot be read: {error}") from error
+    signer = _parse(text, path)
+    if origin is not None and signer.origin != origin:
+        raise LakeError(f"the key {path} signs for {signer.origin!r}, not for {origin!r}")
+    return signer
+
+
+def _parse(text: str, path: Path) -> Signer:
+    try:
+        private, word, origin, key_id, encoded = text.strip().split("+", 4)
+        raw = base64.b64decode(encoded, validate=True)
+        if f"{private}+{word}" != _PREFIX or raw[:1] != ED25519:
+            raise ValueError
+        signer = Signer(check_origin(origin), Ed25519PrivateKey.from_private_bytes(raw[1:]))
+        if signer.verifier.key_id.hex() != key_id:
+            raise ValueError
+    except ValueError:
+        # The cause is left out on purpose: its text could hold the key.
+        raise LakeError(f"{path} is no signing key of Headwater; restore it") from None
+    return signer

@@ -1,0 +1,195 @@
+"""The ledger: a Merkle log over landed items in the order they landed, sealed by checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from evidence.errors import LakeConflict, LakeError, VerificationFailed
+from storage.delta import Commit, Table
+from storage.files import read_rows
+from storage.keys import Signer
+from storage.lake import Lake, locked, write_durably
+from storage.merkle import Edge, leaf_hash
+from storage.note import Checkpoint, VerifierKey, open_note, parse_note
+from storage.schema import LEAF_COLUMNS, LEAVES, leaf_data
+
+__all__ = ["Checkpoint", "integrate", "read_checkpoint"]
+
+APP = "ledger"
+_STEP_LEAVES = 50_000
+
+
+def integrate(lake: Lake, signer: Signer, *, witness: Path | None = None) -> Checkpoint:
+    """Append leaves for everything that landed since, then sign what the log now holds.
+
+    `witness` is a file outside the lake that gets a copy of the checkpoint. Nothing is signed over
+    a log that does not continue the last checkpoint or the witness copy: raises VerificationFailed.
+    Raises LakeError if the lake cannot be read or written. One integrator works at a time; a crash
+    leaves the ledger behind, never wrong.
+    """
+    with locked(lake.path / "log" / ".lock"):
+        leaves = lake.table("leaves")
+        edge, done = _edge(leaves)
+        for seal in _seals(lake, signer.verifier, witness):
+            _refuse_rewrite(leaves, edge, seal)
+        edge = _append(lake.table("evidence"), leaves, edge, done)
+        head = signer.sign(edge.size, edge.root())
+        _publish(lake, head, witness)
+    return head
+
+
+def read_checkpoint(lake: Lake) -> Checkpoint:
+    """The last checkpoint as it lies in the lake, signature unchecked. Raises LakeError if none."""
+    path = checkpoint_path(lake.path)
+    text = _read(path)
+    if text is None:
+        raise LakeError(f"the ledger has no checkpoint yet at {path}")
+    return parse_note(text, what=str(path))
+
+
+def checkpoint_path(lake: Path) -> Path:
+    """Where the last checkpoint of the lake in this folder lies."""
+    return lake / "log" / "checkpoint"
+
+
+def history_path(lake: Path, size: int) -> Path:
+    """Where the checkpoint of a size is kept for good."""
+    return lake / "log" / "checkpoints" / f"{size:020}"
+
+
+def history_sizes(lake: Path) -> list[int]:
+    """The sizes at which checkpoints were kept, ascending."""
+    names = (path.name for path in (lake / "log" / "checkpoints").glob("*"))
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
+def open_checkpoint(path: Path, key: VerifierKey, *, what: str) -> Checkpoint | None:
+    """A checkpoint file with its signature checked, None if it is not there.
+
+    Raises VerificationFailed.
+    """
+    text = _read(path)
+    return None if text is None else open_note(text, key, what=what)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LakeError(f"{path} cannot be read: {error}") from error
+
+
+def _edge(leaves: Table) -> tuple[Edge, int]:
+    """The right edge that the last leaves were committed with, and the version they came from."""
+    commit = leaves.latest(APP)
+    if commit is None:
+        return Edge(), 0
+    try:
+        hashes = tuple(bytes.fromhex(text) for text in commit.metadata["edge"])
+        return Edge(commit.metadata["size"], hashes), commit.transactions[APP]
+    except (KeyError, TypeError, ValueError) as error:
+        raise LakeError(f"the ledger's log entry {commit.version} is damaged: {error}") from error
+
+
+def _seals(lake: Lake, key: VerifierKey, witness: Path | None) -> Iterator[Checkpoint]:
+    """What was signed before: the lake's own checkpoint and the copy outside it."""
+    own = open_checkpoint(checkpoint_path(lake.path), key, what="the lake's checkpoint")
+    if own is None and (sizes := history_sizes(lake.path)):
+        own = open_checkpoint(history_path(lake.path, sizes[-1]), key, what="the last checkpoint")
+    if own is not None:
+        yield own
+    kept = open_checkpoint(witness, key, what="the witness copy") if witness else None
+    if kept is not None:
+        yield kept
+
+
+def _refuse_rewrite(leaves: Table, edge: Edge, seal: Checkpoint) -> None:
+    """A crash may leave leaves that no checkpoint covers yet; the other way round is a rewrite."""
+    if seal.size > edge.size:
+        raise VerificationFailed(
+            (f"{seal.size} items were sealed, but the ledger holds {edge.size}: it was cut",)
+        )
+    root = edge.root() if seal.size == edge.size else _root_at(leaves, seal.size)
+    if root != seal.root:
+        raise VerificationFailed(
+            (f"the first {seal.size} leaves are not those that were sealed: history was rewritten",)
+        )
+
+
+def _root_at(leaves: Table, size: int) -> bytes:
+    return Edge().extend(leaf_hashes(leaves, size)).root()
+
+
+def leaf_hashes(leaves: Table, size: int) -> list[bytes]:
+    """The hashes of the first `size` leaves in order. Raises LakeError if one is missing."""
+    found: list[bytes | None] = [None] * size
+    for file in leaves.files():
+        rows = read_rows(file.path, {}, ["leaf_index", "leaf_hash"])
+        for index, text in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+            if index < size:
+                found[index] = bytes.fromhex(text)
+    hashes = [leaf for leaf in found if leaf is not None]
+    if len(hashes) < size:
+        raise LakeError(f"{size - len(hashes)} of the first {size} leaves are missing")
+    return hashes
+
+
+def _append(evidence: Table, leaves: Table, edge: Edge, done: int) -> Edge:
+    if done > evidence.version:
+        raise VerificationFailed(
+            (f"version {done} was sealed, but the evidence is at {evidence.version}: it was cut",)
+        )
+    rows: list[dict[str, object]] = []
+    size = edge.size
+    for commit in evidence.commits(done):
+        for row in _leaves(evidence, commit):
+            rows.append(row | {"leaf_index": size + len(rows)})
+        if len(rows) >= _STEP_LEAVES or (rows and commit.version == evidence.version):
+            edge = _commit(leaves, edge, rows, commit.version)
+            size, rows = edge.size, []
+    return edge
+
+
+def _leaves(evidence: Table, commit: Commit) -> Iterator[dict[str, object]]:
+    for add in commit.adds:
+        if add.data_change:
+            table = read_rows(evidence.root / add.path, add.partition, LEAF_COLUMNS)
+            for row in table.to_pylist():
+                digest = leaf_hash(leaf_data(row)).hex()
+                yield {
+                    "item_id": row["item_id"],
+                    "leaf_hash": digest,
+                    "evidence_version": commit.version,
+                }
+
+
+def _commit(leaves: Table, edge: Edge, rows: Sequence[dict[str, object]], version: int) -> Edge:
+    columns = [pa.array([row[f.name] for row in rows], f.type) for f in LEAVES]
+    table = pa.Table.from_arrays(columns, schema=LEAVES)
+    grown = edge.extend(bytes.fromhex(str(row["leaf_hash"])) for row in rows)
+    metadata = {"size": grown.size, "edge": [node.hex() for node in grown.hashes]}
+    leaves.commit([table], app=APP, marker=version, metadata=metadata)
+    if leaves.marker(APP) != version:
+        raise LakeConflict("another integrator works on this ledger without its lock")
+    return grown
+
+
+def _publish(lake: Lake, head: Checkpoint, witness: Path | None) -> None:
+    """The history first, then the checkpoint, then its copy: each a whole file or none."""
+    content = head.text.encode()
+    kept = history_path(lake.path, head.size)
+    try:
+        kept.parent.mkdir(exist_ok=True)
+        if not kept.exists():
+            write_durably(kept, content)
+        for path in (checkpoint_path(lake.path), witness):
+            if path is not None and _read(path) != head.text:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_durably(path, content)
+    except OSError as error:
+        raise LakeError(f"the checkpoint cannot be written: {error}") from error

@@ -1,0 +1,146 @@
+"""RFC 6962 Merkle trees over SHA-256: roots, right edges, inclusion and consistency proofs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+EMPTY = hashlib.sha256(b"").digest()
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """The hash of a leaf's data (RFC 6962 §2.1)."""
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of an inner node."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """All that is needed to append: the roots of the whole subtrees, largest first."""
+
+    size: int = 0
+    hashes: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.size < 0 or len(self.hashes) != self.size.bit_count():
+            raise ValueError(f"a tree of {self.size} has {self.size.bit_count()} whole subtrees")
+
+    def extend(self, leaves: Iterable[bytes]) -> Edge:
+        """The edge after appending leaf hashes: constant work a leaf on average."""
+        stack, size = list(self.hashes), self.size
+        for leaf in leaves:
+            node, merged = leaf, size
+            while merged & 1:
+                node, merged = node_hash(stack.pop(), node), merged >> 1
+            stack.append(node)
+            size += 1
+        return Edge(size, tuple(stack))
+
+    def root(self) -> bytes:
+        """The root of the whole tree."""
+        if not self.hashes:
+            return EMPTY
+        node = self.hashes[-1]
+        for left in reversed(self.hashes[:-1]):
+            node = node_hash(left, node)
+        return node
+
+
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """The root over leaf hashes."""
+    return Edge().extend(leaves).root()
+
+
+def inclusion_path(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
+    """The audit path of leaf `index` (RFC 6962 §2.1.1). Raises ValueError outside the tree."""
+    if not 0 <= index < len(leaves):
+        raise ValueError(f"leaf {index} lies outside a tree of {len(leaves)}")
+    path: list[bytes] = []
+    low, high = 0, len(leaves)
+    while high - low > 1:
+        split = low + _split(high - low)
+        if index < split:
+            path.append(root_of(leaves[split:high]))
+            high = split
+        else:
+            path.append(root_of(leaves[low:split]))
+            low = split
+    return tuple(reversed(path))
+
+
+def _split(size: int) -> int:
+    """The largest power of two below `size`."""
+    return 1 << ((size - 1).bit_length() - 1)
+
+
+def root_from_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
+    """The root that a path leads to (RFC 9162 §2.1.3.2). Raises ValueError for a false length."""
+    if not 0 <= index < size:
+        raise ValueError(f"leaf {index} lies outside a tree of {size}")
+    node, last, at = leaf, size - 1, index
+    for other in path:
+        if last == 0:
+            raise ValueError("the path is too long")
+        if at & 1 or at == last:
+            node = node_hash(other, node)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            node = node_hash(node, other)
+        at, last = at >> 1, last >> 1
+    if last:
+        raise ValueError("the path is too short")
+    return node
+
+
+def consistency_path(leaves: Sequence[bytes], old: int) -> tuple[bytes, ...]:
+    """The proof that the tree of `old` leaves is the beginning of this one (RFC 6962 §2.1.2)."""
+    if not 0 < old <= len(leaves):
+        raise ValueError(f"no tree of {old} leaves lies in one of {len(leaves)}")
+    path: list[bytes] = []
+    low, high, whole = 0, len(leaves), True
+    while old != high:
+        split = low + _split(high - low)
+        if old <= split:
+            path.append(root_of(leaves[split:high]))
+            high = split
+        else:
+            path.append(root_of(leaves[low:split]))
+            low, whole = split, False
+    return tuple(reversed([*path] if whole else [*path, root_of(leaves[low:high])]))
+
+
+def roots_from_consistency(
+    old: int, new: int, old_root: bytes, path: Sequence[bytes]
+) -> tuple[bytes, bytes]:
+    """The roots of both trees that a proof leads to (RFC 9162 §2.1.4.2). Raises ValueError.
+
+    The proof holds when they equal the roots that were signed.
+    """
+    if not 0 < old <= new:
+        raise ValueError(f"no tree of {old} leaves lies in one of {new}")
+    hashes = list(path) if old & (old - 1) else [old_root, *path]
+    if not hashes or (old == new and path):
+        raise ValueError("the proof has a false length")
+    at, last = old - 1, new - 1
+    while at & 1:
+        at, last = at >> 1, last >> 1
+    first = second = hashes[0]
+    for other in hashes[1:]:
+        if last == 0:
+            raise ValueError("the proof is too long")
+        if at & 1 or at == last:
+            first, second = node_hash(other, first), node_hash(other, second)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            second = node_hash(second, other)
+        at, last = at >> 1, last >> 1
+    if last:
+        raise ValueError("the proof is too short")
+    return first, second

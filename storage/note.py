@@ -1,0 +1,117 @@
+"""Checkpoints as C2SP signed notes: what the log held, in text that any other tool can check."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from evidence.errors import LakeError, VerificationFailed
+
+ED25519 = b"\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A signed tree head. `text` is the whole note, signature lines included."""
+
+    origin: str
+    size: int
+    root: bytes
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey:
+    """A public key with the origin it signs for; its text is the C2SP vkey."""
+
+    origin: str
+    public: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        """The first four bytes that tell keys apart in a note."""
+        name = self.origin.encode()
+        return hashlib.sha256(name + b"\n" + ED25519 + self.public).digest()[:4]
+
+    def __str__(self) -> str:
+        key = base64.b64encode(ED25519 + self.public).decode()
+        return f"{self.origin}+{self.key_id.hex()}+{key}"
+
+    @classmethod
+    def parse(cls, text: str) -> VerifierKey:
+        """From `origin+keyid+base64`. Raises LakeError."""
+        try:
+            origin, key_id, encoded = text.strip().split("+", 2)
+            raw = base64.b64decode(encoded, validate=True)
+            if raw[:1] != ED25519 or len(raw) != 33:
+                raise ValueError("it is no Ed25519 key")
+            key = cls(check_origin(origin), raw[1:])
+            if key.key_id.hex() != key_id:
+                raise ValueError("its key id does not fit")
+        except ValueError as error:
+            raise LakeError(f"{text.strip()!r} is no verifier key (vkey): {error}") from error
+        return key
+
+
+def check_origin(origin: str) -> str:
+    """An origin is one word without `+`. Raises LakeError."""
+    if not origin or any(c.isspace() or c == "+" for c in origin):
+        raise LakeError(f"the ledger's origin {origin!r} must be one word without spaces or +")
+    return origin
+
+
+def body(origin: str, size: int, root: bytes) -> str:
+    """The text that is signed."""
+    return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+
+
+def open_note(text: str, key: VerifierKey, *, what: str) -> Checkpoint:
+    """The checkpoint in a note, its signature checked. Raises VerificationFailed naming `what`."""
+    signed, _, signatures = text.rpartition("\n\n")
+    if not signatures:
+        raise VerificationFailed((f"{what} is no signed note",))
+    signed += "\n"
+    _check_signature(signed, signatures, key, what)
+    head = parse_note(text, what=what)
+    if head.origin != key.origin:
+        raise VerificationFailed((f"{what} is of {head.origin!r}, not of {key.origin!r}",))
+    return head
+
+
+def parse_note(text: str, *, what: str) -> Checkpoint:
+    """The checkpoint in a note as it stands, no signature checked. Raises VerificationFailed."""
+    signed, _, _ = text.rpartition("\n\n")
+    try:
+        origin, size, root, *_ = f"{signed}\n".split("\n")
+        if not (size.isdecimal() and str(int(size)) == size):
+            raise ValueError(f"size {size!r}")
+        digest = base64.b64decode(root, validate=True)
+        if len(digest) != 32:
+            raise ValueError(f"a root of {len(digest)} bytes")
+    except ValueError as error:
+        raise VerificationFailed((f"{what} is no checkpoint: {error}",)) from error
+    return Checkpoint(origin, int(size), digest, text)
+
+
+def _check_signature(signed: str, signatures: str, key: VerifierKey, what: str) -> None:
+    for line in signatures.splitlines():
+        dash, _, rest = line.partition(" ")
+        name, _, encoded = rest.partition(" ")
+        if dash != "—" or name != key.origin:
+            continue
+        try:
+            raw = base64.b64decode(encoded, validate=True)
+        except ValueError:
+            continue
+        if raw[:4] != key.key_id:
+            continue
+        try:
+            Ed25519PublicKey.from_public_bytes(key.public).verify(raw[4:], signed.encode())
+        except InvalidSignature as error:
+            raise VerificationFailed((f"{what} has a signature that does not hold",)) from error
+        return
+    raise VerificationFailed((f"{what} is not signed by {key.origin} with key {key.key_id.hex()}",))
