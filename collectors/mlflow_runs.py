@@ -115,7 +115,8 @@ class _Reading:
         for page, last in self._pages("end_time"):
             if last is not None:
                 # A run that claims to end in the future must not carry the bookmark past now.
-                self.until = max(self.until or last, min(last, _mlflow.utc_ms(self.now)))
+                past = min(last, _mlflow.utc_ms(self.now))
+                self.until = past if self.until is None else max(self.until, past)
             yield self._batch([run for run in page if run.ended])
         yield self._batch(self._revisit(self._missing()))
 
