@@ -24,8 +24,16 @@ from flows.config import Config, now
 from flows.judgement import Judged, judge_lake
 from storage.lake import Lake
 from storage.ledger import read_checkpoint
-from storage.pages import control_items, counts, item_rows, item_tags, leaf_indexes, source_health
-from storage.views import Connection, connect
+from storage.pages import (
+    Connection,
+    control_items,
+    counts,
+    item_rows,
+    item_tags,
+    leaf_indexes,
+    source_health,
+)
+from storage.views import connect
 
 SHOWN_PER_CONTROL = 8
 SHOWN_IN_ALL = 600

@@ -17,7 +17,8 @@ from typing import Any, get_type_hints
 from evidence.errors import ConfigError
 from evidence.secret import Secret
 from evidence.times import duration
-from mappings.catalogue import NAMESPACE, Override
+from mappings.catalogue import Override
+from mappings.controls import NAMESPACE
 
 FILE = "headwater.toml"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")

@@ -10,7 +10,8 @@ from evidence.errors import ConfigError, LakeError
 from flows.config import Config, load, now
 from flows.judgement import judge_lake
 from flows.query import printable
-from mappings.catalogue import Control, load_catalogue
+from mappings.catalogue import load_catalogue
+from mappings.controls import Control
 from mappings.rules import load_rules
 from storage.lake import Lake
 from storage.pages import find_items

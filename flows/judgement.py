@@ -23,10 +23,12 @@ from evidence.freshness import (
 from evidence.model import ControlId
 from evidence.times import parse
 from flows.config import Config
-from mappings.catalogue import NAMESPACE, Catalogue, load_catalogue
+from mappings.catalogue import Catalogue, load_catalogue
+from mappings.controls import NAMESPACE
 from mappings.rules import load_rules
 from storage.lake import Lake
-from storage.views import Connection, connect, records, seen_systems, sightings
+from storage.pages import Connection, records, seen_systems
+from storage.views import connect, sightings
 
 NO_SYSTEM = "(no AI system is registered)"
 

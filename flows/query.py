@@ -19,7 +19,8 @@ from flows.config import load, now
 from mappings.catalogue import load_catalogue
 from mappings.rules import load_rules
 from storage.lake import Lake
-from storage.views import Answer, ask, connect, dimension
+from storage.pages import table_of
+from storage.views import Answer, ask, connect
 
 FORMS = ("table", "csv", "json")
 
@@ -50,7 +51,7 @@ def controls() -> Any:
         {"control": c.id, "number": c.number, "title": c.title, "group_title": c.group_title}
         for c in load_catalogue().controls
     ]
-    return dimension(rows)
+    return table_of(rows)
 
 
 def _table(answer: Answer) -> None:

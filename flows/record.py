@@ -5,14 +5,13 @@ from __future__ import annotations
 from evidence.freshness import ControlStanding, Verdict
 from flows.judgement import Judged
 from storage.lake import Lake
-from storage.verdicts import append_verdicts, last_standings, last_verdicts
+from storage.verdicts import append_verdicts, last_judged
 
 
 def record(lake: Lake, judged: Judged) -> int:
     """Append the verdicts and standings that changed; the number of changed verdicts."""
-    old = last_verdicts(lake)
+    old, before = last_judged(lake)
     fresh = [v for v in judged.verdicts if _said(v) != old.get((v.control, v.evidence, v.system))]
-    before = last_standings(lake)
     stands = [s for s in judged.standings.values() if _stood(s) != before.get(s.control)]
     append_verdicts(lake, fresh, stands, judged.at)
     return len(fresh)

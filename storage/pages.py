@@ -1,0 +1,151 @@
+"""The questions that boards ask of the views, each answered for many items at once."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from evidence.errors import LakeError
+from evidence.runs import PULL_KIND
+from storage.engine import Connection
+
+_ITEM = """item_id, source, kind, nature, system, subject, title, change, outcome, actor, locator,
+    observed_from, observed_to, collected_at, landed_at, content_sha256, pull_id, payload"""
+_MOST_FOUND = 20
+
+
+def control_items(connection: Connection, most: int) -> dict[str, list[str]]:
+    """Control → the ids of its items, newest first by observed time, at most `most` each."""
+    rows = _all(
+        connection,
+        """SELECT control, item_id FROM
+            (SELECT DISTINCT control, item_id FROM tags WHERE NOT starts_with(control, 'event:'))
+            JOIN evidence USING (item_id)
+        QUALIFY row_number() OVER
+            (PARTITION BY control ORDER BY observed_to DESC, landed_at DESC, item_id) <= $most
+        ORDER BY control, observed_to DESC, landed_at DESC, item_id""",
+        {"most": most},
+    )
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        found[row["control"]].append(row["item_id"])
+    return dict(found)
+
+
+def item_rows(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The items of these ids as they landed, payload as canonical JSON text."""
+    return _all(
+        connection,
+        f"SELECT {_ITEM} FROM evidence WHERE item_id IN (SELECT unnest($ids::VARCHAR[]))",  # noqa: S608
+        {"ids": list(ids)},
+    )
+
+
+def find_items(connection: Connection, prefix: str) -> list[dict[str, Any]]:
+    """The items whose id begins with `prefix`, at most 20."""
+    return _all(
+        connection,
+        f"SELECT {_ITEM} FROM evidence WHERE starts_with(item_id, $prefix) "  # noqa: S608
+        f"ORDER BY item_id LIMIT {_MOST_FOUND}",
+        {"prefix": prefix},
+    )
+
+
+def item_tags(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Why these items speak to which controls: item_id, control, evidence, rule, strength, why."""
+    return _all(
+        connection,
+        """SELECT item_id, control, evidence, rule, strength, rationale FROM tags
+        WHERE item_id IN (SELECT unnest($ids::VARCHAR[])) ORDER BY item_id, control, rule""",
+        {"ids": list(ids)},
+    )
+
+
+def leaf_indexes(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
+    """Item id → its place in the ledger, for those that have one."""
+    rows = _all(
+        connection,
+        """SELECT item_id, leaf_index FROM leaves
+        WHERE item_id IN (SELECT unnest($ids::VARCHAR[]))""",
+        {"ids": list(ids)},
+    )
+    return {row["item_id"]: row["leaf_index"] for row in rows}
+
+
+def source_health(connection: Connection) -> dict[str, dict[str, Any]]:
+    """Source → how its last attempt ended, when it last finished whole, and what landed of it.
+
+    Keys: collector, outcome, last_attempt, last_complete, items, error, gaps (JSON text).
+    """
+    rows = _all(
+        connection,
+        """SELECT source, arg_max(row(collector, outcome, error, gaps), row(finished_at, landed_at))
+            AS last, max(finished_at) AS last_attempt,
+            max(finished_at) FILTER (outcome = 'complete') AS last_complete
+        FROM pulls GROUP BY source ORDER BY source""",
+    )
+    landed = _all(
+        connection,
+        "SELECT source, count(*) AS items FROM evidence WHERE kind <> $kind GROUP BY source",
+        {"kind": PULL_KIND},
+    )
+    items = {row["source"]: row["items"] for row in landed}
+    names = ("collector", "outcome", "error", "gaps")
+    return {
+        row["source"]: dict(zip(names, row["last"].values(), strict=True))
+        | {"last_attempt": row["last_attempt"], "last_complete": row["last_complete"]}
+        | {"items": items.get(row["source"], 0)}
+        for row in rows
+    }
+
+
+def counts(connection: Connection) -> tuple[int, int]:
+    """How many items landed, and how many of them (pull records and losses aside) have no tag."""
+    (row,) = _all(
+        connection,
+        """SELECT count(*) AS items, count(*) FILTER (kind <> $kind AND change <> 'gone'
+            AND item_id NOT IN (SELECT item_id FROM tags)) AS untagged FROM evidence""",
+        {"kind": PULL_KIND},
+    )
+    return row["items"], row["untagged"]
+
+
+def records(connection: Connection, *registers: str) -> list[dict[str, Any]]:
+    """The records that registers in git hold now, with `item_id`; only real registers count."""
+    rows = _all(
+        connection,
+        """SELECT item_id, payload FROM latest
+        WHERE kind IN ('git.register', 'human.attestation') AND change <> 'gone'
+            AND payload->>'$.level' = 'record'
+            AND payload->>'$.register' IN (SELECT unnest($registers::VARCHAR[]))
+        ORDER BY subject""",
+        {"registers": list(registers)},
+    )
+    return [json.loads(row["payload"]) | {"item_id": row["item_id"]} for row in rows]
+
+
+def seen_systems(connection: Connection) -> list[str]:
+    """Every AI system that some item names."""
+    rows = _all(
+        connection, "SELECT DISTINCT system FROM evidence WHERE system <> '' ORDER BY system"
+    )
+    return [row["system"] for row in rows]
+
+
+def dimension(rows: Sequence[Mapping[str, object]]) -> pa.Table:
+    """Rows of equal keys as a table to hand to `connect`."""
+    return pa.Table.from_pylist([dict(row) for row in rows])
+
+
+def _all(
+    connection: Connection, sql: str, values: Mapping[str, object] | None = None
+) -> list[dict[str, Any]]:
+    try:
+        return connection.execute(sql, values or {}).to_arrow_table().to_pylist()
+    except duckdb.Error as error:
+        raise LakeError(f"the lake cannot be read: {error}") from error

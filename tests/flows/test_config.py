@@ -1,0 +1,109 @@
+"""Every mistake in headwater.toml is told in one run, and a secret is never repeated."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evidence.errors import ConfigError
+from evidence.secret import Secret
+from flows.config import load
+from flows.pull import settings
+
+GOOD = """
+[organisation]
+name = "Brook & Sons"
+
+[collect]
+patience = 1
+wait = "PT10S"
+
+[[source]]
+name = "tickets"
+uses = "collectors.jira:Jira"
+schedule = "*/10 * * * *"
+url = "http://127.0.0.1:1"
+email = "bot@example.org"
+token = "env:JIRA_TOKEN"
+projects = ["CHG", "INC"]
+systems = { "CHG" = "credit" }
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "headwater.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def mistakes(folder: Path, text: str, **environment: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(write(folder, text), environment)
+    return "\n".join(caught.value.mistakes)
+
+
+def test_a_good_file_builds_its_collectors(tmp_path: Path) -> None:
+    config = load(write(tmp_path, GOOD), {"JIRA_TOKEN": "hunter2"})
+    (source,) = config.sources
+    collector: Any = source.collector(lambda: datetime.now(UTC))
+    assert collector.source == "tickets"
+    assert collector.projects == ("CHG", "INC")
+    assert collector.token == Secret("hunter2")
+    assert "hunter2" not in repr(collector) + repr(config) + str(settings(collector))
+    assert config.lake == tmp_path / "lake"
+    assert config.origin == "headwater/brook-sons"
+    assert (config.patience, config.wait) == (1, timedelta(seconds=10))
+
+
+def test_all_mistakes_at_once(tmp_path: Path) -> None:
+    told = mistakes(
+        tmp_path,
+        GOOD.replace("projects", "project").replace("*/10 * * * *", "hourly")
+        + '\n[lake]\npth = "x"\n[[source]]\nname = "Bad Name"\nuses = "collectors.jira:Jira"\n'
+        + '[[source]]\nname = "x"\nuses = "collectors.nowhere:No"\n',
+    )
+    for part in (
+        "did you mean 'projects'", "'hourly' is not a cron line", "did you mean 'path'",
+        "name must be lower-case", "collectors.nowhere", "JIRA_TOKEN",
+    ):  # fmt: skip
+        assert part in told
+    assert str(tmp_path / "headwater.toml") in told
+
+
+def test_a_secret_in_the_file_is_refused_and_not_shown(tmp_path: Path) -> None:
+    told = mistakes(tmp_path, GOOD.replace("env:JIRA_TOKEN", "hunter2-in-clear"))
+    assert "hunter2" not in told
+    assert "env:NAME" in told
+
+
+def test_a_secret_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("hunter2\n")
+    config = load(write(tmp_path, GOOD.replace("env:JIRA_TOKEN", "file:t")), {})
+    assert config.sources[0].settings["token"] == Secret("hunter2")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[organisation\n", "headwater.toml"),
+        ("", "needs a name"),
+        ('organisation = "x"', "must be a table"),
+        (GOOD.replace('["CHG", "INC"]', "7"), "projects"),
+        (GOOD.replace('"http://127.0.0.1:1"', "1"), "url"),
+        (GOOD.replace('"PT10S"', '"soon"'), "ISO 8601"),
+        (GOOD.replace("patience = 1", 'patience = "much"'), "patience"),
+        (GOOD + GOOD[GOOD.index("[[source]]") :], "two sources"),
+        (GOOD + '[[override]]\ncontrol = "A.2.2"\nevidence = "policy"\n', "reason missing"),
+        (GOOD.replace("collectors.jira:Jira", "evidence.model:Cursor"), "no collector"),
+    ],
+)
+def test_each_mistake_has_its_sentence(tmp_path: Path, text: str, says: str) -> None:
+    assert says in mistakes(tmp_path, text, JIRA_TOKEN="t")
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="headwater init"):
+        load(tmp_path / "headwater.toml", {})
