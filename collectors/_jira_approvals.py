@@ -118,13 +118,14 @@ def approvals(
     changes neither who approved their own work nor which model version was approved.
     """
     log = sorted({e.id: e for e in entries}.values(), key=lambda e: (e.at, len(e.id), e.id))
+    wanted = {status.casefold() for status in approved}
     found = []
     for n, entry in enumerate(log):
-        if (entry.change("status") or {}).get("toString") not in approved:
+        if str((entry.change("status") or {}).get("toString")).casefold() not in wanted:
             continue
         people = {role: _person_at(log, n, role, issue.people[role]) for role in ROLES}
-        text = _held(log, n, "labels", "String")
-        labels = issue.labels if text is None else tuple(sorted(text.split()))
+        held = _held(log, n, "labels", "String")
+        labels = issue.labels if held is None else tuple(sorted(held.split()))
         found.append(Approval(issue, entry, people, labels, tuple(independent_of)))
     return found
 

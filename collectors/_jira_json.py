@@ -85,7 +85,7 @@ def rows(data: Any, name: str) -> list[Any]:
 
 def next_token(data: Any) -> str:
     """'' at the end. Beside `isLast` a token is followed once more: rows may not be lost."""
-    token = data.get("nextPageToken")
+    token = obj(data, "Jira's answer").get("nextPageToken")
     if token is None or (data.get("isLast") is True and not data.get("issues")):
         return ""
     if not isinstance(token, str) or not token:

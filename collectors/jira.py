@@ -150,7 +150,8 @@ class Jira:
         return Batch((), final.cursor(), facts + http.taken() + told)
 
     def _items(self, http: Http, made: Making, issues: Sequence[Issue]) -> tuple[EvidenceItem, ...]:
-        changes = [issue for issue in issues if issue.type in self.change_types]
+        types = {name.casefold() for name in self.change_types}
+        changes = [issue for issue in issues if issue.type.casefold() in types]
         logs = changelogs(http, [issue.id for issue in changes])
         found = [
             approval
@@ -173,7 +174,8 @@ class Jira:
 
     def _start(self, before: Bookmark, visible: Sequence[str]) -> Bookmark:
         """Where to begin: anew if the bookmark does not speak of all that is now asked for."""
-        asked = [self.approved_statuses, self.change_types, self.independent_of, self.systems]
+        systems = list(self.systems.items())  # the first match wins, so their order matters
+        asked = [self.approved_statuses, self.change_types, self.independent_of, systems]
         settings = digest(plain(asked))[:16]
         if before.settings == settings and set(visible) <= set(before.projects):
             return replace(before, projects=tuple(visible))

@@ -92,7 +92,10 @@ def _matching(call: Call) -> list[str]:
 
 
 def _search(call: Call) -> Any:
-    """Order and membership come from the index as of the first page, the fields from now."""
+    """Order and membership come from the index as of the first page, the fields from now.
+
+    What was deleted or hidden since then is left out without a word.
+    """
     _only(call.body, "jql", "fields", "maxResults", "nextPageToken", "expand", "fieldsByKeys",
           "properties", "reconcileIssues", "failFast")  # fmt: skip
     size = _between(call.body.get("maxResults", 50), 1, 5000, "maxResults")
@@ -101,7 +104,8 @@ def _search(call: Call) -> Any:
         ids = _open_token(call.body["nextPageToken"], seal)
     else:
         ids = _matching(call)
-    live = [call.state["issues"][i] for i in ids[:size] if i in call.state["issues"]]
+    found = (call.state["issues"].get(number) for number in ids[:size])
+    live = [issue for issue in found if issue and issue["project"] in call.projects]
     fields = call.body.get("fields") or ["id"]
     issues = [issue_json(call.state, issue, fields, call.zone, call.base) for issue in live]
     rest = ids[size:]

@@ -26,6 +26,7 @@ Clock = Callable[[], datetime]
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body in one segment: else each answer waits for a delayed ACK
     server: _Server
 
     def _answer(self) -> None:
