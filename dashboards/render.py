@@ -77,6 +77,7 @@ def _environment() -> Environment:
         "fragment": lambda key, kind: text.fragment(kind, key),
         "block": text.block,
         "exact": text.exact,
+        "item_path": text.item_path,
         "long_day": text.long_day,
         "many": text.many,
         "web_address": text.web_address,

@@ -99,9 +99,10 @@ def parts(board: Board) -> tuple[Part, ...]:
 
 def _part(board: Board, framework: str, annex: bool, several: bool) -> Part:
     rows = [r for r in board.controls if (r.framework, is_annex(r)) == (framework, annex)]
-    name, noun = ("Annex A", "control") if annex else ("Clauses", "clause")
+    name, noun = ("Annex A", "Annex A control") if annex else ("Clauses", "clause")
+    name, noun = (f"{framework} {name}", f"{framework} {noun}") if several else (name, noun)
     groups = tuple(Group(n, tuple(found)) for n, found in groupby(rows, key=lambda r: r.group))
-    return Part(f"{framework}: {name}" if several else name, noun, groups, count(rows))
+    return Part(name, noun, groups, count(rows))
 
 
 def count(rows: Iterable[ControlRow]) -> dict[Standing, int]:
@@ -132,18 +133,19 @@ def support(board: Board) -> str:
     """The second sentence: what stands, what waits for a person, and which sources are silent."""
     counts, total = count(board.controls), len(board.controls)
     good = counts[Standing.PROVED] + counts[Standing.ATTESTED]
-    out = [f"{good} of {total} {'is' if good == 1 else 'are'} proved or attested"]
+    out = [f"{good} of {total} {'is' if good == 1 else 'are'} proved or attested"] if total else []
     if waiting := counts[Standing.NEEDS_JUDGEMENT]:
         out.append(f"{waiting} of {total} {'waits' if waiting == 1 else 'wait'} for a signature")
     if left_out := counts[Standing.NOT_APPLICABLE]:
         out.append(f"{left_out} of {total} {'is' if left_out == 1 else 'are'} not applicable")
     silent, sources = sum(not healthy(s) for s in board.sources), len(board.sources)
     out.append(
-        f"{silent} of {many(sources, 'source')} did not finish the last pull"
+        f"{silent} of {many(sources, 'source')} did not bring everything at the last pull"
         if sources
         else "no source is configured"
     )
-    return "; ".join(out) + "."
+    said = "; ".join(out)
+    return f"{said[0].upper()}{said[1:]}."
 
 
 def healthy(source: SourceRow) -> bool:

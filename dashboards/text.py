@@ -10,16 +10,13 @@ from urllib.parse import quote, urlsplit
 from markupsafe import Markup, escape
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_PICTURES = 0x2400
-_DELETE = 0x7F
 _MARKS = re.compile(r"(?P<kept>[̀-ͯ҃-҉᷀-᷿⃐-⃿︠-︯]{4})[̀-ͯ҃-҉᷀-᷿⃐-⃿︠-︯]+")
 
 
 def visible(text: str) -> str:
     """The text with every character that hides, breaks or reorders a line spelled out.
 
-    C0 controls become their pictures (`␛`, `␊`), other controls and format characters `[U+202E]`,
-    and a pile of more than four combining marks is cut with a note.
+    Control and format characters become `[U+202E]`; of a pile of combining marks four are kept.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -27,12 +24,8 @@ def visible(text: str) -> str:
 
 
 def _seen(character: str) -> str:
-    code = ord(character)
-    if code < ord(" "):
-        return chr(_PICTURES + code)
-    if code == _DELETE:
-        return "␡"
-    return f"[U+{code:04X}]" if unicodedata.category(character) in _HIDDEN else character
+    hides = unicodedata.category(character) in _HIDDEN
+    return f"[U+{ord(character):04X}]" if hides else character
 
 
 def block(text: str) -> Markup:
@@ -48,6 +41,11 @@ def anchor(kind: str, key: str) -> str:
 def fragment(kind: str, key: str) -> str:
     """The link to `anchor(kind, key)` on the same page."""
     return "#" + quote(anchor(kind, key), safe=":.~@!$'()*+,;=/?")
+
+
+def item_path(item_id: str) -> str:
+    """The address of an item's own page where the board is served."""
+    return "/items/" + quote(visible(item_id), safe="")
 
 
 def web_address(text: str) -> str:
