@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from storage.schema import TableSpec
 
+Connection = duckdb.DuckDBPyConnection
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -23,7 +25,7 @@ class Limits:
     result_mb: int = 64
 
 
-def open_engine(limits: Limits) -> duckdb.DuckDBPyConnection:
+def open_engine(limits: Limits) -> Connection:
     """An in-memory engine in UTC that neither spills to disk nor looks at Python variables."""
     connection = duckdb.connect(
         ":memory:",
@@ -40,7 +42,7 @@ def open_engine(limits: Limits) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def lock(connection: duckdb.DuckDBPyConnection, files: Iterable[Path]) -> None:
+def lock(connection: Connection, files: Iterable[Path]) -> None:
     """From here on no other file, no network, no setting can be reached."""
     connection.execute(f"SET allowed_paths = {_texts(files)}")
     connection.execute("SET enable_external_access = false")
@@ -60,7 +62,7 @@ def rows_of(spec: TableSpec, files: Sequence[Path]) -> str:
     return f"SELECT {columns} FROM {source}"  # noqa: S608  names and paths are ours
 
 
-def load_table(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
+def load_table(connection: Connection, name: str, table: pa.Table) -> None:
     """Copy an Arrow table into the engine under a name, before it is locked."""
     connection.register("_incoming", table)
     connection.execute(f"CREATE TABLE {quote(name)} AS SELECT * FROM _incoming")  # noqa: S608

@@ -14,6 +14,11 @@ from evidence.errors import LakeError
 from evidence.runs import PULL_KIND
 from storage.engine import Connection
 
+__all__ = [
+    "Connection", "control_items", "counts", "find_items", "item_rows", "item_tags",
+    "leaf_indexes", "records", "seen_systems", "source_health", "table_of",
+]  # fmt: skip
+
 _ITEM = """item_id, source, kind, nature, system, subject, title, change, outcome, actor, locator,
     observed_from, observed_to, collected_at, landed_at, content_sha256, pull_id, payload"""
 _MOST_FOUND = 20
@@ -137,7 +142,7 @@ def seen_systems(connection: Connection) -> list[str]:
     return [row["system"] for row in rows]
 
 
-def dimension(rows: Sequence[Mapping[str, object]]) -> pa.Table:
+def table_of(rows: Sequence[Mapping[str, object]]) -> pa.Table:
     """Rows of equal keys as a table to hand to `connect`."""
     return pa.Table.from_pylist([dict(row) for row in rows])
 

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from evidence.errors import LakeError
-from storage.engine import Limits
+from storage.engine import Connection, Limits
 
 # Anything else that is called like a table acts on the engine itself (enable_logging kills it).
 _TABLE_FUNCTIONS = {"unnest", "range", "generate_series", "json_each", "json_tree"}
@@ -42,7 +42,7 @@ class Answer:
 
 
 def ask(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     sql: str,
     params: Sequence[object] = (),
     *,

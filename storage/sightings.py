@@ -12,6 +12,7 @@ from evidence.errors import LakeError
 from evidence.freshness import CLOCK_SKEW, Sighting
 from evidence.model import Nature
 from evidence.times import utc
+from storage.engine import Connection
 
 Key = tuple[str, str, str]
 
@@ -86,7 +87,7 @@ ORDER BY control, evidence, system
 """
 
 
-def sightings(connection: duckdb.DuckDBPyConnection, now: datetime) -> dict[Key, Sighting]:
+def sightings(connection: Connection, now: datetime) -> dict[Key, Sighting]:
     """(control, evidence kind, system) → what had landed of it by `now`.
 
     An item counts once a complete pull of its source confirms it; a failing one at once. A subject

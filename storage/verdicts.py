@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
+import duckdb
 import pyarrow as pa
 
+from evidence.errors import LakeError
 from evidence.freshness import ControlStanding, Verdict
 from evidence.times import utc
-from storage.engine import Limits
 from storage.lake import Lake
 from storage.schema import STANDINGS, VERDICTS
-from storage.views import ask, connect
-
-_ALL = Limits(rows=1_000_000, result_mb=512)
+from storage.views import Connection, connect
 
 
 def append_verdicts(
@@ -44,20 +44,27 @@ def standing_rows(standings: Sequence[ControlStanding], at: datetime) -> pa.Tabl
     return pa.Table.from_pylist(rows, schema=STANDINGS)
 
 
-def last_verdicts(lake: Lake) -> dict[tuple[str, str, str], tuple[str, bool, str, str]]:
-    """(control, evidence, system) → (state, failed, item_id, why) as judged last."""
+Said = tuple[str, bool, str, str]
+Stood = tuple[str, str, int, int]
+
+
+def last_judged(lake: Lake) -> tuple[dict[tuple[str, str, str], Said], dict[str, Stood]]:
+    """What was said last: (control, evidence, system) → (state, failed, item_id, why), and
+    control → (standing, why, in_date, expected). Raises LakeError."""
     with connect(lake) as connection:
-        found = ask(
+        said = _rows(
             connection,
             "SELECT control, evidence, system, state, failed, item_id, why FROM verdicts",
-            limits=_ALL,
         )
-    return {(r[0], r[1], r[2]): (r[3], r[4], r[5], r[6]) for r in found.rows}
+        stood = _rows(connection, "SELECT control, standing, why, in_date, expected FROM standings")
+    return (
+        {(r[0], r[1], r[2]): (r[3], r[4], r[5], r[6]) for r in said},
+        {r[0]: (r[1], r[2], r[3], r[4]) for r in stood},
+    )
 
 
-def last_standings(lake: Lake) -> dict[str, tuple[str, str, int, int]]:
-    """Control → (standing, why, in_date, expected) as judged last."""
-    with connect(lake) as connection:
-        sql = "SELECT control, standing, why, in_date, expected FROM standings"
-        found = ask(connection, sql, limits=_ALL)
-    return {r[0]: (r[1], r[2], r[3], r[4]) for r in found.rows}
+def _rows(connection: Connection, sql: str) -> list[Any]:
+    try:
+        return connection.execute(sql).fetchall()
+    except duckdb.Error as error:
+        raise LakeError(f"the last judgement cannot be read: {error}") from error

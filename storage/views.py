@@ -12,13 +12,22 @@ import pyarrow as pa
 from evidence.errors import LakeError
 from evidence.runs import PULL_KIND
 from evidence.times import stamp, utc
-from storage.engine import Limits, literal, load_table, lock, open_engine, quote, rows_of
+from storage.engine import (
+    Connection,
+    Limits,
+    literal,
+    load_table,
+    lock,
+    open_engine,
+    quote,
+    rows_of,
+)
 from storage.lake import Lake
 from storage.question import Answer, ask
 from storage.schema import TABLES
 from storage.sightings import sightings
 
-__all__ = ["Answer", "Limits", "ask", "connect", "sightings"]
+__all__ = ["Answer", "Connection", "Limits", "ask", "connect", "sightings"]
 
 _NEWEST = "ORDER BY observed_to DESC, collected_at DESC, landed_at DESC, item_id DESC"
 
@@ -87,7 +96,7 @@ def connect(
     mapping_digest: str | None = None,
     dimensions: Mapping[str, pa.Table] | None = None,
     limits: Limits | None = None,
-) -> duckdb.DuckDBPyConnection:
+) -> Connection:
     """A connection with the views, as things had landed by `as_of` (default: all that landed).
 
     `tags` shows the given mapping digest, else the one tagged last. `dimensions` become tables
@@ -110,7 +119,7 @@ def connect(
 
 
 def _build(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     files: Mapping[str, Sequence[Path]],
     as_of: datetime | None,
     mapping_digest: str | None,
@@ -146,7 +155,7 @@ def _until(column: str, as_of: datetime | None) -> str:
     return "true" if as_of is None else f"{column} <= TIMESTAMPTZ {literal(stamp(as_of))}"
 
 
-def _newest_digest(connection: duckdb.DuckDBPyConnection, as_of: datetime | None) -> str:
+def _newest_digest(connection: Connection, as_of: datetime | None) -> str:
     row = connection.execute(
         "SELECT arg_max(mapping_digest, tagged_at) FROM lake_tags "  # noqa: S608  ours
         f"WHERE {_until('tagged_at', as_of)}"
