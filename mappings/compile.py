@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from mappings.conditions import (
+    COLUMNS,
     All,
     Condition,
     Exists,
@@ -36,56 +37,137 @@ _COMPARE: Mapping[str, type[exp.Binary]] = {
 
 def select(rules: RuleSet, dialect: str) -> str:
     """One row per item, control, evidence and rule, over the relation `items`."""
-    named = [rule for rule in rules.rules if rule.named]
-    matched = (
-        exp.select(_column("i", "item_id"), _column("i", "kind"), _column("c", "rule"))
-        .select(exp.alias_(_case(((r, _names(r.named)) for r in named if r.named), None), "named"))
-        .from_(exp.alias_(exp.to_table("items"), "i", table=True))
-        .join(_candidates(rules.rules), on=_column("c", "kind").eq(_column("i", "kind")))
-        .where(_case(((rule, condition(rule.when)) for rule in rules.rules), exp.false()))
-    )
-    tags = ("control", "evidence", "rule", "strength", "rationale")
-    query = (
-        exp.select(_column("m", "item_id"), *(_column("t", name) for name in tags))
-        .select(exp.alias_(_text(rules.digest), "mapping_digest"))
-        .from_(matched.subquery("m"))
-        .join(_targets(rules.rules), on=_meets())
-    )
-    return query.sql(dialect=dialect)
+    return _Query(rules).tags().sql(dialect=dialect)
 
 
-def condition(what: Condition) -> exp.Expr:
-    """The boolean expression of one condition; never NULL, so that `not` means what it says."""
-    if isinstance(what, All):
-        return exp.and_(exp.true(), *(condition(part) for part in what.parts))
-    if isinstance(what, Some):
-        return exp.or_(*(condition(part) for part in what.parts))
-    if isinstance(what, Not):
-        return exp.not_(condition(what.part))
-    return exp.func("COALESCE", exp.paren(_leaf(what)), exp.false())
+class _Query:
+    """Reads every place that any rule asks about once per item, then asks the rules."""
 
+    def __init__(self, rules: RuleSet) -> None:
+        self.rules, self.digest = rules.rules, rules.digest
+        asked = {field for rule in self.rules for field in _fields(rule)}
+        self.places = {field: n for n, field in enumerate(sorted(asked, key=str), start=1)}
 
-def _leaf(what: Leaf) -> exp.Expr:
-    if isinstance(what, Exists):
-        return _exists(what.field)
-    if isinstance(what, Is):
-        return exp.or_(*_equal(what.field, what.values))
-    if isinstance(what, Range):
-        bound = _double(_text(repr(float(what.bound))))
-        return exp.and_(
-            _typed(what.field, *_NUMBERS),
-            _COMPARE[what.op](this=_double(_string(what.field)), expression=bound),
+    def tags(self) -> exp.Expr:
+        """The rules that match an item, joined with what they claim."""
+        columns = ("control", "evidence", "rule", "strength", "rationale")
+        return (
+            exp.select(_column("m", "item_id"), *(_column("t", name) for name in columns))
+            .select(exp.alias_(_text(self.digest), "mapping_digest"))
+            .from_(self._matched().subquery("m"))
+            .join(_targets(self.rules), on=_meets())
         )
-    if isinstance(what, Like):
-        return exp.or_(*(_covers(what.field, glob_expression(glob)) for glob in what.globs))
-    if isinstance(what, Matches):
-        length = exp.Length(this=_string(what.field))
-        short = exp.LTE(this=length, expression=exp.Literal.number(MAX_TEXT))
-        return exp.and_(short, _covers(what.field, what.pattern))
-    wanted = _array(_text(fragment(text)) for text in what.texts)
-    return exp.and_(
-        _typed(what.field, "ARRAY"), _call("LIST_HAS_ANY", _entries(what.field), wanted)
-    )
+
+    def _matched(self) -> exp.Select:
+        named = [(rule, self._names(rule.named)) for rule in self.rules if rule.named]
+        return (
+            exp.select(_column("i", "item_id"), _column("i", "kind"), _column("c", "rule"))
+            .select(exp.alias_(_case(named, None), "named"))
+            .from_(self._items().subquery("i"))
+            .join(_candidates(self.rules), on=_column("c", "kind").eq(_column("i", "kind")))
+            .where(_case(((r, self.condition(r.when)) for r in self.rules), exp.false()))
+        )
+
+    def _items(self) -> exp.Select:
+        """The items with the JSON text of each place, NULL where it is absent: one parse each."""
+        paths = exp.Array(expressions=[_text(_path(field)) for field in self.places])
+        places = _list(_call("JSON_EXTRACT", exp.column("payload"), paths)) if self.places else None
+        return (
+            exp.select("item_id", "kind", *COLUMNS)
+            .select(exp.alias_(places or _array(()), "places"))
+            .from_("items")
+        )
+
+    def condition(self, what: Condition) -> exp.Expr:
+        """The boolean expression of one condition; never NULL: `not` means what it says."""
+        if isinstance(what, All):
+            return exp.and_(exp.true(), *(self.condition(part) for part in what.parts))
+        if isinstance(what, Some):
+            return exp.or_(*(self.condition(part) for part in what.parts))
+        if isinstance(what, Not):
+            return exp.not_(self.condition(what.part))
+        return exp.func("COALESCE", exp.paren(self._leaf(what)), exp.false())
+
+    def _leaf(self, what: Leaf) -> exp.Expr:
+        field = what.field
+        if isinstance(what, Exists):
+            return self._exists(field)
+        if isinstance(what, Is):
+            return exp.or_(*self._equal(field, what.values))
+        if isinstance(what, Range):
+            bound = _double(_text(repr(float(what.bound))))
+            value = _double(self._string(field))
+            return exp.and_(
+                self._typed(field, *_NUMBERS), _COMPARE[what.op](this=value, expression=bound)
+            )
+        if isinstance(what, Like):
+            return exp.or_(*(self._covers(field, glob_expression(glob)) for glob in what.globs))
+        if isinstance(what, Matches):
+            length = exp.Length(this=self._string(field))
+            short = exp.LTE(this=length, expression=exp.Literal.number(MAX_TEXT))
+            return exp.and_(short, self._covers(field, what.pattern))
+        wanted = _array(_text(fragment(text)) for text in what.texts)
+        return exp.and_(
+            self._typed(field, "ARRAY"), _call("LIST_HAS_ANY", self._entries(field), wanted)
+        )
+
+    def _exists(self, field: Field) -> exp.Expr:
+        if not field.path:
+            return self._string(field).neq(_text(""))
+        empty = (_text(nothing) for nothing in ("null", '""', "[]", "{}"))
+        return exp.not_(self._place(field).isin(*empty))
+
+    def _equal(self, field: Field, values: Sequence[Scalar]) -> Iterator[exp.Expr]:
+        if texts := [value for value in values if isinstance(value, str)]:
+            place = self._place(field) if field.path else self._string(field)
+            yield place.isin(*(_text(fragment(t) if field.path else t) for t in texts))
+        if numbers := [_double(_text(repr(float(v)))) for v in values if is_number(v)]:
+            yield exp.and_(
+                self._typed(field, *_NUMBERS), _double(self._string(field)).isin(*numbers)
+            )
+        if flags := [_text(fragment(value)) for value in values if isinstance(value, bool)]:
+            yield self._place(field).isin(*flags)
+
+    def _covers(self, field: Field, pattern: str) -> exp.Expr:
+        match = _call("REGEXP_FULL_MATCH", self._string(field), _text(pattern), _text("s"))
+        known = self._typed(field, "VARCHAR") if field.path else self._exists(field)
+        return exp.and_(known, match)
+
+    def _typed(self, field: Field, *types: str) -> exp.Expr:
+        """That a place in the payload holds one of the JSON types."""
+        return _call("JSON_TYPE", self._place(field)).isin(*(_text(name) for name in types))
+
+    def _place(self, field: Field) -> exp.Expr:
+        number = exp.Literal.number(self.places[field])
+        return _call("LIST_EXTRACT", _column("i", "places"), number)
+
+    def _string(self, field: Field) -> exp.Expr:
+        if not field.path:
+            return _column("i", field.column)
+        return _call("JSON_EXTRACT_STRING", self._place(field), _text("$"))
+
+    def _entries(self, field: Field) -> exp.Expr:
+        return _list(_call("JSON_EXTRACT", self._place(field), _text("$[*]")))
+
+    def _names(self, field: Field) -> exp.Expr:
+        """The JSON texts by which an item names its controls: one scalar, or a list of them."""
+        listed = exp.If(this=self._typed(field, "ARRAY"), true=self._entries(field))
+        return exp.Case(ifs=[listed], default=_array([self._place(field)]))
+
+
+def _fields(rule: Rule) -> Iterator[Field]:
+    """The places in the payload that a rule asks about."""
+    if rule.named:
+        yield rule.named
+    parts = [rule.when]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, All | Some):
+            parts.extend(part.parts)
+        elif isinstance(part, Not):
+            parts.append(part.part)
+        elif part.field.path:
+            yield part.field
 
 
 def fragment(value: object) -> str:
@@ -93,56 +175,9 @@ def fragment(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _exists(field: Field) -> exp.Expr:
-    if not field.path:
-        return _string(field).neq(_text(""))
-    value = exp.cast(_call("JSON_EXTRACT", _payload(), _path(field)), "VARCHAR")
-    return exp.not_(value.isin(*(_text(empty) for empty in ("null", '""', "[]", "{}"))))
-
-
-def _equal(field: Field, values: Sequence[Scalar]) -> Iterator[exp.Expr]:
-    if texts := [_text(value) for value in values if isinstance(value, str)]:
-        yield exp.and_(_typed(field, "VARCHAR"), _string(field).isin(*texts))
-    if numbers := [_double(_text(repr(float(v)))) for v in values if is_number(v)]:
-        yield exp.and_(_typed(field, *_NUMBERS), _double(_string(field)).isin(*numbers))
-    if flags := [_text(fragment(value)) for value in values if isinstance(value, bool)]:
-        yield exp.and_(_typed(field, "BOOLEAN"), _string(field).isin(*flags))
-
-
-def _covers(field: Field, pattern: str) -> exp.Expr:
-    match = _call("REGEXP_FULL_MATCH", _string(field), _text(pattern), _text("s"))
-    filled = exp.true() if field.path else _exists(field)
-    return exp.and_(_typed(field, "VARCHAR"), filled, match)
-
-
-def _typed(field: Field, *types: str) -> exp.Expr:
-    """That a place in the payload holds one of the JSON types; columns are always text."""
-    if not field.path:
-        return exp.true() if "VARCHAR" in types else exp.false()
-    return _call("JSON_TYPE", _payload(), _path(field)).isin(*(_text(name) for name in types))
-
-
-def _string(field: Field) -> exp.Expr:
-    if not field.path:
-        return _column("i", field.column)
-    return _call("JSON_EXTRACT_STRING", _payload(), _path(field))
-
-
-def _entries(field: Field) -> exp.Expr:
-    entries = _call("JSON_EXTRACT", _payload(), _path(field, "[*]"))
-    return exp.cast(entries, exp.DataType.build("VARCHAR[]", dialect="duckdb"))
-
-
-def _names(field: Field) -> exp.Expr:
-    """The JSON fragments by which an item names its controls: one scalar, or a list of them."""
-    one = exp.cast(_call("JSON_EXTRACT", _payload(), _path(field)), "VARCHAR")
-    listed = exp.If(this=_typed(field, "ARRAY"), true=_entries(field))
-    return exp.Case(ifs=[listed], default=_array([one]))
-
-
 def _case(branches: Iterable[tuple[Rule, exp.Expr]], default: exp.Expr | None) -> exp.Expr:
     ifs = [exp.If(this=_text(rule.name), true=result) for rule, result in branches]
-    empty = default or exp.cast(exp.null(), exp.DataType.build("VARCHAR[]", dialect="duckdb"))
+    empty = default or _list(exp.null())
     return exp.Case(this=_column("c", "rule"), ifs=ifs, default=empty) if ifs else empty
 
 
@@ -181,12 +216,12 @@ def _values(rows: list[list[exp.Expr]], name: str, columns: Sequence[str]) -> ex
     return exp.Values(expressions=[exp.Tuple(expressions=row) for row in rows], alias=alias)
 
 
-def _path(field: Field, end: str = "") -> exp.Expr:
-    return _text("$" + "".join(f'."{key}"' for key in field.path) + end)
+def _path(field: Field) -> str:
+    return "$" + "".join(f'."{key}"' for key in field.path)
 
 
-def _payload() -> exp.Expr:
-    return _column("i", "payload")
+def _list(value: exp.Expr) -> exp.Expr:
+    return exp.cast(value, exp.DataType.build("VARCHAR[]", dialect="duckdb"))
 
 
 def _column(table: str, name: str) -> exp.Column:
@@ -198,9 +233,7 @@ def _text(text: str) -> exp.Expr:
 
 
 def _array(entries: Iterable[exp.Expr]) -> exp.Expr:
-    return exp.cast(
-        exp.Array(expressions=list(entries)), exp.DataType.build("VARCHAR[]", dialect="duckdb")
-    )
+    return _list(exp.Array(expressions=list(entries)))
 
 
 def _double(value: exp.Expr) -> exp.Expr:
