@@ -36,7 +36,7 @@ def show(file: Path, at: datetime | None, *, fail_on: str, as_json: bool) -> int
     if as_json:
         print(json.dumps(_machine(board), indent=2, ensure_ascii=False))
     else:
-        _terminal(board)
+        show_standings(board)
     bad = WORSE.get(fail_on, set())
     return 3 if any(row.standing.standing in bad for row in board.controls) else 0
 
@@ -66,7 +66,8 @@ def _machine(board: Board) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _terminal(board: Board) -> None:
+def show_standings(board: Board) -> None:
+    """How many controls stand where and what needs a person, on the terminal."""
     console = Console()
     told = "  ".join(f"{number} {word}" for word, number in counts(board).items() if number)
     console.print(
