@@ -1,0 +1,46 @@
+"""The example configuration is whole: it loads, and every key that the code knows stands in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import pkgutil
+import tomllib
+from pathlib import Path
+
+import collectors
+from flows.config import GIVEN, OWN, TABLES, _resolve, load
+from mappings.catalogue import Override, load_catalogue
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "headwater.toml"
+SECRETS = (
+    "MLFLOW_PASSWORD", "MLFLOW_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "JIRA_TOKEN"
+)  # fmt: skip
+RAW = tomllib.loads(EXAMPLE.read_text())
+
+
+def test_the_example_loads() -> None:
+    config = load(EXAMPLE, dict.fromkeys(SECRETS, "secret"))
+    load_catalogue().expectations(config.overrides)
+
+
+def test_every_collector_and_each_of_its_settings_is_in_it() -> None:
+    modules = {m.name for m in pkgutil.iter_modules(collectors.__path__)} - {"base", "http"}
+    used = {table["uses"] for table in RAW["source"]}
+    assert {u.split(":")[0] for u in used} == {
+        f"collectors.{name}" for name in modules if not name.startswith("_")
+    }
+    for table in RAW["source"]:
+        fields = {f.name for f in dataclasses.fields(_resolve(table["uses"])) if f.init} - GIVEN
+        assert fields == set(table) - set(OWN), table["uses"]
+
+
+def test_every_table_and_key_is_explained() -> None:
+    page = (ROOT / "docs/config.md").read_text()
+    assert set(TABLES) == set(RAW)
+    for name in TABLES:
+        assert f"[{name}]" in page
+    keys = {k for name in TABLES if isinstance(RAW[name], dict) for k in RAW[name]}
+    for key in keys | {f.name for f in dataclasses.fields(Override)} | set(OWN):
+        assert f"`{key}`" in page, key
+    assert set(RAW["override"][0]) == {f.name for f in dataclasses.fields(Override)}
