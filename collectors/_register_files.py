@@ -1,0 +1,249 @@
+"""What a register (YAML or CSV) or a document (Markdown with front matter) in git declares."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from collectors._disk import shown
+from collectors._safe_yaml import Unreadable, load
+from evidence.canonical import canonical, digest, plain
+from evidence.errors import InvalidItem
+from evidence.model import Outcome
+from evidence.times import parse
+
+REGISTER, DOCUMENT, ATTESTATION = "git.register", "git.document", "human.attestation"
+REGISTER_ENDINGS, DOCUMENT_ENDINGS = (".yaml", ".yml", ".csv"), (".md", ".markdown")
+_LFS = b"version https://git-lfs.github.com/spec/"
+_HEADER = ("owner", "approved_by", "reviewed", "approved")
+_NAMES = ("title", "name", "summary", "description", "statement")
+_INVENTORIES, _ATTESTATIONS = {"ai_systems", "ai_inventory"}, {"attestation", "attestations"}
+_FRONT = re.compile(r"---[ \t]*\n(.*?)(?:^|\n)---[ \t]*(?:\n|$)", re.DOTALL)
+_HIDDEN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One record, register or document as its file declares it, without git's facts.
+
+    `dated` is the declared review date, None where none is given or one cannot be believed;
+    `problems` say what is missing or wrong, and make the outcome an error.
+    """
+
+    kind: str
+    subject: str
+    title: str
+    payload: Mapping[str, Any]
+    dated: datetime | None
+    system: str = ""
+    actor: str = ""
+    problems: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """Error where something is missing: a half-kept record proves nothing."""
+        return Outcome.ERROR if self.problems else Outcome.RECORDED
+
+
+def one_line(text: object, limit: int = 160) -> str:
+    """Text for a title: no terminal sequences, no control or direction characters, one line."""
+    words = " ".join(_HIDDEN.sub("", str(text)).split())
+    return "".join(c for c in words if c.isprintable())[:limit]
+
+
+def read_document(path: str, raw: bytes) -> list[Declared]:
+    """The document in a Markdown file. Raises Unreadable."""
+    text = _text(raw)
+    front = _FRONT.match(text)
+    fields = load(front[1], first_line=2)[0] if front else {}
+    if not isinstance(fields, Mapping):
+        raise Unreadable("its front matter is no mapping of names to values", 2)
+    body = text[front.end() :] if front else text
+    problems = _missing_in_document(fields, bool(front))
+    dated, wrong = _dated(fields, ("reviewed", "approved"))
+    title = one_line(fields.get("title") or PurePosixPath(shown(path)).stem)
+    payload = beside(fields, {
+        "doc_type": str(fields.get("doc_type") or ""),
+        "body_sha256": hashlib.sha256(body.encode()).hexdigest(),
+        "body_bytes": len(body.encode()),
+    })  # fmt: skip
+    return [
+        Declared(
+            kind=DOCUMENT, subject=shown(path), title=title, payload=_kept(payload), dated=dated,
+            system=str(fields.get("system") or ""), problems=(*problems, *wrong),
+        )
+    ]  # fmt: skip
+
+
+def read_register(path: str, raw: bytes) -> list[Declared]:
+    """The register as a whole, then its records. Raises Unreadable."""
+    text = _text(raw)
+    stem = PurePosixPath(shown(path)).stem
+    header, records = _csv(text) if path.endswith(".csv") else _yaml(text)
+    name = str(header.pop("register", None) or stem)
+    entries = [_record(name, header, number, line, rec) for number, line, rec in records]
+    count = Counter(entry.payload["id"] for entry in entries)
+    if twice := [key for key, times in count.items() if times > 1]:
+        raise Unreadable(f"id {twice[0]!r} stands on {count[twice[0]]} records")
+    return [_whole(name, header, entries), *entries]
+
+
+def _whole(name: str, header: Mapping[str, Any], entries: list[Declared]) -> Declared:
+    dated, wrong = _dated(header, ("reviewed", "approved"))
+    payload = beside(header, {
+        "register": name, "level": "register", "records": len(entries),
+        "records_sha256": digest([plain(dict(entry.payload)) for entry in entries]),
+    })  # fmt: skip
+    return Declared(
+        kind=REGISTER, subject=f"register/{name}", title=f"{name}: {len(entries)} records",
+        payload=_kept(payload), dated=dated, system=str(header.get("system") or ""),
+        problems=wrong,
+    )  # fmt: skip
+
+
+def _record(
+    name: str, header: Mapping[str, Any], number: int, line: int, fields: Mapping[str, Any]
+) -> Declared:
+    key = str(fields.get("id") if fields.get("id") is not None else "").strip()
+    if not key:
+        raise Unreadable(f"record {number} has no id", line)
+    if name in _ATTESTATIONS:
+        return _attestation(name, key, fields)
+    own = {k: fields[k] for k in ("reviewed", "approved") if fields.get(k)}
+    dated, wrong = _dated(own or header, ("reviewed", "approved"))
+    label = next((fields[n] for n in _NAMES if isinstance(fields.get(n), str)), "")
+    system = fields.get("system") or (key if name in _INVENTORIES else "")
+    payload = beside(fields, {
+        "id": key, "register": name, "level": "record",
+        "header": {k: header[k] for k in _HEADER if k in header},
+    })  # fmt: skip
+    return Declared(
+        kind=REGISTER, subject=f"register/{name}/{key}", dated=dated, system=str(system),
+        title=one_line(f"{name} {key}: {label}" if label else f"{name} {key}"),
+        payload=_kept(payload), problems=wrong,
+    )  # fmt: skip
+
+
+def _attestation(name: str, key: str, fields: Mapping[str, Any]) -> Declared:
+    missing = [k for k in ("control", "by", "statement", "at", "until") if not fields.get(k)]
+    dated, wrong = _dated(fields, ("at",))
+    _, never = _dated(fields, ("until",))
+    control, by = str(fields.get("control") or ""), str(fields.get("by") or "")
+    subject = f"attestation/{control}/{by}" if control and by else f"attestation/{key}"
+    return Declared(
+        kind=ATTESTATION, subject=subject, dated=dated, actor=by,
+        system=str(fields.get("system") or ""),
+        title=one_line(f"{control or '?'} attested by {by or '?'}: {fields.get('statement', '')}"),
+        payload=_kept(beside(fields, {"id": key, "register": name, "level": "record"})),
+        problems=(*(f"{k} is missing" for k in missing), *wrong, *never),
+    )  # fmt: skip
+
+
+def _missing_in_document(fields: Mapping[str, Any], front: bool) -> tuple[str, ...]:
+    if not front:
+        return ("no front matter: a first line --- and title, doc_type, owner … are expected",)
+    either = {"approver": ("approver", "approved_by"), "reviewed": ("reviewed", "approved")}
+    wanted = ("title", "doc_type", "owner", "approver", "version", "reviewed")
+    return tuple(
+        f"{' or '.join(either.get(name, (name,)))} is missing"
+        for name in wanted
+        if not any(fields.get(key) for key in either.get(name, (name,)))
+    )
+
+
+def _dated(
+    fields: Mapping[str, Any], names: tuple[str, ...]
+) -> tuple[datetime | None, tuple[str, ...]]:
+    """The latest of the named dates, and what is wrong with those that are none."""
+    moments, wrong = [], []
+    for name in names:
+        if fields.get(name):
+            try:
+                moments.append(_moment(str(fields[name])))
+            except InvalidItem:
+                wrong.append(
+                    f"{name} {one_line(fields[name], 40)!r} is neither YYYY-MM-DD nor a time "
+                    "with a zone"
+                )
+    return (max(moments) if moments and not wrong else None), tuple(wrong)
+
+
+def _moment(text: str) -> datetime:
+    """A day begins at 00:00 UTC: the earliest reading, so nothing looks fresher than it is."""
+    try:
+        return datetime.combine(date.fromisoformat(text.strip()), datetime.min.time(), UTC)
+    except ValueError:
+        return parse(text)
+
+
+def _yaml(text: str) -> tuple[dict[str, Any], Iterator[tuple[int, int, Mapping[str, Any]]]]:
+    value, lines = load(text)
+    if not isinstance(value, Mapping) or not isinstance(value.get("records"), list):
+        raise Unreadable("a register is a mapping with a list named `records`", 1)
+    header = {str(k): v for k, v in value.items() if k != "records"}
+    return header, _yaml_records(value["records"], lines)
+
+
+def _yaml_records(
+    records: list[Any], lines: Mapping[int, int]
+) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
+    for number, record in enumerate(records):
+        if not isinstance(record, Mapping):
+            raise Unreadable(f"record {number + 1} is no mapping", lines.get(number, 0))
+        yield number + 1, lines.get(number, 0), {str(k): v for k, v in record.items()}
+
+
+def _csv(text: str) -> tuple[dict[str, Any], Iterator[tuple[int, int, Mapping[str, Any]]]]:
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        names = list(rows.fieldnames or ())
+    except csv.Error as error:
+        raise Unreadable(str(error), 1) from error
+    if "id" not in names or len(set(names)) < len(names):
+        raise Unreadable("a CSV register begins with comma-separated, distinct names, one `id`", 1)
+    return {}, _csv_records(rows)
+
+
+def _csv_records(rows: csv.DictReader[str]) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
+    try:
+        for number, row in enumerate(rows, start=1):
+            if None in row or None in row.values():
+                raise Unreadable("has more or fewer cells than the header", rows.line_num)
+            yield number, rows.line_num, row
+    except csv.Error as error:
+        raise Unreadable(str(error), rows.line_num) from error
+
+
+def beside(fields: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """Our facts beside the file's own; a field of the same name stays, as `own_…`."""
+    own = {str(k): v for k, v in fields.items()}
+    clash = {f"own_{k}": own[k] for k in ours if k in own and own[k] != ours[k]}
+    return {**own, **clash, **ours}
+
+
+def _kept(payload: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        kept = plain(dict(payload))
+        canonical(kept)
+    except (InvalidItem, RecursionError) as error:
+        raise Unreadable("holds values nested too deep or of a kind that JSON lacks") from error
+    return dict(kept)
+
+
+def _text(raw: bytes) -> str:
+    if raw.startswith(_LFS):
+        raise Unreadable("is a Git LFS pointer: the file itself is not in git")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise Unreadable("is not UTF-8 text; save it as UTF-8", line) from error
+    return text.replace("\r\n", "\n")

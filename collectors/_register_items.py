@@ -1,0 +1,280 @@
+"""What a commit did to registers and documents, as items; each file version is read only once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import PurePosixPath
+
+from collectors._disk import shown
+from collectors._git import Commit, Edit, Entry, Repository
+from collectors._register_files import (
+    DOCUMENT,
+    DOCUMENT_ENDINGS,
+    REGISTER_ENDINGS,
+    Declared,
+    beside,
+    one_line,
+    read_document,
+    read_register,
+)
+from collectors._safe_yaml import Unreadable
+from collectors.base import system_of
+from evidence.model import Change, EvidenceItem, Outcome
+from evidence.runs import Gap
+from evidence.times import stamp
+
+HISTORY = "git.history"
+LARGEST = 1024 * 1024
+_VERSIONS_BACK, _FILES_NAMED, _BLOBS_A_READ = 20, 200, 200
+_Read = tuple[Declared, ...] | Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders that hold registers and documents, relative to the root; empty: none."""
+
+    registers: str
+    documents: str
+
+    def paths(self) -> tuple[str, ...]:
+        """Both folders, as git wants them."""
+        return tuple(p.strip("/") for p in (self.registers, self.documents) if p.strip("/"))
+
+    def holds_register(self, path: str) -> bool:
+        """Whether a file is a register by its folder and ending."""
+        return _below(path, self.registers) and path.lower().endswith(REGISTER_ENDINGS)
+
+    def holds_document(self, path: str) -> bool:
+        """Whether a file is a document by its folder and ending."""
+        return _below(path, self.documents) and path.lower().endswith(DOCUMENT_ENDINGS)
+
+    def holds(self, path: str) -> bool:
+        """Whether the collector reads the file at all."""
+        return self.holds_register(path) or self.holds_document(path)
+
+
+def _below(path: str, folder: str) -> bool:
+    folder = folder.strip("/")
+    return bool(folder) and (folder == "." or PurePosixPath(path).is_relative_to(folder))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose repository it is: the collector's name, its globs, when it was read."""
+
+    source: str
+    systems: Mapping[str, str]
+    collected_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads file versions by blob id and remembers what they declare, for one pull."""
+
+    repository: Repository
+    places: Places
+    known: dict[tuple[str, str], _Read] = field(default_factory=dict)
+
+    def load(self, entries: Iterable[Entry]) -> None:
+        """Reads all of these that are not known yet."""
+        wanted = {e.blob: e for e in entries if e.blob and not e.oddity}
+        new = [e.blob for e in wanted.values() if (e.path, e.blob) not in self.known]
+        for start in range(0, len(new), _BLOBS_A_READ):
+            part = new[start : start + _BLOBS_A_READ]
+            sizes = self.repository.sizes(part)
+            raw = self.repository.contents(b for b in part if sizes.get(b, LARGEST + 1) <= LARGEST)
+            for blob in part:
+                path = wanted[blob].path
+                self.known[path, blob] = self._parse(path, raw.get(blob), sizes.get(blob))
+
+    def read(self, entry: Entry) -> tuple[Declared, ...]:
+        """What one file version declares; nothing where there is no file. Raises Unreadable."""
+        if not entry.mode:
+            return ()
+        if entry.oddity:
+            raise Unreadable(entry.oddity)
+        if (entry.path, entry.blob) not in self.known:
+            self.load([entry])
+        found = self.known[entry.path, entry.blob]
+        if isinstance(found, Unreadable):
+            raise found
+        return found
+
+    def _parse(self, path: str, raw: bytes | None, size: int | None) -> _Read:
+        if size is None:
+            return Unreadable("its content is missing here (a partial clone?)")
+        if raw is None:
+            return Unreadable(f"has {size:,} bytes; at most {LARGEST:,} are read")
+        try:
+            read = read_register if self.places.holds_register(path) else read_document
+            return tuple(read(path, raw))
+        except Unreadable as error:
+            return error
+
+    def before(self, entry: Entry, commit: str) -> tuple[Declared, ...]:
+        """What the file declared when it could last be read, at or before a mainline commit."""
+        try:
+            return self.read(entry)
+        except Unreadable:
+            pass
+        for older in self.repository.earlier(commit, entry.path, _VERSIONS_BACK):
+            for version in self.repository.tree(older, [entry.path]):
+                try:
+                    return self.read(version)
+                except Unreadable:
+                    continue
+        return ()
+
+
+def changes(
+    reader: Reader, commit: Commit, before: str, edits: list[Edit], origin: Origin
+) -> tuple[list[EvidenceItem], list[Gap]]:
+    """Items for what a commit changed on the mainline, and the files that could not be read."""
+    old: dict[tuple[str, str, str], tuple[Declared, str]] = {}
+    new: dict[tuple[str, str, str], tuple[Declared, str]] = {}
+    unread = []
+    for edit in edits:
+        try:
+            there = reader.read(edit.new)
+        except Unreadable as error:
+            unread.append(Gap(shown(edit.new.path), str(error)))
+            continue  # what it held before is neither gone nor changed until it can be read again
+        new |= {_key(d): (d, edit.new.path) for d in there}
+        if before and edit.old.mode:
+            old |= {_key(d): (d, edit.old.path) for d in reader.before(edit.old, before)}
+    return list(_differences(old, new, commit, origin)), unread
+
+
+def _key(declared: Declared) -> tuple[str, str, str]:
+    return declared.kind, declared.subject, str(declared.payload.get("id", ""))
+
+
+def _differences(
+    old: Mapping[tuple[str, str, str], tuple[Declared, str]],
+    new: Mapping[tuple[str, str, str], tuple[Declared, str]],
+    commit: Commit,
+    origin: Origin,
+) -> Iterator[EvidenceItem]:
+    for key, (declared, path) in new.items():
+        if key not in old:
+            yield _item(declared, path, commit, Change.NEW, origin)
+        elif old[key][0] != declared:
+            yield _item(declared, path, commit, Change.CHANGED, origin)
+    for key in sorted(old.keys() - new.keys()):
+        declared, path = old[key]
+        yield _gone(declared, path, commit, origin)
+
+
+def _item(
+    declared: Declared, path: str, commit: Commit, change: Change, origin: Origin
+) -> EvidenceItem:
+    at, note = _observed(declared, commit, origin.collected_at)
+    payload = beside(declared.payload, _provenance(path, commit))
+    if note:
+        payload["reviewed_note"] = note
+    if declared.problems:
+        payload["problems"] = list(declared.problems)
+    if declared.actor:
+        payload["by_is_author"] = declared.actor in (commit.author, commit.author_email)
+    flaw = f" ({one_line(declared.problems[0])})" if declared.problems else ""
+    return EvidenceItem(
+        source=origin.source, kind=declared.kind, subject=declared.subject, observed_from=at,
+        observed_to=at, collected_at=origin.collected_at, payload=payload,
+        system=_system(declared, path, origin), title=declared.title + flaw, change=change,
+        outcome=declared.outcome, actor=declared.actor or _person(commit),
+        locator=f"{shown(path)}@{commit.id}",
+    )  # fmt: skip
+
+
+def _gone(declared: Declared, path: str, commit: Commit, origin: Origin) -> EvidenceItem:
+    at = min(commit.committed_at, origin.collected_at)
+    kept = {k: declared.payload[k] for k in ("id", "register", "level", "doc_type", "control")
+            if k in declared.payload}  # fmt: skip
+    return EvidenceItem(
+        source=origin.source, kind=declared.kind, subject=declared.subject, observed_from=at,
+        observed_to=at, collected_at=origin.collected_at,
+        payload=kept | _provenance(path, commit), system=_system(declared, path, origin),
+        title=f"{declared.title} is gone", change=Change.GONE, actor=_person(commit),
+        locator=f"{shown(path)}@{commit.id}",
+    )  # fmt: skip
+
+
+def _observed(declared: Declared, commit: Commit, now: datetime) -> tuple[datetime, str]:
+    """The declared review, but never later than the commit that brought it, nor than now."""
+    committed = min(commit.committed_at, now)
+    if declared.dated is None:
+        return committed, ""
+    if declared.dated > committed:
+        # A day declared in a zone east of UTC begins up to 14 hours before it does in UTC.
+        early = (declared.dated - committed).total_seconds() <= 14 * 3600
+        day = declared.dated.date().isoformat()
+        return committed, "" if early else f"declared for {day}, after its commit: not believed"
+    return declared.dated, ""
+
+
+def history(commit: Commit, files: list[str], unread: list[Gap], origin: Origin) -> EvidenceItem:
+    """The item of one commit that touched registers or documents."""
+    at = min(commit.committed_at, origin.collected_at)
+    payload = {
+        "subject": one_line(commit.subject), "author": _person(commit),
+        "authored_at": stamp(commit.authored_at), "committed_at": stamp(commit.committed_at),
+        "committer": one_line(f"{commit.committer} <{commit.committer_email}>"),
+        "parents": list(commit.parents), "signature": commit.signature,
+        "signed": commit.signature in "GUXYR", "files": files[:_FILES_NAMED],
+        "files_count": len(files),
+        "unreadable": [{"file": gap.what, "why": gap.why} for gap in unread],
+    }  # fmt: skip
+    return EvidenceItem(
+        source=origin.source, kind=HISTORY, subject=commit.id, observed_from=at, observed_to=at,
+        collected_at=origin.collected_at, payload=payload, actor=_person(commit),
+        title=one_line(commit.subject) or "(a commit without a message)", locator=commit.id,
+    )  # fmt: skip
+
+
+def rewritten(ref: str, old: str, new: Commit, origin: Origin) -> EvidenceItem:
+    """The finding that a commit seen before is no part of the history any more."""
+    at = min(new.committed_at, origin.collected_at)
+    return EvidenceItem(
+        source=origin.source, kind=HISTORY, subject=f"rewrite/{ref}/{old[:12]}..{new.id[:12]}",
+        observed_from=at, observed_to=origin.collected_at, collected_at=origin.collected_at,
+        payload={"ref": ref, "lost": old, "now": new.id}, outcome=Outcome.FAILED,
+        change=Change.CHANGED, locator=new.id,
+        title=f"The history of {one_line(ref)} was rewritten: {old[:12]} is no part of it any more",
+    )  # fmt: skip
+
+
+def head_gaps(reader: Reader, files: list[Entry]) -> tuple[int, list[Gap]]:
+    """How many of the files that stand now can be read, and why the others cannot."""
+    reader.load(files)
+    gaps, names, readable = [], dict[str, str](), 0
+    for entry in files:
+        try:
+            declared = reader.read(entry)
+        except Unreadable as error:
+            gaps.append(Gap(shown(entry.path), str(error)))
+            continue
+        readable += 1
+        if declared[0].kind == DOCUMENT:
+            continue
+        first = names.setdefault(declared[0].subject, shown(entry.path))
+        if first != shown(entry.path):
+            gaps.append(Gap(shown(entry.path), f"declares the same register as {first}"))
+    return readable, gaps
+
+
+def _provenance(path: str, commit: Commit) -> dict[str, object]:
+    return {
+        "file": shown(path), "commit": commit.id, "author": _person(commit),
+        "committed_at": stamp(commit.committed_at), "signature": commit.signature,
+    }  # fmt: skip
+
+
+def _system(declared: Declared, path: str, origin: Origin) -> str:
+    key = str(declared.payload.get("id", ""))
+    return declared.system or system_of(origin.systems, path, key)
+
+
+def _person(commit: Commit) -> str:
+    return one_line(f"{commit.author} <{commit.author_email}>")
