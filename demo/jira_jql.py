@@ -81,13 +81,11 @@ class _Parser:
         self.tokens, self.projects, self.zone = tokens, projects, zone
 
     def query(self) -> Query:
-        tests = []
-        while self.tokens and not self._word("order"):
-            tests.append(self._clause())
-            if not self._word("and", take=True):
-                break
-        if not tests:
+        if not self.tokens or self._word("order"):
             raise JqlError("Unbounded JQL queries are not allowed here. Add a search restriction.")
+        tests = [self._clause()]
+        while self._word("and", take=True):
+            tests.append(self._clause())
         order = self._order() if self._word("order", take=True) else ()
         if self.tokens:
             raise JqlError(f"Error in the JQL Query: '{self.tokens[0][1]}' is not understood here.")
