@@ -219,7 +219,7 @@ def _csv_records(rows: csv.DictReader[str]) -> Iterator[tuple[int, int, Mapping[
                 raise Unreadable("has more or fewer cells than the header", rows.line_num)
             yield number, rows.line_num, row
     except csv.Error as error:
-        raise Unreadable(str(error), rows.line_num) from error
+        raise Unreadable(str(error), rows.reader.line_num) from error
 
 
 def beside(fields: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
