@@ -126,8 +126,8 @@ def records(connection: Connection, *registers: str) -> list[dict[str, Any]]:
         connection,
         """SELECT item_id, payload FROM latest
         WHERE kind IN ('git.register', 'human.attestation') AND change <> 'gone'
-            AND payload->>'$.level' = 'record'
-            AND payload->>'$.register' IN (SELECT unnest($registers::VARCHAR[]))
+            AND (payload->>'$.level') = 'record'
+            AND (payload->>'$.register') IN (SELECT unnest($registers::VARCHAR[]))
         ORDER BY subject""",
         {"registers": list(registers)},
     )
