@@ -35,7 +35,9 @@ class Jira:
     `change_types` into one of `approved_statuses` is an approval; it fails if whoever made it is
     in one of the roles `independent_of` (creator, reporter, assignee) or is an app, and errs if
     Jira does not name the people. `lookback` minutes before the newest issue are read again: the
-    index may be late by as much. `attempts` is how often one call is tried.
+    index may be late by as much. `attempts` is how often one call is tried. Where Jira counts more
+    issues than came (by over 2 and over 1 %, as the count is approximate) the pull has a gap and
+    the same window is asked for again. A project that comes into sight is read from its beginning.
 
     Not noticed: an issue that was deleted, archived, moved to a project outside `projects` or
     hidden from the account, and an approval that was taken back (the issue's status shows it).
