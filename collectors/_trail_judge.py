@@ -134,10 +134,7 @@ class Judge:
 
     def _tell(self, name: DigestName, found: proof.Finding) -> None:
         self.logs.draft.add(self.logs.report.digest(name, found))
-        for _, key, _ in found.digest.logs:
-            entry = self.logs.progress.seen.get(key.removeprefix(self.logs.report.scope.logs))
-            if entry:
-                entry.settled = True
+        self.logs.settle((key for _, key, _ in found.digest.logs), found.digest.end)
         if found.outcome is Outcome.ERROR:
             self.logs.progress.recheck.add(name.suffix)
         else:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from collectors import _trail_events as events
 from collectors._digests import Hashed
@@ -51,7 +52,7 @@ class LogReader:
             self.progress.seen[suffix] = Seen(stored.etag, stored.modified, settled=True)
             self._stray(stored)
             return
-        if seen:
+        if seen and seen.etag:
             self._rewritten(stored)
         self._fetch(suffix)
 
@@ -74,6 +75,13 @@ class LogReader:
         data, problem = gunzip(body.raw)
         return Hashed(hashlib.sha256(data).hexdigest() if data else "", problem)
 
+    def settle(self, keys: Iterable[str], at: datetime) -> None:
+        """A digest that ends `at` names these; one not read yet is remembered as named."""
+        for key in keys:
+            suffix = key.removeprefix(self.report.scope.logs)
+            if suffix != key:
+                self.progress.seen.setdefault(suffix, Seen("", at)).settled = True
+
     def forget(self, day: str) -> None:
         """Let go of what belongs to days long before `day`."""
         oldest = back(day, RELIST_DAYS)
@@ -82,8 +90,9 @@ class LogReader:
 
     def _is_late(self, suffix: str) -> bool:
         """A file put into a day folder after that folder was last listed."""
-        known = suffix in self.progress.seen or not self.resumed
-        return not known and self.start <= day_of(suffix) < self.since
+        seen = self.progress.seen.get(suffix)
+        known = seen and seen.etag
+        return self.resumed and not known and self.start <= day_of(suffix) < self.since
 
     def _fetch(self, suffix: str) -> Hashed:
         try:

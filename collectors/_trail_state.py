@@ -19,7 +19,7 @@ WAIT_DAYS = 7
 
 @dataclass(slots=True)
 class Seen:
-    """A log file that was read: its entity tag, its delivery, whether a digest has named it."""
+    """A log file: its entity tag ("": named, not read yet), its delivery, whether it was judged."""
 
     etag: str
     due: datetime
@@ -72,7 +72,7 @@ class Progress:
         self.seen = {
             suffix: entry
             for suffix, entry in self.seen.items()
-            if day_of(suffix) >= (settled if entry.settled else waiting)
+            if suffix in self.unread or day_of(suffix) >= (settled if entry.settled else waiting)
         }
 
     def end(self) -> datetime | None:

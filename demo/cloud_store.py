@@ -30,7 +30,7 @@ class CloudStore:
         present = {str(p.relative_to(root)): p for p in sorted(root.rglob("*")) if p.is_file()}
         for key, path in present.items():
             raw = path.read_bytes()
-            mark = hashlib.sha256(raw).hexdigest()
+            mark = f"{hashlib.sha256(raw).hexdigest()} {told.get(key)}"
             if self._shown.get(key) != mark:
                 self._put(key, raw, told.get(key), path)
                 self._shown[key] = mark
