@@ -89,7 +89,8 @@ def source_health(connection: Connection) -> dict[str, dict[str, Any]]:
     """
     rows = _all(
         connection,
-        """SELECT source, arg_max(row(collector, outcome, error, gaps), row(finished_at, landed_at))
+        """SELECT source, arg_max({collector: collector, outcome: outcome, error: error, gaps: gaps},
+                row(finished_at, landed_at))
             AS last, max(finished_at) AS last_attempt,
             max(finished_at) FILTER (outcome = 'complete') AS last_complete
         FROM pulls GROUP BY source ORDER BY source""",
