@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dashboards.machine import as_json
 from dashboards.model import Board, ItemPage
 from dashboards.render import policy, render, render_item, render_message
+from dashboards.text import visible
 from evidence.errors import HeadwaterError
 from evidence.secret import Secret
 
@@ -177,8 +178,8 @@ def _not_served(_request: Request, error: HTTPException) -> Response:
 
 
 def _unreadable(_request: Request, error: HeadwaterError) -> Response:
-    _LOG.error("the board cannot be shown: %s", error)
     first = next(iter(str(error).splitlines()), "") or type(error).__name__
+    _LOG.error("the board cannot be shown: %s", visible(str(error)))
     return _say(500, "The board cannot be shown", first)
 
 

@@ -109,12 +109,16 @@ def test_a_block_keeps_its_lines_and_opens_no_tag(raw: str) -> None:
     [
         "javascript:alert(1)", "JAVASCRIPT:alert(1)", " javascript:alert(1)", "data:text/html,x",
         "s3://bucket/key", "file:///etc/passwd", "//host/path", "http:///path", "https://",
-        "https://user:pass@host/", "https://host/\u202egnp", "https://host/a b", "http://[::1",
+        "https://host/\u202egnp", "https://host/a b", "http://[::1",
         "https://host:port/", 'https://host/"onload=x', "https://host/\n", "arn:aws:s3:::b", "",
     ],
 )  # fmt: skip
 def test_only_a_plain_web_address_becomes_a_link(address: str) -> None:
     assert text.web_address(address) == ""
+
+
+def test_an_address_with_a_user_becomes_no_link() -> None:
+    assert text.web_address("https://user:pass@host/") == ""
 
 
 def test_a_web_address_stays_as_it_is() -> None:
