@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
 from collectors._disk import shown
@@ -67,6 +67,10 @@ class Origin:
     source: str
     systems: Mapping[str, str]
     collected_at: datetime
+
+    def after(self, commits: int) -> Origin:
+        """The same, some commits on: of two versions of one day the later is collected later."""
+        return replace(self, collected_at=self.collected_at + timedelta(microseconds=commits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +166,10 @@ def _differences(
             yield _item(declared, path, commit, Change.NEW, origin)
         elif old[key][0] != declared:
             yield _item(declared, path, commit, Change.CHANGED, origin)
+    standing = {subject for _, subject, _ in new}
     for key in sorted(old.keys() - new.keys()):
-        declared, path = old[key]
-        yield _gone(declared, path, commit, origin)
+        if key[1] not in standing:  # an attestation renewed under another id is not withdrawn
+            yield _gone(*old[key], commit, origin)
 
 
 def _item(

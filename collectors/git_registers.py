@@ -81,7 +81,7 @@ class GitRegisters:
         line = repository.mainline(old, head)
         for start in range(0, len(line), _COMMITS_A_BATCH):
             part = line[start : start + _COMMITS_A_BATCH]
-            items, facts = _replayed(reader, origin, old, part)
+            items, facts = _replayed(reader, origin.after(start), old, part)
             old = part[-1]
             yield Batch(news + items, self._cursor(old), facts)
             news = ()
@@ -150,8 +150,9 @@ def _replayed(
     commits = {c.id: c for c in repository.commits([*dict.fromkeys([*touched, *part])])}
     found: list[EvidenceItem] = []
     unread: dict[str, list[Gap]] = {}
-    for commit, before, one in zip(part, befores, edits, strict=True):
-        items, unread[commit] = changes(reader, commits[commit], before, one, origin)
+    for number, (commit, before, one) in enumerate(zip(part, befores, edits, strict=True)):
+        now = origin.after(number)
+        items, unread[commit] = changes(reader, commits[commit], before, one, now)
         found += items
     pairs = [(c, commits[c].parents[0] if commits[c].parents else "") for c in touched]
     names = [

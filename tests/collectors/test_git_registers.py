@@ -127,6 +127,22 @@ def test_changed_new_and_gone_records_are_told_apart(repo: Repo) -> None:
     assert [c for _, c in of(items)] == ["new", "gone", "gone", "gone"]
 
 
+def test_of_two_versions_of_one_review_the_later_one_comes_last(repo: Repo) -> None:
+    for answer in ("true", "false", "maybe"):
+        repo.commit({"registers/risk.yaml": register(f"{{id: 1, applicable: {answer}}}")})
+    versions = [i for i in repo.pull()[0] if i.subject.endswith("/1")]
+    last = max(versions, key=lambda i: (i.observed_to, i.collected_at))
+    assert len({i.observed_to for i in versions}) == 1
+    assert payload(last)["applicable"] == "maybe"
+
+
+def test_an_attestation_renewed_under_another_id_is_not_withdrawn(repo: Repo) -> None:
+    text = "records: [{id: %s, control: A.3.2, by: Ann, statement: Yes, at: 2026-01-0%s, until: x}]"
+    repo.commit({"registers/attestations.yaml": text % (1, 1)})
+    repo.commit({"registers/attestations.yaml": text % (2, 5)})
+    assert [c for _, c in of(repo.pull()[0], "human.attestation")] == ["new", "new"]
+
+
 def test_a_renamed_register_is_the_same_register(repo: Repo) -> None:
     repo.commit({"registers/risk.yaml": register("{id: 1}")})
     _, cursor, _ = repo.pull()
