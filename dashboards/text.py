@@ -18,9 +18,8 @@ def visible(text: str) -> str:
 
     Control and format characters become `[U+202E]`; of a pile of combining marks four are kept.
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return _MARKS.sub(r"\g<kept>[more marks]", "".join(map(_seen, text)))
+    shown = text if text.isprintable() else "".join(map(_seen, text))
+    return shown if shown.isascii() else _MARKS.sub(r"\g<kept>[more marks]", shown)
 
 
 def _seen(character: str) -> str:

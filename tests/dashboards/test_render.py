@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import re
 import unicodedata
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,8 @@ from dashboards import summary, text
 from dashboards.machine import as_json
 from dashboards.model import Attention, Board, SystemRow
 from dashboards.render import policy, render, render_item, render_message
-from evidence.freshness import Standing, judge
+from evidence.freshness import Expectation, Scope, Standing, judge
+from evidence.model import ControlId
 from tests.dashboards.boards import HOSTILE, NOW, demo_board, empty_board, hostile_board
 from tests.dashboards.page import Page
 
@@ -284,12 +286,7 @@ def test_the_judged_verdicts_are_the_ones_drawn() -> None:
     assert {a["class"] for a in cells} == {"cellbox t-none", "cellbox not-asked"}
 
 
-def _expectation(evidence: str, control: str):  # type: ignore[no-untyped-def]
-    from datetime import timedelta
-
-    from evidence.freshness import Expectation, Scope
-    from evidence.model import ControlId
-
+def _expectation(evidence: str, control: str) -> Expectation:
     day = timedelta(days=1)
     return Expectation(ControlId(control), evidence, Scope.SYSTEM, 9 * day, day)
 
