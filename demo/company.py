@@ -83,7 +83,7 @@ def serving(company: Company) -> Iterator[Company]:
     """Serve S3 and Jira on loopback, with a headwater.toml that points to them."""
     with cloud.serve(company.cloud.folder) as s3, jira_server.serve(company.tickets) as jira:
         _secrets(company.folder)
-        company.config.write_text(_config(company, s3, jira), encoding="utf-8")
+        company.config.write_text(_config(company, s3.endpoint_url, jira), encoding="utf-8")
         yield company
 
 

@@ -8,8 +8,8 @@ no data, an unreadable time, a partial pull or a dead collector are each named.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from evidence.model import ControlId, Nature
@@ -98,6 +98,33 @@ class Sighting:
     events: Mapping[str, datetime] = field(default_factory=dict)
 
 
+def together(seen: Sequence[Sighting], events: Mapping[str, datetime]) -> Sighting | None:
+    """What is asked of the organisation once, from what landed for it and for each AI system.
+
+    The freshest evidence counts, every failure counts, and `events` are those of all systems.
+    None if nothing landed at all.
+    """
+    if not seen:
+        return None
+    dated = [sighting for sighting in seen if sighting.newest is not None]
+    best = max(dated, key=_clock, default=seen[0])
+    failing = [sighting for sighting in seen if sighting.failing]
+    return replace(
+        best,
+        failing=tuple(item for sighting in failing for item in sighting.failing),
+        failing_why="; ".join(sighting.failing_why for sighting in failing),
+        count=sum(sighting.count for sighting in seen),
+        unconfirmed=sum(sighting.unconfirmed for sighting in seen),
+        events=events,
+    )
+
+
+def _clock(seen: Sighting) -> datetime:
+    """The moment that a dated sighting ages from; a state without a heartbeat is the oldest."""
+    clock = seen.heartbeat if seen.nature is Nature.STATE else seen.newest
+    return clock or datetime.min.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One judged expectation: its state, until when, and one sentence why."""
@@ -144,7 +171,7 @@ def _state(
         return State.STALE, f"its time {_day(seen.newest)} lies in the future: not believed", None
     if seen.heartbeat is None:
         return State.UNKNOWN, f"{seen.source or 'its source'} never finished a complete pull", None
-    clock = seen.heartbeat if seen.nature is Nature.STATE else seen.newest
+    clock = _clock(seen)
     until = clock + expectation.max_age
     overtaken = _overtaken(expectation, seen, clock)
     if overtaken:

@@ -19,7 +19,8 @@ from evidence.freshness import (
     Verdict,
     judge,
     stand,
-)  # fmt: skip
+    together,
+)
 from evidence.model import ControlId
 from evidence.times import parse
 from flows.config import Config
@@ -105,10 +106,22 @@ def _verdicts(
 ) -> Iterator[Verdict]:
     """One verdict for the organisation, or one for each system; none registered is one unknown."""
     if want.scope is Scope.ORGANISATION:
-        yield judge(want, ORGANISATION, seen.get((want.control, want.evidence, ORGANISATION)), at)
+        names = (ORGANISATION, *systems)
+        found = [seen.get((want.control, want.evidence, name)) for name in names]
+        once = together([sighting for sighting in found if sighting], _events(seen))
+        yield judge(want, ORGANISATION, once, at)
         return
     for system in systems or (NO_SYSTEM,):
         yield judge(want, system, seen.get((want.control, want.evidence, system)), at)
+
+
+def _events(seen: Mapping[tuple[str, str, str], Sighting]) -> dict[str, datetime]:
+    """The latest time of each event, whichever system it happened to."""
+    latest: dict[str, datetime] = {}
+    for sighting in seen.values():
+        for name, moment in sighting.events.items():
+            latest[name] = max(moment, latest.get(name, moment))
+    return latest
 
 
 def _excluded(row: Mapping[str, Any] | None) -> str:
