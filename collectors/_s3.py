@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from botocore.config import Config
     from mypy_boto3_cloudtrail import CloudTrailClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef, ObjectTypeDef
 
 API_VERSION = "s3 2006-03-01"
 LARGEST = 512 * 1024 * 1024
@@ -83,7 +84,7 @@ class Bucket:
                 raise explain(error, f"listing s3://{self.name}/{prefix}") from error
             if page is None:
                 return
-            yield [_stored(line) for line in page.get("Contents", [])]
+            yield [_stored(line) for line in self._lines(page, prefix)]
 
     def first(self, prefix: str) -> str:
         """The first key under `prefix`, empty if there is none: the cheapest question."""
@@ -91,7 +92,14 @@ class Bucket:
             answer = self.client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1)
         except Exception as error:
             raise explain(error, f"listing s3://{self.name}/{prefix}") from error
-        return next((line["Key"] for line in answer.get("Contents", [])), "")
+        return next((line["Key"] for line in self._lines(answer, prefix)), "")
+
+    def _lines(self, answer: ListObjectsV2OutputTypeDef, prefix: str) -> list[ObjectTypeDef]:
+        """A sign-in page that happens to parse must not pass for an empty bucket."""
+        if "IsTruncated" not in answer:
+            what = f"s3://{self.name}/{prefix}"
+            raise SourceBroken(f"{what}: the answer is not a listing of S3", what=what)
+        return answer.get("Contents", [])
 
     def get(self, key: str) -> Body:
         """The object at `key`. Also raises Unreadable when only this one is withheld or absent."""
@@ -135,6 +143,7 @@ def _code(error: Exception) -> tuple[str, int]:
 def explain(error: Exception, what: str) -> SourceError:
     """The house's error for one of botocore's; any other error is raised as it is."""
     from botocore import exceptions as aws
+    from botocore.parsers import ResponseParserError
 
     code, status = _code(error)
     if isinstance(error, aws.ClientError):
@@ -144,14 +153,14 @@ def explain(error: Exception, what: str) -> SourceError:
         if code in _REFUSED or status in {401, 403}:
             return SourceRefused(f"{told}: check bucket, key and permissions", what=what)
         return SourceBroken(f"{told}: an answer this collector does not know", what=what)
+    if isinstance(error, ResponseParserError):
+        return SourceBroken(f"{what}: the answer is not one of AWS: {_plain(error)}", what=what)
     if isinstance(error, aws.SSLError):
         return SourceRefused(f"{what}: the server's certificate was not accepted", what=what)
     if isinstance(error, aws.HTTPClientError | aws.ConnectionError | aws.IncompleteReadError):
         return SourceBusy(f"{what}: no answer ({type(error).__name__})", what=what)
     if isinstance(error, aws.BotoCoreError | ValueError):
         kind = type(error).__name__
-        if isinstance(error, aws.ResponseParserError):
-            return SourceBroken(f"{what}: the answer is not S3's ({kind})", what=what)
         return SourceRefused(f"{what}: {kind}: {_plain(error)}", what=what)
     raise error
 

@@ -95,10 +95,10 @@ class CloudTrail:
 
     def probe(self) -> str:
         """Lists one key; says which bucket answered and where the credentials came from."""
-        aws = self._session()
-        first = self._bucket(aws).first(self._scopes()[0].logs)
-        what = "log files found" if first else f"no log file yet under {self._scopes()[0].logs}"
-        return f"s3://{self.bucket} as {self._identity(aws)}: {what}"
+        aws, place = self._session(), self._scopes()[0].logs
+        identity = self._identity(aws)
+        what = "log files found" if self._bucket(aws).first(place) else f"none yet under {place}"
+        return f"s3://{self.bucket} with {identity}: {what}"
 
     def _scopes(self) -> list[Scope]:
         return [

@@ -19,8 +19,6 @@ from evidence.errors import SourceBusy
 from evidence.model import Outcome
 from tests.collectors.trail_world import HOUR, NOW, Moody, Refusal, Trail, event, packed, payload
 
-pytestmark = pytest.mark.xdist_group("cloudtrail")
-
 
 @pytest.fixture
 def trail(tmp_path: Path) -> Iterator[Trail]:

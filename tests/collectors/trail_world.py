@@ -250,4 +250,6 @@ def _refuse(start: Any, refusal: Refusal, *, as_json: bool) -> list[bytes]:
     start(refusal.status, [("Content-Type", "application/xml")])
     if as_json:
         return [json.dumps({"__type": refusal.code, "message": "no"}).encode()]
+    if refusal.code.startswith("<"):
+        return [refusal.code.encode()]
     return [f"<Error><Code>{refusal.code}</Code><Message>no</Message></Error>".encode()]
