@@ -22,7 +22,7 @@ from storage.files import DataFile, sync
 from storage.schema import TABLES, TableSpec, evidence_rows
 
 FORM = "headwater.lake/1"
-_UNSAFE = set("=*?[]\n")
+_UNSAFE = set("=*?[]%\n")  # what glob, hive names or URLs in the libraries would misread
 _OUTCOMES = {PullOutcome.COMPLETE: Outcome.PASSED, PullOutcome.PARTIAL: Outcome.FAILED}
 
 
