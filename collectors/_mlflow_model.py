@@ -131,11 +131,11 @@ class Maker:
             "created": stamp(version.created), "last_updated": stamp(version.updated),
         }  # fmt: skip
         begun = min(origin.start or version.created, version.created)
-        known = f" ({', '.join(aliases)})" if aliases else ""
+        known = f" ({line(', '.join(aliases))})" if aliases else ""
         return self._item(
             "mlflow.model_version", version.subject, model or version, payload,
             (begun, version.created), actor=version.user or origin.user,
-            title=f"Model {line(version.name)} version {version.number}{line(known)}",
+            title=f"Model {line(version.name)} version {version.number}{known}",
             where=f"{version.name}/versions/{version.number}",
         )  # fmt: skip
 
