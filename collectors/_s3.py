@@ -68,7 +68,10 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bucket behind an S3 client. All methods raise SourceBusy, SourceRefused, SourceBroken."""
+    """A bucket behind an S3 client. All methods raise SourceBusy, SourceRefused, SourceBroken.
+
+    They catch widely because botocore's errors have no common base; `explain` raises all others on.
+    """
 
     client: S3Client
     name: str

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import string
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ def build(folder: Path, now: datetime, *, days: int = 30, bucket: str = BUCKET) 
     told = folder / "cloud.json"
     if told.exists():
         return DemoCloud(folder, json.loads(told.read_text())["bucket"])
+    shutil.rmtree(folder / "bucket", ignore_errors=True)  # what a build cut short left behind
     key = _make_key(folder)
     begun = (now.astimezone(UTC) - timedelta(days=days)).replace(
         minute=24, second=11, microsecond=0

@@ -41,6 +41,14 @@ def test_building_twice_changes_nothing(tmp_path: Path) -> None:
     assert again.public_keys.exists()
 
 
+def test_a_build_that_was_cut_short_is_built_again(tmp_path: Path) -> None:
+    cloud.build(tmp_path, NOW, days=2)
+    (tmp_path / "cloud.json").unlink()
+    cloud.build(tmp_path, NOW + timedelta(days=5), days=1)
+    told = json.loads((tmp_path / "cloud.json").read_text())["objects"]
+    assert {str(p.relative_to(tmp_path / "bucket")) for p in tmp_path.rglob("*.gz")} == set(told)
+
+
 def test_what_is_served_is_what_lies_on_disk_and_again_after_a_restart(tmp_path: Path) -> None:
     made = cloud.build(tmp_path, NOW, days=2)
     with cloud.serve(tmp_path) as store:
