@@ -18,6 +18,12 @@ from storage.engine import Connection, Limits
 # Anything else that is called like a table acts on the engine itself (enable_logging kills it).
 _TABLE_FUNCTIONS = {"unnest", "range", "generate_series", "json_each", "json_tree"}
 _SIDE_EFFECTS = {"write_log", "nextval", "currval"}
+# One call of these can fill the machine's memory before the engine looks at its limits again.
+_GROWTH = {
+    "repeat", "lpad", "rpad", "list_resize", "array_resize", "bitstring", "format", "printf",
+    "range", "generate_series",
+}  # fmt: skip
+_LONGEST = 100_000
 _EXPLAIN = re.compile(r"\s*explain\s+(?:analyze\s+)?", re.IGNORECASE)
 _ONLY = "only one SELECT, WITH or EXPLAIN SELECT statement is answered here"
 _SLICE = 2048
@@ -74,21 +80,21 @@ def ask(
 
 def _take(reader: pa.RecordBatchReader, limits: Limits) -> Answer:
     batches: list[pa.RecordBatch] = []
-    rows = size = 0
-    truncated = False
+    rows, size = limits.rows, limits.result_mb * 1_000_000
     for batch in reader:
-        left = limits.rows - rows
-        truncated = batch.num_rows > left or size > limits.result_mb * 1_000_000
-        if truncated:
-            batches.append(batch.slice(0, left if batch.num_rows > left else 0))
-            break
-        batches.append(batch)
-        rows, size = rows + batch.num_rows, size + batch.nbytes
-    return Answer(pa.Table.from_batches(batches, reader.schema), truncated)
+        fit = batch.num_rows * size // max(batch.nbytes, 1)
+        most = min(rows, fit, batch.num_rows)
+        batches.append(batch.slice(0, most))
+        if most < batch.num_rows:
+            return Answer(pa.Table.from_batches(batches, reader.schema), truncated=True)
+        rows, size = rows - most, size - batch.nbytes
+    return Answer(pa.Table.from_batches(batches, reader.schema), truncated=False)
 
 
 def check(sql: str) -> None:
     """Raise LakeError unless `sql` is one statement that only reads the views."""
+    if len(sql) > _LONGEST:
+        raise LakeError(f"the question is longer than {_LONGEST} characters")
     inner = _EXPLAIN.sub("", sql, count=1) if _EXPLAIN.match(sql) else sql
     with duckdb.connect(":memory:") as parser:
         try:
@@ -116,25 +122,27 @@ def _hint(sql: str) -> str:
 
 
 def _refuse_calls(parsed: Any) -> None:
-    for node in _nodes(parsed):
-        name = str(node.get("function_name", "")).lower()
+    for name, as_table in _calls(parsed):
+        if as_table and name not in _TABLE_FUNCTIONS:
+            raise LakeError(f"{name}() is not among the tables here; ask the views instead")
         if name in _SIDE_EFFECTS:
             raise LakeError(f"{_ONLY}: {name}() does more than read")
-        if node.get("type") == "TABLE_FUNCTION":
-            called = str((node.get("function") or {}).get("function_name", "")).lower()
-            if called not in _TABLE_FUNCTIONS:
-                raise LakeError(f"{called}() is not among the tables here; ask the views instead")
+        if name in _GROWTH and not as_table:
+            raise LakeError(f"{name}() may make values of any size; it is not allowed here")
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    stack = [tree]
+def _calls(tree: Any) -> Iterator[tuple[str, bool]]:
+    """The name of every function called, and whether it stands where a table stands."""
+    stack = [(tree, False)]
     while stack:
-        node = stack.pop()
+        node, as_table = stack.pop()
         if isinstance(node, dict):
-            yield node
-            stack.extend(node.values())
+            if "function_name" in node:
+                yield str(node["function_name"]).lower(), as_table
+            table = node.get("type") == "TABLE_FUNCTION"
+            stack.extend((value, table and key == "function") for key, value in node.items())
         elif isinstance(node, list):
-            stack.extend(node)
+            stack.extend((value, False) for value in node)
 
 
 def _sentence(error: Exception) -> str:

@@ -84,6 +84,12 @@ ATTACKS = [
     "SELECT * FROM query_table('controls')",
     "SELECT * FROM json_execute_serialized_sql('x')",
     "SELECT write_log('x')",
+    "SELECT repeat('x', 3000000000)",
+    "SELECT length(lpad('x', 2000000000, 'y'))",
+    "SELECT list_resize([1], 500000000)",
+    "SELECT range(1000000000)",
+    "SELECT format('{:>2000000000}', 'x')",
+    "SELECT '" + "x" * 100_000 + "'",
     "SELECT getenv('HOME')",
     "PREPARE p AS SELECT 1",
     "EXECUTE p",
@@ -168,10 +174,9 @@ def test_rows_beyond_the_limit_are_cut_and_said(connection: Connection) -> None:
 
 
 def test_bytes_beyond_the_limit_are_cut_and_said(connection: Connection) -> None:
-    sql = "SELECT repeat('x', 100_000) FROM range(9000)"
-    answer = ask(connection, sql, limits=Limits(result_mb=1))
-    assert answer.truncated
-    assert answer.arrow.nbytes < 500_000_000
+    sql = "SELECT string_agg(payload, '') FROM evidence, range(2000), range(9) r GROUP BY r.range"
+    assert ask(connection, sql, limits=Limits(result_mb=100)).truncated is False
+    assert ask(connection, sql, limits=Limits(result_mb=1)).truncated
 
 
 def test_a_question_that_never_ends_is_stopped(connection: Connection) -> None:
