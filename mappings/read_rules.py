@@ -164,12 +164,12 @@ class _Reading:
         for word, node in examples.items():
             if not node.list(word):
                 raise node.error(f"{rule.name} has no {word} example; a rule proves itself")
-        rows = [(_row(n, rule), n) for n in examples["match"].list("match")]
+        rows = [(example_row(n, rule), n) for n in examples["match"].list("match")]
         for row, node in rows:
             if not rule.claims(row):
                 why = "; ".join(failures(rule.when, row)) or "it names no control"
                 raise node.error(f"{rule.name} does not match its match example: {why}")
-        ignored = [(_row(n, rule), n) for n in examples["ignore"].list("ignore")]
+        ignored = [(example_row(n, rule), n) for n in examples["ignore"].list("ignore")]
         for row, node in ignored:
             if rule.claims(row):
                 raise node.error(f"{rule.name} matches its ignore example")
@@ -200,7 +200,7 @@ def _names(control: ControlId) -> tuple[str, ...]:
     return (f'"{control}"', f'"{number}"', *bare)
 
 
-def _row(node: Node, rule: Rule) -> dict[str, Any]:
+def example_row(node: Node, rule: Rule) -> dict[str, Any]:
     """A small item of an example, with what an ordinary item has by default."""
     fields = node.record("an example", "", f"kind payload {' '.join(COLUMNS)}")
     if "kind" not in fields and len(rule.kinds) > 1:
