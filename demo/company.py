@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from demo import cloud, jira_server, models, quality, registers
+from demo import cloud, cloud_store, jira_server, models, quality, registers
 from evidence.times import parse, stamp
 
 NAME = "Brookside Lending"
@@ -65,26 +65,30 @@ def build(folder: Path, now: datetime, say: Say) -> Company:
     return Company(folder, at, store, checks, trail, registry)
 
 
-def later(company: Company, now: datetime) -> bool:
-    """The second act, once: an alias moves, a tag is edited, tickets and logs go on."""
+def later(company: Company, store: cloud_store.CloudStore, now: datetime) -> bool:
+    """The second act, once: an alias moves, a tag is edited, tickets and logs go on.
+
+    False if it has happened before.
+    """
     done = company.folder / "sources" / "later.json"
     if done.exists():
         return False
-    models.later(company.models, now)
+    models.later(company.models)
     jira_server.later(company.tickets, now)
     cloud.later(company.cloud, now)
+    store.refresh()
     registers.later(company.registers, now)
     done.write_text(json.dumps({"at": stamp(now)}))
     return True
 
 
 @contextmanager
-def serving(company: Company) -> Iterator[Company]:
-    """Serve S3 and Jira on loopback, with a headwater.toml that points to them."""
+def serving(company: Company) -> Iterator[cloud_store.CloudStore]:
+    """Serve S3 and Jira on loopback, with a headwater.toml that points to them; gives the S3."""
     with cloud.serve(company.cloud.folder) as s3, jira_server.serve(company.tickets) as jira:
         _secrets(company.folder)
         company.config.write_text(_config(company, s3.endpoint_url, jira), encoding="utf-8")
-        yield company
+        yield s3
 
 
 def _begun(file: Path, now: datetime) -> datetime:

@@ -127,7 +127,7 @@ def _risks(story: _Story) -> None:
 
 
 def later(folder: Path, now: datetime) -> None:
-    """What happens next: churn v3 gets its change request and approval, an incident is resolved.
+    """What happens next: churn v3 gets a change request, too late, and an incident is resolved.
 
     Does nothing the second time.
     """
@@ -140,7 +140,6 @@ def later(folder: Path, now: datetime) -> None:
             description=_adf("Raised after the fact; the deployment itself was not asked for."),
         )  # fmt: skip
         move(state, key, "In Review", by=MIRA, at=now - timedelta(minutes=25))
-        move(state, key, "Approved", by=JONAS, at=now - timedelta(minutes=5))
         incident = next(i["key"] for i in state["issues"].values() if i["status"] == "In Progress"
                         and i["project"] == "INC")  # fmt: skip
         edit(state, incident, by=PRIYA, at=now - timedelta(minutes=4), priority="Low")

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from demo.models_data import Task, task_of
-from demo.models_story import JONAS, STORY, Evaluation, Training
+from demo.models_story import STORY, Evaluation, Training
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -63,21 +63,15 @@ def build(folder: Path, now: datetime) -> DemoModels:
     return made
 
 
-def later(models: DemoModels, now: datetime) -> None:
+def later(models: DemoModels) -> None:
     """Act two, between two collections; MLflow moves no time for any of it. Again does nothing.
 
-    Churn's version 3, deployed without approval, is approved after the fact; credit-risk's
-    reporting alias moves from version 1 to 2; the run behind churn's version 3 gets a note days
-    after it ended.
+    Credit-risk's champion and reporting aliases move from version 1 to 2, which was approved; the
+    run behind churn's version 3 gets a note days after it ended. Nobody approves that version.
     """
     with _tracking(models.tracking_uri) as client:
-        for key, value in (
-            ("approved_by", JONAS),
-            ("approved_at", now.date().isoformat()),
-            ("change_ticket", "CHG-6"),
-        ):
-            client.set_model_version_tag("churn", "3", key, value)
-        client.set_registered_model_alias("credit-risk", REPORTING, "2")
+        for alias in (CHAMPION, REPORTING):
+            client.set_registered_model_alias("credit-risk", alias, "2")
         client.set_tag(
             models.edited_run, "mlflow.note.content", "Reviewed after the fact with the risk team."
         )
@@ -131,7 +125,6 @@ class _Builder:
         for model, alias, version in (
             ("credit-risk", CHAMPION, "1"),
             ("credit-risk", REPORTING, "1"),
-            ("credit-risk", CHAMPION, "2"),
             ("churn", CHAMPION, "2"),
             ("churn", CHAMPION, "3"),
             ("triage", CHAMPION, "1"),

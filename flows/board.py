@@ -6,17 +6,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
-from dashboards.model import (
-    Board,
-    ControlRow,
-    ItemPage,
-    LakeFacts,
-    SourceRow,
-    SystemRow,
-    TagRow,
-)  # fmt: skip
+from dashboards.model import Board, ControlRow, ItemPage, LakeFacts, SourceRow, SystemRow, TagRow
 from evidence.errors import LakeError
 from evidence.freshness import ORGANISATION
 from flows.attention import attention
@@ -27,6 +20,7 @@ from storage.ledger import read_checkpoint
 from storage.pages import (
     Connection,
     control_items,
+    control_totals,
     counts,
     item_rows,
     item_tags,
@@ -37,6 +31,8 @@ from storage.views import connect
 
 SHOWN_PER_CONTROL = 8
 SHOWN_IN_ALL = 600
+SHOWN_BYTES = 8_000_000
+"""Of payloads in all: a page has to open on a phone. What is left out is counted on the board."""
 
 
 def build(lake: Lake, config: Config, at: datetime | None = None) -> Board:
@@ -47,20 +43,28 @@ def build(lake: Lake, config: Config, at: datetime | None = None) -> Board:
         shown = control_items(connection, SHOWN_PER_CONTROL)
         sources = _sources(connection, config)
         needed = [v.item_id for v in judged.verdicts if v.item_id]
-        items = pages(connection, _first((*needed, *_flat(shown.values())), SHOWN_IN_ALL))
+        items = _capped(pages(connection, _first((*needed, *_flat(shown.values())), SHOWN_IN_ALL)))
+        totals = control_totals(connection)
         facts = _lake_facts(connection, lake, judged)
     return Board(
         organisation=config.organisation,
         as_of=moment,
         built_at=now(),
-        controls=tuple(_controls(judged, config)),
+        controls=tuple(_controls(judged)),
         systems=tuple(_systems(judged)),
         sources=sources,
         attention=tuple(attention(judged, sources, facts)),
         lake=facts,
         evidence={control: tuple(ids) for control, ids in shown.items()},
         items=items,
+        evidence_total=totals,
     )
+
+
+def _capped(items: Mapping[str, ItemPage]) -> dict[str, ItemPage]:
+    sizes = accumulate(len(item.payload) for item in items.values())
+    kept = zip(items.items(), sizes, strict=True)
+    return {item_id: item for (item_id, item), size in kept if size <= SHOWN_BYTES}
 
 
 def pages(connection: Connection, ids: Iterable[str]) -> dict[str, ItemPage]:
@@ -70,13 +74,14 @@ def pages(connection: Connection, ids: Iterable[str]) -> dict[str, ItemPage]:
     for row in item_tags(connection, wanted):
         tags[row.pop("item_id")].append(TagRow(**row))
     leaves = leaf_indexes(connection, wanted)
+    rows = {row["item_id"]: row for row in item_rows(connection, wanted)}
     return {
         row["item_id"]: ItemPage(
             **row | {"payload": _pretty(row["payload"])},
             tags=tuple(tags[row["item_id"]]),
             leaf_index=leaves.get(row["item_id"]),
         )
-        for row in item_rows(connection, wanted)
+        for row in (rows[item_id] for item_id in wanted if item_id in rows)
     }
 
 
@@ -104,9 +109,9 @@ def _flat(lists: Iterable[Iterable[str]]) -> Iterator[str]:
     return (value for values in lists for value in values)
 
 
-def _controls(judged: Judged, config: Config) -> Iterator[ControlRow]:
+def _controls(judged: Judged) -> Iterator[ControlRow]:
     overrides: dict[str, list[str]] = defaultdict(list)
-    for change in config.overrides:
+    for change in judged.overrides:
         what = "not asked" if not change.applies else f"age limit {change.max_age}"
         overrides[change.control].append(f"{change.evidence}: {what}, because {change.reason}")
     for control in judged.catalogue.controls:

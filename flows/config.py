@@ -17,7 +17,7 @@ from typing import Any, get_type_hints
 from evidence.errors import ConfigError
 from evidence.secret import Secret
 from evidence.times import duration
-from mappings.catalogue import Override
+from mappings.catalogue import EVERYWHERE, Override
 from mappings.controls import NAMESPACE
 
 FILE = "headwater.toml"
@@ -294,7 +294,7 @@ def _loose(hint: Any) -> bool:
 
 def _control(text: str) -> str:
     """`A.6.2.4` and `5.2` are the standard's own; another framework's id says which it is."""
-    return text if ":" in text else f"{NAMESPACE}:{text}"
+    return text if ":" in text or text == EVERYWHERE else f"{NAMESPACE}:{text}"
 
 
 def _slug(name: str) -> str:

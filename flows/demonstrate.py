@@ -31,7 +31,7 @@ def demonstrate(folder: Path, port: int, serve: bool) -> int:
     """
     folder = folder.resolve()
     os.environ.setdefault("PREFECT_HOME", str(folder / ".prefect"))
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     console = Console(highlight=False)
     from demo.company import NAME, later, serving
     from demo.company import build as build_company
@@ -39,11 +39,11 @@ def demonstrate(folder: Path, port: int, serve: bool) -> int:
     console.rule(f"[bold]{NAME}[/], in {escape(str(folder))}")
     with _step(console, "building") as say:
         company = build_company(folder, now(), say)
-    with serving(company):
+    with serving(company) as store:
         config = load(company.config)
         list(prepare(config.key, config.lake, config.origin))
         _collect(console, config, "First collection")
-        if later(company, now()):
+        if later(company, store, now()):
             console.print("Meanwhile an alias moved, a tag was edited, tickets and logs went on.")
             _collect(console, config, "Second collection")
         _judge(console, config)

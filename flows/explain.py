@@ -73,6 +73,6 @@ def _control(config: Config, control: Control, say: Say) -> None:
         say(f"  {state:<10}{verdict.evidence} · {about}: {verdict.why}")
     if control.attestation_needed:
         say(f"  a person:  {control.attestation_needed}")
-    for change in config.overrides:
+    for change in judged.overrides:
         if change.control == control.id:
             say(f"  override:  {change.evidence}: {change.reason}")

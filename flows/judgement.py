@@ -24,7 +24,7 @@ from evidence.freshness import (
 from evidence.model import ControlId
 from evidence.times import parse
 from flows.config import Config
-from mappings.catalogue import Catalogue, load_catalogue
+from mappings.catalogue import Catalogue, Override, load_catalogue
 from mappings.controls import NAMESPACE
 from mappings.rules import load_rules
 from storage.lake import Lake
@@ -44,6 +44,7 @@ class Judged:
     systems: Mapping[str, Mapping[str, Any]]
     soa: Mapping[str, Mapping[str, Any]]
     standings: Mapping[ControlId, ControlStanding]
+    overrides: tuple[Override, ...] = ()
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -63,6 +64,7 @@ def judge_lake(lake: Lake, config: Config, at: datetime) -> Judged:
     return Judged(
         at, catalogue, rules.digest, systems, soa,
         _standings(catalogue, expected, systems, soa, attestations, seen, at),
+        catalogue.changes(config.overrides),
     )  # fmt: skip
 
 

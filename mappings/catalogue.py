@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -24,12 +24,16 @@ from mappings.controls import (
 from mappings.nodes import Node, read
 
 HERE = Path(__file__).parent
+EVERYWHERE = "*"
 _FILES = (("clauses", "clause"), ("controls", "control"))
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What an organisation changes about one expectation, and why (`reason` is shown)."""
+    """What an organisation changes about one expectation, and why (`reason` is shown).
+
+    `control` `*` stands for every control that asks for this evidence.
+    """
 
     control: str
     evidence: str
@@ -89,19 +93,37 @@ class Catalogue:
             if (change := changes.get((control.id, need.evidence))) is None or change.applies
         )
 
+    def changes(self, overrides: Iterable[Override]) -> tuple[Override, ...]:
+        """The overrides, checked and control by control. Raises MappingError."""
+        return tuple(self._checked(overrides).values())
+
     def dropped(self, overrides: Iterable[Override]) -> tuple[Override, ...]:
-        """The expectations that the organisation left out, each with its reason."""
+        """The expectations that the organisation left out, control by control, with its reason."""
         return tuple(o for o in self._checked(overrides).values() if not o.applies)
 
     def _checked(self, overrides: Iterable[Override]) -> dict[tuple[str, str], Override]:
         changes: dict[tuple[str, str], Override] = {}
-        for change in overrides:
+        for change in self._spelled_out(overrides):
             key = (change.control, change.evidence)
             if key in changes:
                 raise _refused(change, "is given twice; keep one")
             self._check(change)
             changes[key] = change
         return changes
+
+    def _spelled_out(self, overrides: Iterable[Override]) -> Iterator[Override]:
+        for change in overrides:
+            if change.control != EVERYWHERE:
+                yield change
+                continue
+            asking = [
+                control.id
+                for control in self.controls
+                if any(need.evidence == change.evidence for need in control.needs)
+            ]
+            if not asking:
+                raise _refused(change, "changes nothing: no control asks for it")
+            yield from (replace(change, control=control) for control in asking)
 
     def _check(self, change: Override) -> None:
         needs = [need.evidence for need in self.control(change.control).needs]

@@ -89,9 +89,10 @@ def source_health(connection: Connection) -> dict[str, dict[str, Any]]:
     """
     rows = _all(
         connection,
-        """SELECT source, arg_max({collector: collector, outcome: outcome, error: error, gaps: gaps},
-                row(finished_at, landed_at))
-            AS last, max(finished_at) AS last_attempt,
+        """SELECT source,
+            arg_max(
+                {collector: collector, outcome: outcome, error: error, gaps: gaps},
+                row(finished_at, landed_at)) AS last, max(finished_at) AS last_attempt,
             max(finished_at) FILTER (outcome = 'complete') AS last_complete
         FROM pulls GROUP BY source ORDER BY source""",
     )
@@ -108,6 +109,16 @@ def source_health(connection: Connection) -> dict[str, dict[str, Any]]:
         | {"items": items.get(row["source"], 0)}
         for row in rows
     }
+
+
+def control_totals(connection: Connection) -> dict[str, int]:
+    """Control → how many items speak to it."""
+    rows = _all(
+        connection,
+        """SELECT control, count(DISTINCT item_id) AS items FROM tags
+        WHERE NOT starts_with(control, 'event:') GROUP BY control""",
+    )
+    return {row["control"]: row["items"] for row in rows}
 
 
 def counts(connection: Connection) -> tuple[int, int]:

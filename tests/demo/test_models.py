@@ -88,7 +88,7 @@ def test_evaluations_are_measured_by_group(made: DemoModels) -> None:
     assert 0 < min(rates) < max(rates) < 1
 
 
-def test_act_two_approves_after_the_fact_and_leaves_traces(made: DemoModels) -> None:
+def test_act_two_moves_the_champion_and_leaves_traces(made: DemoModels) -> None:
     runs = MlflowRuns("mlflow", made.tracking_uri, systems=made.systems)
     registry = MlflowRegistry("mlflow", made.tracking_uri, systems=made.systems)
     (_, run_cursor), (first, cursor) = pull(runs), pull(registry)
@@ -100,10 +100,11 @@ def test_act_two_approves_after_the_fact_and_leaves_traces(made: DemoModels) -> 
         "triage@champion": Outcome.PASSED,
     }
     for _ in range(2):
-        later(made, NOW)
+        later(made)
         second, _ = pull(registry, cursor)
         aliases = {i.subject: i for i in second if i.kind == "mlflow.model_alias"}
-        assert aliases["churn@champion"].outcome is Outcome.PASSED
-        assert aliases["credit-risk@reporting"].payload["version"] == "2"
+        assert set(aliases) == {"credit-risk@champion", "credit-risk@reporting"}
+        assert aliases["credit-risk@champion"].outcome is Outcome.PASSED
+        assert {alias.payload["version"] for alias in aliases.values()} == {"2"}
         edited = [item for item in pull(runs, run_cursor)[0] if item.kind == "mlflow.run"]
         assert [(i.subject, i.change) for i in edited] == [(made.edited_run, Change.CHANGED)]
