@@ -52,8 +52,9 @@ class Expectation:
     """That a control needs a kind of evidence, for whom, and not older than `max_age`.
 
     `warn_before` is how long before `fresh_until` the verdict turns to due; `stale_on` names the
-    events after which older evidence no longer speaks; `silence` is how long a collector may be
-    without a complete pull before its evidence is no longer believed. Raises ValueError.
+    events after which older evidence no longer speaks, save what came at most `lead` before: a
+    change is approved before it goes live. `silence` is how long a collector may be without a
+    complete pull before its evidence is no longer believed. Raises ValueError.
     """
 
     control: ControlId
@@ -67,6 +68,7 @@ class Expectation:
     collect: str = ""
     why: str = ""
     override: str = ""
+    lead: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
         if not timedelta(0) <= self.warn_before < self.max_age:
@@ -200,7 +202,7 @@ def _nothing(expectation: Expectation, seen: Sighting) -> str:
 def _overtaken(expectation: Expectation, seen: Sighting, clock: datetime) -> str:
     for event in expectation.stale_on:
         at = seen.events.get(event)
-        if at is not None and at > clock:
+        if at is not None and at > clock + expectation.lead:
             name = event.replace("_", " ")
             return f"{name} on {_day(at)} came after the evidence of {_day(clock)}"
     return ""

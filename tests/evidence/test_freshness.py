@@ -60,6 +60,13 @@ def test_each_state_has_its_sentence(seen: Sighting | None, expected: State, say
     assert says in verdict.why
 
 
+def test_what_must_come_before_an_event_may_come_within_its_lead() -> None:
+    want = replace(WANT, stale_on=("deployment",), lead=5 * DAY)
+    assert state(replace(SEEN, events={"deployment": NOW - 5 * DAY}), want) is State.FRESH
+    late = {"deployment": NOW - 5 * DAY + timedelta(seconds=1)}
+    assert state(replace(SEEN, events=late), want) is State.STALE
+
+
 def test_a_state_ages_from_the_last_complete_pull() -> None:
     old = replace(SEEN, nature=Nature.STATE, newest=NOW - 400 * DAY, heartbeat=NOW - DAY)
     assert state(old) is State.FRESH
