@@ -144,7 +144,7 @@ class Catalogue:
             max_age=max_age, warn_before=min(kind.warn_before, max_age / 3),
             silence=kind.silence, stale_on=need.stale_on,
             source_types=tuple(self._accepted(need)), collect=need.collect, why=need.why,
-            override=change.reason.strip() if change else "",
+            override=change.reason.strip() if change else "", lead=kind.lead,
         )  # fmt: skip
 
     def _accepted(self, need: Need) -> Iterator[str]:

@@ -20,7 +20,8 @@ _OPTIONAL = "documented_information documentation_demanded typical_role"
 class EvidenceKind:
     """One kind of evidence. `scope`, `warn_before` and `silence` are expectations.yaml's judgement.
 
-    `swapped` names the controls that ask it of the other scope.
+    `swapped` names the controls that ask it of the other scope; `lead` is how long before an event
+    it may be made and still speak for what comes after.
     """
 
     name: str
@@ -34,6 +35,7 @@ class EvidenceKind:
     warn_before: timedelta
     silence: timedelta
     swapped: frozenset[ControlId]
+    lead: timedelta
 
     def scope_for(self, control: ControlId) -> Scope:
         """Of whom this control asks it: each AI system, or the organisation once."""
@@ -87,7 +89,7 @@ def read_kinds(node: Node, known: Vocabulary) -> Iterator[tuple[str, EvidenceKin
         fields = entry.record(name, "group description source_types max_age stale_on why basis")
         if name not in known.judged:
             raise entry.error(f"{name} has no entry in expectations.yaml: of whom is it asked?")
-        judged = known.judged[name].record(name, "scope warn_before silence why", "except")
+        judged = known.judged[name].record(name, "scope warn_before silence why", "except lead")
         yield name, EvidenceKind(
             name=name, group=fields["group"].text("group"),
             description=fields["description"].text("description"),
@@ -97,6 +99,7 @@ def read_kinds(node: Node, known: Vocabulary) -> Iterator[tuple[str, EvidenceKin
             why=fields["why"].text("why"), scope=_scope(judged["scope"]),
             warn_before=_span(judged["warn_before"]), silence=_span(judged["silence"]),
             swapped=_swapped(judged),
+            lead=_span(judged["lead"]) if "lead" in judged else timedelta(0),
         )  # fmt: skip
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
 from evidence.errors import MappingError
-from evidence.freshness import Expectation, Scope
+from evidence.freshness import Expectation, Scope, Sighting, State, judge
 from mappings.catalogue import HERE, Catalogue, Override, load_catalogue
 
 CLAUSES = [
@@ -155,6 +155,18 @@ def test_an_expectation_says_of_whom_and_how_old(catalogue: Catalogue) -> None:
     assert one(expected, "5.1", "approval_ticket").scope is Scope.ORGANISATION
     assert "mlflow.model_alias" in one(expected, "A.6.2.5", "mlflow_promotion").source_types
     assert all(e.silence >= timedelta(days=1) for e in expected)
+
+
+def test_an_approved_change_is_not_overtaken_by_its_own_deployment(catalogue: Catalogue) -> None:
+    want = one(catalogue.expectations(), "A.6.2.5", "change_request")
+    live = datetime(2026, 11, 20, tzinfo=UTC)
+    now = live + timedelta(days=2)
+    approved = {14: State.FRESH, 40: State.STALE, -1: State.FRESH}
+    for days, expected in approved.items():
+        at = live - timedelta(days=days)
+        seen = Sighting(newest=at, source="jira", heartbeat=now, events={"deployment": live})
+        assert judge(want, "churn", seen, now).state is expected
+    assert one(catalogue.expectations(), "A.6.2.4", "mlflow_evaluation").lead == timedelta(0)
 
 
 def test_a_need_may_be_looser_than_its_kind(catalogue: Catalogue) -> None:
