@@ -25,7 +25,8 @@ def test_a_stamp_reads_back_as_the_same_moment(moment: datetime) -> None:
         written = stamp(moment)
     except OverflowError:
         return
-    assert parse(written) == moment
+    # In UTC: Python calls times of two zones unequal in the hour that a zone skips or repeats.
+    assert parse(written) == moment.astimezone(UTC)
 
 
 def test_text_order_is_time_order_even_before_the_year_1000() -> None:
