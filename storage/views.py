@@ -104,7 +104,9 @@ def connect(
     """
     if as_of is not None:
         as_of = utc(as_of, what="as_of")
-    files = {name: [f.path for f in lake.files(name, as_of)] for name in TABLES}
+    # Tags may be made long after what they speak of: the digest chooses them, not their time.
+    moments = {name: None if name == "tags" else as_of for name in TABLES}
+    files = {name: [f.path for f in lake.files(name, at)] for name, at in moments.items()}
     connection = open_engine(limits or Limits())
     try:
         _build(connection, files, as_of, mapping_digest, dimensions or {})

@@ -84,9 +84,8 @@ class World:
 
     def tag(self, control: str, evidence: str, where: str = "true", digest: str = "m1") -> int:
         """Tag what follows `where` by a rule of its own mapping digest."""
-        return self.lake.follow_sql(
-            "tags", tag_sql([(control, evidence, where)], digest), app=digest
-        )
+        sql = tag_sql([(control, evidence, where)], digest)
+        return self.lake.follow_sql("tags", sql, app=f"{digest}:{control}:{evidence}")
 
 
 def tag_sql(claims: Sequence[tuple[str, str, str]], digest: str) -> str:
