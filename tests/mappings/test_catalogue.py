@@ -219,6 +219,16 @@ def test_an_override_given_twice_is_refused(catalogue: Catalogue) -> None:
         catalogue.expectations([change, change])
 
 
+def test_an_override_of_a_whole_kind_reaches_every_control_that_asks(catalogue: Catalogue) -> None:
+    change = Override("*", "bedrock_guardrails", "no Bedrock here", applies=False)
+    assert "bedrock_guardrails" not in {e.evidence for e in catalogue.expectations([change])}
+    assert [o.control for o in catalogue.dropped([change])] == [
+        "iso42001:A.9.2", "iso42001:A.9.4", "iso42001:A.10.3",
+    ]  # fmt: skip
+    with pytest.raises(MappingError):
+        catalogue.expectations([Override("*", "bedrok", "no Bedrock here", applies=False)])
+
+
 def test_our_own_kinds_stand_for_the_catalogues(catalogue: Catalogue) -> None:
     direct = catalogue.expecting("mlflow_promotion", "mlflow.model_version")
     assert catalogue.expecting("mlflow_promotion", "mlflow.model_alias") == direct
