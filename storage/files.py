@@ -123,7 +123,8 @@ def read_rows(
     try:
         with pq.ParquetFile(path) as file:
             table = file.read(columns=wanted)
-    except (OSError, pa.ArrowException) as error:
+        table.validate(full=True)
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise LakeError(f"cannot read {path}: {error}; run `headwater verify`") from error
     for name, value in partition.items():
         table = table.append_column(name, pa.repeat(value, table.num_rows))

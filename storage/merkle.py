@@ -124,8 +124,10 @@ def roots_from_consistency(
     """
     if not 0 < old <= new:
         raise ValueError(f"no tree of {old} leaves lies in one of {new}")
+    if old == new and not path:
+        return old_root, old_root
     hashes = list(path) if old & (old - 1) else [old_root, *path]
-    if not hashes or (old == new and path):
+    if not hashes or old == new:
         raise ValueError("the proof has a false length")
     at, last = old - 1, new - 1
     while at & 1:

@@ -1,0 +1,389 @@
+"""Forgeries planted in a copy of a sealed lake: each is named, none passes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from evidence.errors import VerificationFailed
+from storage import delta, ledger
+from storage.files import read_rows
+from storage.keys import Signer, load_key, make_key
+from storage.lake import Lake
+from storage.ledger import history_path, integrate
+from storage.schema import identity_of
+from storage.survey import Finding
+from storage.verify import examine, verify
+from tests.storage.makers import World, days, item
+
+
+@dataclass
+class Sealed:
+    """A sealed lake that a test may spoil: 12 items in 4 commits over two months, all sealed."""
+
+    path: Path
+    witness: Path
+    signer: Signer
+    world: World
+
+    @property
+    def evidence(self) -> Path:
+        return self.path / "evidence"
+
+    def files(self) -> list[Path]:
+        """The data files in ledger order."""
+        table = self.world.lake.table("evidence")
+        return [self.evidence / add.path for c in table.commits(0) for add in c.adds]
+
+    def findings(self) -> list[Finding]:
+        return [f for f in examine(self.path, self.signer.vkey, self.witness) if f.fatal]
+
+    def said(self) -> str:
+        """All that verification says; it must fail."""
+        with pytest.raises(VerificationFailed) as failed:
+            verify(self.path, self.signer.vkey, witness=self.witness)
+        return "\n".join(failed.value.findings)
+
+
+@pytest.fixture(scope="module")
+def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("master")
+    world = World(folder / "lake")
+    make_key(folder / "key", origin="brookside.example/lake")
+    for commit in range(4):
+        numbers = (commit, commit + 4, commit + 20)
+        world.land(*(item(n) for n in numbers), cursor=str(commit))
+        integrate(world.lake, load_key(folder / "key"), witness=folder / "witness")
+    return folder
+
+
+@pytest.fixture
+def sealed(master: Path, tmp_path: Path) -> Sealed:
+    folder = tmp_path / "copy"
+    shutil.copytree(master, folder)
+    world = World(folder / "lake")
+    return Sealed(folder / "lake", folder / "witness", load_key(folder / "key"), world)
+
+
+def _rewrite(file: Path, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
+    with pq.ParquetFile(file) as opened:
+        table = opened.read()
+    rows = change(table.to_pylist())
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), file)
+
+
+def _edit(file: Path, column: str, value: object) -> str:
+    """Change one value of the first row; the item id of that row."""
+    ids = []
+
+    def change(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        ids.append(rows[0]["item_id"])
+        return [rows[0] | {column: value}, *rows[1:]]
+
+    _rewrite(file, change)
+    return str(ids[0])
+
+
+def test_an_untouched_lake_holds(sealed: Sealed) -> None:
+    found = verify(sealed.path, sealed.signer.vkey, witness=sealed.witness)
+    assert (found.size, found.items, found.notes) == (12, 12, ())
+    assert found.origin == "brookside.example/lake"
+
+
+def test_what_landed_since_is_a_note(sealed: Sealed) -> None:
+    sealed.world.land(item(40), cursor="x")
+    found = verify(sealed.path, sealed.signer.vkey, witness=sealed.witness)
+    assert (found.size, found.items) == (12, 13)
+    assert "1 items landed after the last seal" in found.notes[0]
+
+
+def test_orphans_of_an_interrupted_write_are_a_note(sealed: Sealed) -> None:
+    shutil.copy(sealed.files()[0], sealed.files()[0].with_name("orphan.parquet"))
+    found = verify(sealed.path, sealed.signer.vkey, witness=sealed.witness)
+    assert "1 files in evidence belong to no version" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("payload", '{"number":99}'), ("title", "Nothing to see"), ("outcome", "passed!"),
+        ("system", ""), ("actor", "someone else"), ("observed_to", item(3).observed_to),
+        ("landed_at", item(3).observed_to), ("pull_id", "another"), ("content_sha256", "0" * 64),
+        ("locator", "https://elsewhere.example"), ("payload", None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("place", [0, 3, -1])
+def test_an_edited_item_is_named(sealed: Sealed, column: str, value: object, place: int) -> None:
+    edited = _edit(sealed.files()[place], column, value)
+    assert f"item {edited} was edited" in sealed.said()
+
+
+def test_an_edit_with_every_digest_redone_is_named(sealed: Sealed) -> None:
+    """The forger recomputes payload digest and id: the old id is missed, the new one is extra."""
+    ids = []
+
+    def change(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        row = rows[0] | {"payload": '{"number":7}'}
+        row["content_sha256"] = hashlib.sha256(row["payload"].encode()).hexdigest()
+        ids.extend([row["item_id"], hashlib.sha256(identity_of(row)).hexdigest()])
+        return [row | {"item_id": ids[1]}, *rows[1:]]
+
+    _rewrite(sealed.files()[2], change)
+    said = sealed.said()
+    assert f"item {ids[1]} is in no ledger" in said
+    assert ids[0] in said
+    assert "missing in the middle" in said
+
+
+def test_an_edit_with_its_leaf_redone_is_a_rewritten_history(sealed: Sealed) -> None:
+    """The forger redoes the leaf as well: the seal does not fit, and the range is named."""
+    _edit(sealed.files()[2], "title", "Nothing to see")
+    rows = {row.item_id: row.leaf.hex() for row in _scan(sealed)}
+    for file in (sealed.path / "leaves").glob("*.parquet"):
+        _rewrite(file, lambda old: [r | {"leaf_hash": rows[r["item_id"]]} for r in old])
+    said = sealed.said()
+    assert "history was rewritten" in said
+    assert "leaves 3 to 5 are not those that were sealed" in said
+
+
+def _scan(sealed: Sealed) -> Any:
+    from storage.survey import scan, survey
+
+    return scan(sealed.evidence, survey(sealed.evidence, "evidence")[0], [])
+
+
+def test_altered_leaves_over_true_evidence_are_told_apart(sealed: Sealed) -> None:
+    file = next((sealed.path / "leaves").glob("*.parquet"))
+    _rewrite(file, lambda rows: [r | {"leaf_hash": "ab" * 32} for r in rows])
+    assert [f.kind for f in sealed.findings()] == ["leaves"]
+    assert "the evidence still fits the seal" in sealed.said()
+
+
+@pytest.mark.parametrize(
+    ("place", "kept", "where"),
+    [(0, slice(1, None), "at the head"), (-1, slice(0, -1), "at the tail"),
+     (2, slice(1, None), "in the middle")],
+)  # fmt: skip
+def test_a_missing_row_is_placed_and_named(
+    sealed: Sealed, place: int, kept: slice, where: str
+) -> None:
+    lost: list[str] = []
+
+    def change(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        lost.extend(r["item_id"] for r in rows if r not in rows[kept])
+        return rows[kept]
+
+    _rewrite(sealed.files()[place], change)
+    said = sealed.said()
+    assert f"1 sealed items are missing {where}" in said
+    assert lost[0] in said
+
+
+def test_a_deleted_file_is_named_with_its_items(sealed: Sealed) -> None:
+    file = sealed.files()[0]
+    file.unlink()
+    said = sealed.said()
+    assert f"the file evidence/{file.relative_to(sealed.evidence)} is gone" in said
+    assert item(0).item_id in said
+
+
+def test_a_deleted_partition_is_named(sealed: Sealed) -> None:
+    shutil.rmtree(sealed.evidence / "month=2026-11")
+    assert "the partition evidence/month=2026-11 is gone: 4 rows" in sealed.said()
+
+
+def test_a_deleted_table_is_everything(sealed: Sealed) -> None:
+    shutil.rmtree(sealed.evidence)
+    said = sealed.said()
+    assert "everything is gone: the table evidence has no log" in said
+    assert "12 sealed items are missing everywhere" in said
+
+
+def test_a_deleted_lake_is_everything(sealed: Sealed) -> None:
+    shutil.rmtree(sealed.path)
+    said = sealed.said()
+    assert "everything is gone" in said
+    assert "the ledger lists 0 of the 12 sealed items" in said
+
+
+def test_a_lake_made_anew_is_no_lake_without_a_past(sealed: Sealed) -> None:
+    shutil.rmtree(sealed.path)
+    Lake.create(sealed.path, clock=sealed.world.clock)
+    assert "the ledger lists 0 of the 12 sealed items" in sealed.said()
+
+
+def test_an_unsealed_lake_is_not_reassuring(tmp_path: Path, sealed: Sealed) -> None:
+    Lake.create(tmp_path / "new", clock=sealed.world.clock)
+    with pytest.raises(VerificationFailed, match="checkpoint is missing"):
+        verify(tmp_path / "new", sealed.signer.vkey)
+
+
+def test_a_damaged_file_is_named(sealed: Sealed) -> None:
+    file = sealed.files()[1]
+    file.write_bytes(b"PAR1")
+    assert str(file) in sealed.said()
+
+
+def test_a_flipped_byte_is_found_or_changes_no_row(sealed: Sealed) -> None:
+    """Some bytes (filters, statistics) carry no row; no flip may go unseen or end in a crash."""
+    file = sealed.files()[1]
+    whole, rows = file.read_bytes(), read_rows(file, {})
+    found = 0
+    for place in range(0, len(whole), max(1, len(whole) // 90)):
+        spoilt = bytearray(whole)
+        spoilt[place] ^= 0xFF
+        file.write_bytes(bytes(spoilt))
+        if sealed.findings():
+            found += 1
+        else:
+            assert read_rows(file, {}) == rows
+    assert found > 10
+
+
+def test_two_swapped_files_are_found(sealed: Sealed) -> None:
+    one, other = sealed.files()[0], sealed.files()[1]
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    assert sealed.findings()
+
+
+def test_an_item_moved_to_another_month_is_named(sealed: Sealed) -> None:
+    log = delta.commit_path(sealed.evidence, 1)
+    log.write_text(log.read_text().replace('{"month":"2026-10"}', '{"month":"2025-10"}'))
+    assert f"item {item(0).item_id} was edited" in sealed.said()
+
+
+def test_rows_added_behind_the_seal_are_named(sealed: Sealed) -> None:
+    extra = item(77)
+
+    def change(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [*rows, rows[0] | {"item_id": extra.item_id}]
+
+    _rewrite(sealed.files()[0], change)
+    said = sealed.said()
+    assert f"item {extra.item_id} is in no ledger" in said
+    assert "holds 3 rows, not 2" in said
+
+
+def test_a_row_twice_is_named(sealed: Sealed) -> None:
+    _rewrite(sealed.files()[0], lambda rows: [*rows, rows[0]])
+    assert f"item {item(0).item_id} is there 2 times" in sealed.said()
+
+
+def test_a_log_entry_cut_out_is_named(sealed: Sealed) -> None:
+    delta.commit_path(sealed.evidence, 2).unlink()
+    said = sealed.said()
+    assert "log entry 2 of table evidence is gone" in said
+    assert "missing in the middle" in said
+
+
+def test_a_log_cut_at_its_end_is_named(sealed: Sealed) -> None:
+    delta.commit_path(sealed.evidence, 4).unlink()
+    assert "3 sealed items are missing at the tail" in sealed.said()
+
+
+def test_a_damaged_log_entry_is_named(sealed: Sealed) -> None:
+    delta.commit_path(sealed.evidence, 2).write_text('{"add": {"path"')
+    assert "is no log entry" in sealed.said()
+
+
+def test_a_removal_written_to_the_log_is_named(sealed: Sealed) -> None:
+    path = sealed.files()[0].relative_to(sealed.evidence).as_posix()
+    action = {"remove": {"path": path, "dataChange": True, "deletionTimestamp": 1}}
+    delta.commit_path(sealed.evidence, 5).write_text(json.dumps(action) + "\n")
+    said = sealed.said()
+    assert "version 5 of table evidence took rows out" in said
+    assert item(0).item_id in said
+
+
+def test_a_checkpoint_that_hides_files_from_readers_is_named(sealed: Sealed) -> None:
+    """The log's own short cut is altered: readers see fewer files than the log tells."""
+    from deltalake import DeltaTable
+
+    log = sealed.evidence / "_delta_log"
+    DeltaTable(sealed.evidence).create_checkpoint()
+    (file,) = log.glob("*.checkpoint.parquet")
+    table = pq.read_table(file)
+    keep = [row["add"] is None or "month=2026-11" not in row["add"]["path"] for row in
+            table.to_pylist()]  # fmt: skip
+    pq.write_table(table.filter(pa.array(keep)), file)
+    assert "readers of evidence are not shown 4 files of its log" in sealed.said()
+
+
+def test_the_wrong_key_is_named(sealed: Sealed, tmp_path: Path) -> None:
+    other = make_key(tmp_path / "other", origin="brookside.example/lake")
+    with pytest.raises(VerificationFailed, match="not signed by"):
+        verify(sealed.path, other, witness=sealed.witness)
+
+
+def test_a_forged_checkpoint_is_named(sealed: Sealed) -> None:
+    head = sealed.path / "log/checkpoint"
+    head.write_text(head.read_text().replace("\n12\n", "\n11\n"))
+    assert "signature that does not hold" in sealed.said()
+
+
+def test_a_removed_checkpoint_is_named(sealed: Sealed) -> None:
+    (sealed.path / "log/checkpoint").unlink()
+    assert "the lake's checkpoint is missing" in sealed.said()
+
+
+def test_a_removed_witness_is_named(sealed: Sealed) -> None:
+    sealed.witness.unlink()
+    assert "the witness copy is missing" in sealed.said()
+
+
+def test_a_lake_set_back_whole_is_named(sealed: Sealed, master: Path, tmp_path: Path) -> None:
+    """An older, honest copy of everything: only the witness knows better."""
+    sealed.world.clock.now += days(1)
+    sealed.world.land(item(40), item(41), cursor="x")
+    integrate(sealed.world.lake, sealed.signer, witness=sealed.witness)
+    shutil.rmtree(sealed.path)
+    shutil.copytree(master / "lake", sealed.path)
+    said = sealed.said()
+    assert "covers 12 items, the witness copy 14: the lake was cut or set back" in said
+    assert "2 sealed items are missing at the tail" in said
+    assert verify(sealed.path, sealed.signer.vkey).size == 12
+
+
+def test_a_history_signed_anew_is_named(sealed: Sealed, tmp_path: Path) -> None:
+    """The key holder builds another past of the same length: the witness does not agree."""
+    shutil.rmtree(sealed.path)
+    world = World(sealed.path)
+    for commit in range(4):
+        world.land(*(item(n + 100) for n in (commit, commit + 4, commit + 20)), cursor=str(commit))
+    integrate(world.lake, sealed.signer)
+    said = sealed.said()
+    assert "history was rewritten" in said
+    assert verify(sealed.path, sealed.signer.vkey).size == 12
+
+
+def test_a_longer_history_that_does_not_continue_the_witness_is_named(sealed: Sealed) -> None:
+    shutil.rmtree(sealed.path)
+    world = World(sealed.path)
+    world.land(*(item(n + 100) for n in range(15)), cursor="1")
+    integrate(world.lake, sealed.signer)
+    assert "leaves 0 to 11 are not those that were sealed" in sealed.said()
+
+
+def test_an_altered_kept_checkpoint_is_named(sealed: Sealed) -> None:
+    kept = history_path(sealed.path, 6)
+    kept.write_text(sealed.signer.sign(6, b"\x01" * 32).text)
+    assert "leaves 3 to 5 are not those that were sealed" in sealed.said()
+
+
+def test_the_integrator_refuses_to_sign_over_each_rewrite(sealed: Sealed) -> None:
+    for file in (sealed.path / "leaves/_delta_log").glob(f"*{4}.json"):
+        file.unlink()
+    with pytest.raises(VerificationFailed, match="cut"):
+        integrate(sealed.world.lake, sealed.signer)
+    assert ledger.history_sizes(sealed.path) == [3, 6, 9, 12]
