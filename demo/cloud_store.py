@@ -92,7 +92,7 @@ def _make_server(port: int) -> Any:
     )
     from werkzeug.serving import make_server
 
-    class Silent(MotoRequestHandler):  # type: ignore[misc]
+    class Silent(MotoRequestHandler):
         """Writes no line per request to the terminal of the demo."""
 
         def log(self, type: str, message: str, *args: Any) -> None:
@@ -103,7 +103,7 @@ def _make_server(port: int) -> Any:
 
 
 def _backend() -> Any:
-    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.core.models import DEFAULT_ACCOUNT_ID
     from moto.s3.models import s3_backends
 
     return s3_backends[DEFAULT_ACCOUNT_ID]["aws"]

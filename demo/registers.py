@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ class _Document:
     system: str = ""
     version: str = "1.0"
     name: str = ""
+    controls: list[str] = field(default_factory=list)
 
     @property
     def path(self) -> str:
@@ -138,7 +139,7 @@ def _table(register: _Register, now: datetime) -> str:
 
 
 def _markdown(document: _Document, now: datetime) -> str:
-    front = {
+    front: dict[str, Any] = {
         "title": document.title,
         "doc_type": document.doc_type,
         "owner": document.owner,
@@ -149,6 +150,8 @@ def _markdown(document: _Document, now: datetime) -> str:
     }
     if document.system:
         front["system"] = document.system
+    if document.controls:
+        front["controls"] = document.controls
     return f"---\n{_yaml(front)}---\n# {document.title}\n\n{document.text}\n"
 
 

@@ -17,6 +17,7 @@ from storage.lake import Lake
 from storage.pages import find_items
 from storage.views import connect
 
+NEAREST = 5
 Say = Callable[[str], None]
 
 
@@ -45,7 +46,7 @@ def _item(config: Config, what: str, say: Say) -> None:
         for claim in match.claims:
             as_what = f" as {claim.evidence}" if claim.evidence else ""
             say(f"    {claim.control}{as_what} ({claim.strength}): {claim.rationale}")
-    for miss in told.near_misses:
+    for miss in told.near_misses[:NEAREST]:
         say(f"not by {miss.rule}: {'; '.join(miss.failed)}")
 
 

@@ -1,0 +1,109 @@
+"""The command line: help at once, one clear message for a mistake, no verb that reassures."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import Home, numbers
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("prefect", "mlflow", "great_expectations", "deltalake", "duckdb", "pyarrow", "pandas")
+
+
+def headwater(*words: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flows.cli", *map(str, words)], cwd=cwd, text=True,
+        capture_output=True, check=False, timeout=120, env=None,
+    )  # fmt: skip
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, flows.cli\n"
+        "from typer.testing import CliRunner\n"
+        "done = CliRunner().invoke(flows.cli.app, ['--help'])\n"
+        f"print(done.exit_code, sorted(set({HEAVY!r}) & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "0 []", done.stderr
+
+
+def test_a_first_day(home: Home) -> None:
+    config = home(numbers("good"), numbers("closed", trouble="refused"))
+    checked = headwater("check", "-c", config)
+    assert checked.returncode == 0, checked.stdout
+    collected = headwater("collect", "--direct", "-c", config)
+    assert collected.returncode == 1
+    assert "wrong key" in collected.stdout
+    told = json.loads(headwater("status", "--json", "-c", config).stdout)
+    assert told["controls"] == 70
+    assert told["standings"]["missing"] == 70, "numbers speak to no control: nothing is green"
+    assert told["sources"] == {"good": "complete", "closed": "refused"}
+    assert headwater("status", "--fail-on", "missing", "-c", config).returncode == 3
+    verified = headwater("verify", "-c", config)
+    assert verified.returncode == 0, verified.stderr
+    assert "sealed  22 items" in verified.stdout
+    item = headwater(
+        "query", "select item_id from evidence limit 1", "-c", config, "--format", "csv"
+    )
+    item_id = item.stdout.split()[1]
+    explained = headwater("explain", item_id[:12], "-c", config)
+    assert item_id in explained.stdout
+    assert "speaks to no control" in explained.stdout
+    assert "procedure" in headwater("explain", "4.4", "-c", config).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("status", "-c", "nowhere.toml"), 2, "headwater init"),
+        (("collect", "ghost", "--direct", "-c", "@"), 2, "no source is named ghost"),
+        (("status", "--as-of", "2026-11-01T00:00:00", "-c", "@"), 1, "no zone"),
+        (("status", "--fail-on", "blue", "-c", "@"), 2, "choose one of"),
+        (("query", "drop table evidence", "-c", "@"), 1, "only one SELECT"),
+        (("query", "select * from read_csv('/etc/passwd')", "-c", "@"), 1, "read_csv"),
+        (("query", "select 1", "--format", "xml", "-c", "@"), 2, "choose one of"),
+        (("explain", "ffffffffff", "-c", "@"), 1, "no item's id begins"),
+        (("explain", "zz", "-c", "@"), 2, "at least 6"),
+        (("dashboard", "-c", "@"), 2, "HEADWATER_BOARD_TOKEN"),
+    ],
+)
+def test_a_mistake_is_one_message(home: Home, words: tuple[str, ...], code: int, says: str) -> None:
+    config = home(numbers("good"))
+    done = headwater(*(str(config) if word == "@" else word for word in words))
+    assert done.returncode == code, done.stdout + done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_lake_is_named(home: Home) -> None:
+    config = home(numbers("good"))
+    headwater("collect", "--direct", "-c", config)
+    for file in (config.parent / "lake" / "evidence").rglob("*.parquet"):
+        file.unlink()
+    done = headwater("verify", "-c", config)
+    assert done.returncode == 1
+    assert "gone" in done.stderr or "missing" in done.stderr, done.stderr
+
+
+def test_init_twice_keeps_what_is_there(tmp_path: Path) -> None:
+    assert headwater("init", tmp_path / "a", "--name", 'Ann "A" O\'Neill').returncode == 0
+    text = (tmp_path / "a" / "headwater.toml").read_text()
+    again = headwater("init", tmp_path / "a")
+    assert again.returncode == 0
+    assert again.stdout.count("kept") == 3
+    assert (tmp_path / "a" / "headwater.toml").read_text() == text
+
+
+def test_hostile_text_does_not_steer_terminal_or_spreadsheet(home: Home) -> None:
+    config = home(numbers("good"))
+    csv = headwater("query", "select '=cmd()' as \"@a\"", "-c", config, "--format", "csv")
+    assert csv.stdout.splitlines() == ["'@a", "'=cmd()"]
+    table = headwater("query", "select chr(27) || '[2J[bold]' as x", "-c", config)
+    assert "\x1b[2J" not in table.stdout
+    assert "[bold]" in table.stdout
