@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,13 +39,16 @@ class Add:
     partition: Mapping[str, str]
     rows: int
     data_change: bool
+    least: Mapping[str, Any]
+    greatest: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
     """One version of the log as written: files in their order, `txn` markers, our metadata.
 
-    `removes` are the paths taken out; `drops_data` says whether that removed rows.
+    `removes` are the paths taken out; `drops_data` says whether that removed rows; `digest` is the
+    SHA-256 of the log entry's bytes, which in turn name the digest of each file.
     """
 
     version: int
@@ -53,6 +57,7 @@ class Commit:
     drops_data: bool
     transactions: Mapping[str, int]
     metadata: Mapping[str, Any]
+    digest: bytes
 
 
 class Table:
@@ -123,11 +128,12 @@ class Table:
         self, written: Sequence[Written], app: str, marker: int, metadata: Mapping[str, Any]
     ) -> None:
         markers = [Transaction(app, marker)] if app else []
+        files = {file.relative: file.sha256 for file in written}
         self._handle.create_write_transaction(
             [_action(file) for file in written], "append", self.spec.schema,
             list(self.spec.partition),
             commit_properties=CommitProperties(
-                custom_metadata={_OURS: dict(metadata)}, max_commit_retries=_RETRIES,
+                custom_metadata={_OURS: {**metadata, "files": files}}, max_commit_retries=_RETRIES,
                 app_transactions=markers,
             ),
             post_commithook_properties=PostCommitHookProperties(
@@ -212,9 +218,9 @@ def create(root: Path, spec: TableSpec) -> None:
         raise LakeError(f"table {spec.name} cannot be created: {error}") from error
 
 
-def active_paths(root: Path, spec: TableSpec) -> set[str]:
-    """The file paths, relative to the table, that a reader of the format is given now."""
-    return {file.path.relative_to(root).as_posix() for file in Table(root, spec).files()}
+def shown_files(root: Path, spec: TableSpec) -> dict[str, DataFile]:
+    """The files, by path relative to the table, as a reader of the format is given them now."""
+    return {file.path.relative_to(root).as_posix(): file for file in Table(root, spec).files()}
 
 
 def commit_path(root: Path, version: int) -> Path:
@@ -232,15 +238,16 @@ def read_commit(root: Path, version: int) -> Commit | None:
     """One log entry, None if it is not there. Raises LakeError if it is damaged."""
     path = commit_path(root, version)
     try:
-        actions = [orjson.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
-        return _commit(version, actions)
+        content = path.read_bytes()
+        actions = [orjson.loads(line) for line in content.splitlines() if line.strip()]
+        return _commit(version, actions, hashlib.sha256(content).digest())
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LakeError(f"{path} is no log entry: {error}; restore it from a backup") from error
 
 
-def _commit(version: int, actions: Sequence[Mapping[str, Any]]) -> Commit:
+def _commit(version: int, actions: Sequence[Mapping[str, Any]], digest: bytes) -> Commit:
     removes = [action["remove"] for action in actions if "remove" in action]
     infos = [action["commitInfo"] for action in actions if "commitInfo" in action]
     return Commit(
@@ -250,6 +257,7 @@ def _commit(version: int, actions: Sequence[Mapping[str, Any]]) -> Commit:
         drops_data=any(remove.get("dataChange", True) for remove in removes),
         transactions={a["txn"]["appId"]: a["txn"]["version"] for a in actions if "txn" in a},
         metadata=infos[0].get(_OURS, {}) if infos else {},
+        digest=digest,
     )
 
 
@@ -258,6 +266,7 @@ def _add(action: Mapping[str, Any]) -> Add:
     return Add(
         path=action["path"], partition=action["partitionValues"],
         rows=stats.get("numRecords", 0), data_change=action["dataChange"],
+        least=stats.get("minValues", {}), greatest=stats.get("maxValues", {}),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,13 +36,17 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file that lies on disk but is not yet part of the table. `stats` is Delta's JSON."""
+    """A file that lies on disk but is not yet part of the table.
+
+    `stats` is Delta's JSON, `sha256` the digest of the file's bytes.
+    """
 
     relative: str
     size: int
     modified_ms: int
     partition: Mapping[str, str]
     stats: str
+    sha256: str
 
 
 def write_files(root: Path, spec: TableSpec, rows: pa.Table) -> Iterator[Written]:
@@ -81,6 +86,7 @@ def _write(root: Path, spec: TableSpec, values: dict[str, str], part: pa.Table) 
     return Written(
         relative=path.relative_to(root).as_posix(), size=status.st_size, partition=values,
         modified_ms=status.st_mtime_ns // 1_000_000, stats=_stats(spec, part),
+        sha256=file_sha256(path),
     )  # fmt: skip
 
 
@@ -101,6 +107,12 @@ def _stats(spec: TableSpec, part: pa.Table) -> str:
 
 def _plain(value: Any) -> Any:
     return stamp(value) if isinstance(value, datetime) else value
+
+
+def file_sha256(path: Path) -> str:
+    """The digest of a file's bytes. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync(path: Path) -> None:

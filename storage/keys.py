@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from evidence.errors import LakeError
-from storage.note import ED25519, Checkpoint, VerifierKey, body, check_origin
+from storage.note import ED25519, Checkpoint, LogChain, VerifierKey, body, check_origin
 
 _PREFIX = "PRIVATE+KEY"
 
@@ -32,12 +32,12 @@ class Signer:
         """The public half as C2SP text, to hand to everybody who verifies."""
         return str(self.verifier)
 
-    def sign(self, size: int, root: bytes) -> Checkpoint:
-        """The checkpoint of a tree of `size` leaves with this root."""
-        text = body(self.origin, size, root)
+    def sign(self, size: int, root: bytes, chain: LogChain) -> Checkpoint:
+        """The checkpoint of a tree of `size` leaves with this root, made from this log."""
+        text = body(self.origin, size, root, chain)
         raw = self.verifier.key_id + self._key.sign(text.encode())
         line = f"— {self.origin} {base64.b64encode(raw).decode()}\n"
-        return Checkpoint(self.origin, size, root, f"{text}\n{line}")
+        return Checkpoint(self.origin, size, root, chain, f"{text}\n{line}")
 
 
 def make_key(path: Path, *, origin: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,13 +14,21 @@ from storage.files import read_rows
 from storage.keys import Signer
 from storage.lake import Lake, locked, write_durably
 from storage.merkle import Edge, leaf_hash
-from storage.note import Checkpoint, VerifierKey, open_note, parse_note
+from storage.note import Checkpoint, LogChain, VerifierKey, open_note, parse_note
 from storage.schema import LEAF_COLUMNS, LEAVES, leaf_data
 
 __all__ = ["Checkpoint", "integrate", "read_checkpoint"]
 
 APP = "ledger"
 _STEP_LEAVES = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Tip:
+    """Where the ledger ends: the tree's right edge, and the evidence log it was made from."""
+
+    edge: Edge = field(default_factory=Edge)
+    chain: LogChain = field(default_factory=LogChain)
 
 
 def integrate(lake: Lake, signer: Signer, *, witness: Path | None = None) -> Checkpoint:
@@ -31,12 +40,12 @@ def integrate(lake: Lake, signer: Signer, *, witness: Path | None = None) -> Che
     leaves the ledger behind, never wrong.
     """
     with locked(lake.path / "log" / ".lock"):
-        leaves = lake.table("leaves")
-        edge, done = _edge(leaves)
+        evidence, leaves = lake.table("evidence"), lake.table("leaves")
+        tip = _tip(leaves)
         for seal in _seals(lake, signer.verifier, witness):
-            _refuse_rewrite(leaves, edge, seal)
-        edge = _append(lake.table("evidence"), leaves, edge, done)
-        head = signer.sign(edge.size, edge.root())
+            _refuse_rewrite(evidence, leaves, tip, seal)
+        tip = _append(evidence, leaves, tip)
+        head = signer.sign(tip.edge.size, tip.edge.root(), tip.chain)
         _publish(lake, head, witness)
     return head
 
@@ -84,14 +93,15 @@ def _read(path: Path) -> str | None:
         raise LakeError(f"{path} cannot be read: {error}") from error
 
 
-def _edge(leaves: Table) -> tuple[Edge, int]:
-    """The right edge that the last leaves were committed with, and the version they came from."""
+def _tip(leaves: Table) -> _Tip:
+    """The tip that the last leaves were committed with."""
     commit = leaves.latest(APP)
     if commit is None:
-        return Edge(), 0
+        return _Tip()
     try:
         hashes = tuple(bytes.fromhex(text) for text in commit.metadata["edge"])
-        return Edge(commit.metadata["size"], hashes), commit.transactions[APP]
+        chain = LogChain(commit.transactions[APP], bytes.fromhex(commit.metadata["chain"]))
+        return _Tip(Edge(commit.metadata["size"], hashes), chain)
     except (KeyError, TypeError, ValueError) as error:
         raise LakeError(f"the ledger's log entry {commit.version} is damaged: {error}") from error
 
@@ -108,21 +118,37 @@ def _seals(lake: Lake, key: VerifierKey, witness: Path | None) -> Iterator[Check
         yield kept
 
 
-def _refuse_rewrite(leaves: Table, edge: Edge, seal: Checkpoint) -> None:
+def _refuse_rewrite(evidence: Table, leaves: Table, tip: _Tip, seal: Checkpoint) -> None:
     """A crash may leave leaves that no checkpoint covers yet; the other way round is a rewrite."""
-    if seal.size > edge.size:
+    size, version = tip.edge.size, tip.chain.version
+    if seal.size > size or seal.chain.version > version:
         raise VerificationFailed(
-            (f"{seal.size} items were sealed, but the ledger holds {edge.size}: it was cut",)
+            (f"{seal.size} items were sealed, but the ledger holds {size}: it was cut",)
         )
-    root = edge.root() if seal.size == edge.size else _root_at(leaves, seal.size)
+    root = tip.edge.root() if seal.size == size else _root_at(leaves, seal.size)
     if root != seal.root:
         raise VerificationFailed(
             (f"the first {seal.size} leaves are not those that were sealed: history was rewritten",)
+        )
+    at_seal = seal.chain.version == version
+    chain = tip.chain if at_seal else _chain_at(evidence, seal.chain.version)
+    if chain != seal.chain:
+        raise VerificationFailed(
+            (f"the log up to version {seal.chain.version} was rewritten since it was sealed",)
         )
 
 
 def _root_at(leaves: Table, size: int) -> bytes:
     return Edge().extend(leaf_hashes(leaves, size)).root()
+
+
+def _chain_at(evidence: Table, version: int) -> LogChain:
+    chain = LogChain()
+    for commit in evidence.commits(-1):
+        if commit.version > version:
+            break
+        chain = chain.then(commit.version, commit.digest)
+    return chain
 
 
 def leaf_hashes(leaves: Table, size: int) -> list[bytes]:
@@ -139,20 +165,22 @@ def leaf_hashes(leaves: Table, size: int) -> list[bytes]:
     return hashes
 
 
-def _append(evidence: Table, leaves: Table, edge: Edge, done: int) -> Edge:
-    if done > evidence.version:
+def _append(evidence: Table, leaves: Table, tip: _Tip) -> _Tip:
+    """Leaves for the versions after the tip; log entries without rows wait for the next rows."""
+    if tip.chain.version > evidence.version:
         raise VerificationFailed(
-            (f"version {done} was sealed, but the evidence is at {evidence.version}: it was cut",)
-        )
+            (f"version {tip.chain.version} was sealed, but the evidence is at {evidence.version}: "
+             "it was cut",)
+        )  # fmt: skip
     rows: list[dict[str, object]] = []
-    size = edge.size
-    for commit in evidence.commits(done):
+    chain = tip.chain
+    for commit in evidence.commits(chain.version):
+        chain = chain.then(commit.version, commit.digest)
         for row in _leaves(evidence, commit):
-            rows.append(row | {"leaf_index": size + len(rows)})
+            rows.append(row | {"leaf_index": tip.edge.size + len(rows)})
         if len(rows) >= _STEP_LEAVES or (rows and commit.version == evidence.version):
-            edge = _commit(leaves, edge, rows, commit.version)
-            size, rows = edge.size, []
-    return edge
+            tip, rows = _commit(leaves, tip, rows, chain), []
+    return tip
 
 
 def _leaves(evidence: Table, commit: Commit) -> Iterator[dict[str, object]]:
@@ -168,15 +196,16 @@ def _leaves(evidence: Table, commit: Commit) -> Iterator[dict[str, object]]:
                 }
 
 
-def _commit(leaves: Table, edge: Edge, rows: Sequence[dict[str, object]], version: int) -> Edge:
+def _commit(leaves: Table, tip: _Tip, rows: Sequence[dict[str, object]], chain: LogChain) -> _Tip:
     columns = [pa.array([row[f.name] for row in rows], f.type) for f in LEAVES]
     table = pa.Table.from_arrays(columns, schema=LEAVES)
-    grown = edge.extend(bytes.fromhex(str(row["leaf_hash"])) for row in rows)
-    metadata = {"size": grown.size, "edge": [node.hex() for node in grown.hashes]}
-    leaves.commit([table], app=APP, marker=version, metadata=metadata)
-    if leaves.marker(APP) != version:
+    edge = tip.edge.extend(bytes.fromhex(str(row["leaf_hash"])) for row in rows)
+    nodes = [node.hex() for node in edge.hashes]
+    metadata = {"size": edge.size, "edge": nodes, "chain": chain.digest.hex()}
+    leaves.commit([table], app=APP, marker=chain.version, metadata=metadata)
+    if leaves.marker(APP) != chain.version:
         raise LakeConflict("another integrator works on this ledger without its lock")
-    return grown
+    return _Tip(edge, chain)
 
 
 def _publish(lake: Lake, head: Checkpoint, witness: Path | None) -> None:

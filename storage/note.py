@@ -15,12 +15,37 @@ ED25519 = b"\x01"
 
 
 @dataclass(frozen=True, slots=True)
+class LogChain:
+    """The table's own log up to `version`, folded: `digest` covers every log entry's bytes.
+
+    Each log entry names the digests of its files, so the chain seals how the rows are stored (and
+    what readers are told of them), as the tree seals what they say.
+    """
+
+    version: int = -1
+    digest: bytes = bytes(32)
+
+    def then(self, version: int, entry: bytes) -> LogChain:
+        """The chain after the log entry of `version`, whose bytes have the SHA-256 `entry`."""
+        if version != self.version + 1:
+            raise ValueError(f"log entry {version} does not follow {self.version}")
+        return LogChain(version, hashlib.sha256(self.digest + entry).digest())
+
+    def __str__(self) -> str:
+        return f"evidence {self.version} {self.digest.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A signed tree head. `text` is the whole note, signature lines included."""
+    """A signed tree head with the chain of the log it was made from.
+
+    `text` is the whole note, signature lines included.
+    """
 
     origin: str
     size: int
     root: bytes
+    chain: LogChain
     text: str
 
 
@@ -64,9 +89,9 @@ def check_origin(origin: str) -> str:
     return origin
 
 
-def body(origin: str, size: int, root: bytes) -> str:
-    """The text that is signed."""
-    return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+def body(origin: str, size: int, root: bytes, chain: LogChain) -> str:
+    """The text that is signed; its fourth line is ours (c2sp.org/tlog-checkpoint allows it)."""
+    return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n{chain}\n"
 
 
 def open_note(text: str, key: VerifierKey, *, what: str) -> Checkpoint:
@@ -86,15 +111,17 @@ def parse_note(text: str, *, what: str) -> Checkpoint:
     """The checkpoint in a note as it stands, no signature checked. Raises VerificationFailed."""
     signed, _, _ = text.rpartition("\n\n")
     try:
-        origin, size, root, *_ = f"{signed}\n".split("\n")
+        origin, size, root, ours, *_ = f"{signed}\n".split("\n")
+        word, version, chain = ours.split(" ")
         if not (size.isdecimal() and str(int(size)) == size):
             raise ValueError(f"size {size!r}")
         digest = base64.b64decode(root, validate=True)
-        if len(digest) != 32:
-            raise ValueError(f"a root of {len(digest)} bytes")
+        if len(digest) != 32 or len(chain) != 64 or word != "evidence":
+            raise ValueError("its root or its log chain is not whole")
+        log = LogChain(int(version), bytes.fromhex(chain))
     except ValueError as error:
         raise VerificationFailed((f"{what} is no checkpoint: {error}",)) from error
-    return Checkpoint(origin, int(size), digest, text)
+    return Checkpoint(origin, int(size), digest, log, text)
 
 
 def _check_signature(signed: str, signatures: str, key: VerifierKey, what: str) -> None:

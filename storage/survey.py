@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from evidence.errors import HeadwaterError, LakeError
+from evidence.times import stamp
 from storage import delta
-from storage.files import read_rows
+from storage.files import DataFile, file_sha256, read_rows
 from storage.merkle import leaf_hash
+from storage.note import LogChain
 from storage.schema import EVIDENCE, TABLES, identity_of, leaf_data
 
 
@@ -31,12 +34,33 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A file that the log says is part of the table, and the version that added it."""
+    """A file that the log says is part of the table: what was added, by which version.
 
-    path: str
+    `sha256` is the digest of its bytes as landed, empty where the log names none.
+    """
+
+    added: delta.Add
     version: int
-    partition: Mapping[str, str]
-    rows: int
+    sha256: str
+
+    @property
+    def path(self) -> str:
+        """Relative to the table."""
+        return self.added.path
+
+
+@dataclass(slots=True)
+class Survey:
+    """A table's files by its log, the log's chain after each version, and what gave itself away."""
+
+    listed: dict[str, Listed] = field(default_factory=dict)
+    chains: dict[int, LogChain] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def files(self) -> list[Listed]:
+        """The files in ledger order."""
+        return list(self.listed.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +73,23 @@ class Row:
     problem: str = ""
 
 
-def survey(root: Path, name: str) -> tuple[list[Listed], list[Finding]]:
-    """The files of a table by its log, and what the log itself gives away."""
+def survey(root: Path, name: str) -> Survey:
+    """What the log of a table says, entry by entry."""
+    found = Survey()
     versions = delta.log_versions(root)
     if not versions:
-        return [], [Finding("gone", f"everything is gone: the table {name} has no log")]
-    findings = _holes(name, versions)
-    listed: dict[str, Listed] = {}
+        found.findings.append(Finding("gone", f"everything is gone: the table {name} has no log"))
+        return found
+    found.findings += _holes(name, versions)
+    chain: LogChain | None = LogChain()
     for version in versions:
-        try:
-            commit = delta.read_commit(root, version)
-        except LakeError as error:
-            findings.append(Finding("log", str(error)))
-            continue
-        if commit is not None:
-            findings += _apply(name, commit, listed)
-    return list(listed.values()), findings + _other_view(root, name, set(listed))
+        commit = _read(root, version, found)
+        # A hole or a damaged entry ends the chain: nothing after it can be shown to be as sealed.
+        chain = _linked(chain, commit)
+        if chain:
+            found.chains[version] = chain
+    found.findings += _other_view(root, name, found.listed)
+    return found
 
 
 def _holes(name: str, versions: list[int]) -> list[Finding]:
@@ -72,32 +97,65 @@ def _holes(name: str, versions: list[int]) -> list[Finding]:
     return [Finding("log", f"log entry {version} of table {name} is gone") for version in gone]
 
 
-def _apply(name: str, commit: delta.Commit, listed: dict[str, Listed]) -> list[Finding]:
+def _read(root: Path, version: int, found: Survey) -> delta.Commit | None:
+    try:
+        commit = delta.read_commit(root, version)
+    except LakeError as error:
+        found.findings.append(Finding("log", str(error)))
+        return None
+    if commit is not None:
+        _apply(root.name, commit, found)
+    return commit
+
+
+def _linked(chain: LogChain | None, commit: delta.Commit | None) -> LogChain | None:
+    if chain is None or commit is None or commit.version != chain.version + 1:
+        return None
+    return chain.then(commit.version, commit.digest)
+
+
+def _apply(name: str, commit: delta.Commit, found: Survey) -> None:
     for path in commit.removes:
-        listed.pop(path, None)
+        found.listed.pop(path, None)
+    digests = commit.metadata.get("files", {})
     for add in commit.adds:
-        listed[add.path] = Listed(add.path, commit.version, add.partition, add.rows)
-    if not commit.drops_data:
-        return []
-    return [Finding("log", f"version {commit.version} of table {name} took rows out")]
+        found.listed[add.path] = Listed(add, commit.version, digests.get(add.path, ""))
+    if commit.drops_data:
+        told = f"version {commit.version} of table {name} took rows out"
+        found.findings.append(Finding("log", told))
 
 
-def _other_view(root: Path, name: str, listed: set[str]) -> list[Finding]:
+def _other_view(root: Path, name: str, listed: Mapping[str, Listed]) -> list[Finding]:
     """Readers start from the table's checkpoints: these must tell the same as the log."""
     try:
-        shown = delta.active_paths(root, TABLES[name])
+        shown = delta.shown_files(root, TABLES[name])
     except LakeError as error:
         return [Finding("log", str(error))]
     findings = []
-    if hidden := len(listed - shown):
-        findings.append(
-            Finding("log", f"readers of {name} are not shown {hidden} files of its log")
-        )
-    if foreign := len(shown - listed):
-        findings.append(
-            Finding("log", f"readers of {name} are shown {foreign} files of no version")
-        )
+    if hidden := len(listed.keys() - shown.keys()):
+        told = f"readers of {name} are not shown {hidden} files of its log"
+        findings.append(Finding("log", told))
+    if foreign := len(shown.keys() - listed.keys()):
+        told = f"readers of {name} are shown {foreign} files of no version"
+        findings.append(Finding("log", told))
+    for path in sorted(listed.keys() & shown.keys()):
+        if not _same(listed[path].added, shown[path]):
+            told = f"readers of {name} are told otherwise of {path} than its log tells"
+            findings.append(Finding("log", told))
     return findings
+
+
+def _same(added: delta.Add, shown: DataFile) -> bool:
+    return (
+        added.rows == shown.rows
+        and dict(added.partition) == dict(shown.partition)
+        and dict(added.least) == _plain(shown.least)
+        and dict(added.greatest) == _plain(shown.greatest)
+    )
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: stamp(v) if isinstance(v, datetime) else v for k, v in values.items()}
 
 
 def missing_files(root: Path, name: str, listed: list[Listed]) -> list[Finding]:
@@ -109,14 +167,13 @@ def missing_files(root: Path, name: str, listed: list[Listed]) -> list[Finding]:
     for folder, files in sorted(partitions.items()):
         gone = [file for file in files if not (root / file.path).is_file()]
         if gone and len(gone) == len(files) and folder:
-            rows = sum(file.rows for file in gone)
+            rows = sum(file.added.rows for file in gone)
             findings.append(
                 Finding("partition", f"the partition {name}/{folder} is gone: {rows} rows")
             )
         else:
-            findings += [
-                Finding("file", f"the file {name}/{f.path} is gone: {f.rows} rows") for f in gone
-            ]
+            told = [f"the file {name}/{f.path} is gone: {f.added.rows} rows" for f in gone]
+            findings += [Finding("file", sentence) for sentence in told]
     return findings + _strays(root, name, listed)
 
 
@@ -137,13 +194,16 @@ def scan(root: Path, listed: list[Listed], findings: list[Finding]) -> Iterator[
         if not path.is_file():
             continue
         try:
-            table = read_rows(path, file.partition, EVIDENCE.names)
-        except LakeError as error:
+            if file_sha256(path) != file.sha256:
+                told = f"the file evidence/{file.path} does not have the bytes that landed"
+                findings.append(Finding("file", told))
+            table = read_rows(path, file.added.partition, EVIDENCE.names)
+        except (LakeError, OSError) as error:
             findings.append(Finding("file", str(error)))
             continue
-        if table.num_rows != file.rows:
-            told = f"the file evidence/{file.path} holds {table.num_rows} rows, not {file.rows}"
-            findings.append(Finding("file", told))
+        if table.num_rows != file.added.rows:
+            told = f"the file evidence/{file.path} holds {table.num_rows} rows"
+            findings.append(Finding("file", f"{told}, not {file.added.rows}"))
         for row in table.to_pylist():
             yield _row(row, file.version)
 

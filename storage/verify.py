@@ -12,7 +12,7 @@ from storage.files import read_rows
 from storage.ledger import Checkpoint, checkpoint_path, history_path, history_sizes, open_checkpoint
 from storage.merkle import Edge, root_of
 from storage.note import VerifierKey
-from storage.survey import Finding, Listed, Row, missing_files, scan, survey
+from storage.survey import Finding, Listed, Row, Survey, missing_files, scan, survey
 
 __all__ = ["Finding", "Verified", "examine", "verify"]
 
@@ -67,22 +67,33 @@ def examine(path: Path, vkey: str, witness: Path | None = None) -> tuple[Finding
 def _examine(path: Path, vkey: str, witness: Path | None) -> _Case:
     case = _Case(Path(path), VerifierKey.parse(vkey), witness)
     case.seal = _seal(case)
-    evidence = _listed(case, "evidence")
-    case.rows = list(scan(case.path / "evidence", evidence, case.findings))
-    leaves = _leaves(case, _listed(case, "leaves"))
+    evidence = _survey(case, "evidence")
+    case.rows = list(scan(case.path / "evidence", evidence.files, case.findings))
+    leaves = _leaves(case, _survey(case, "leaves").files)
     if case.seal is None:
         return case
     truth = _truth(case, case.seal, leaves)
     _older_seals(case, truth)
+    _check_chains(case, case.seal, evidence)
     _compare(case, truth[: case.seal.size])
     return case
 
 
-def _listed(case: _Case, name: str) -> list[Listed]:
+def _survey(case: _Case, name: str) -> Survey:
     root = case.path / name
-    listed, findings = survey(root, name)
-    case.findings += findings + missing_files(root, name, listed)
-    return listed
+    found = survey(root, name)
+    case.findings += found.findings + missing_files(root, name, found.files)
+    return found
+
+
+def _check_chains(case: _Case, seal: Checkpoint, evidence: Survey) -> None:
+    """Every checkpoint names the log it was made from; the first that does not fit says where."""
+    kept = (held for held in [*_kept(case), seal] if held.size)
+    for chain in sorted((held.chain for held in kept), key=lambda chain: chain.version):
+        if evidence.chains.get(chain.version) != chain:
+            case.say("log", f"the evidence log up to version {chain.version} is not the one "
+                            "that was sealed")  # fmt: skip
+            return
 
 
 def _seal(case: _Case) -> Checkpoint | None:
@@ -178,8 +189,9 @@ def _kept(case: _Case) -> Iterator[Checkpoint]:
         try:
             seal = open_checkpoint(path, case.key, what=f"the checkpoint {path.name}")
         except LakeError as error:
-            if path != case.witness:
-                case.say("signature", str(error))
+            told = str(error)
+            if path != case.witness and told not in {f.sentence for f in case.findings}:
+                case.say("signature", told)
             continue
         if seal is not None:
             yield seal

@@ -18,7 +18,7 @@ from storage import ledger, merkle
 from storage.keys import Signer, load_key, make_key
 from storage.ledger import integrate, read_checkpoint
 from storage.merkle import Edge
-from storage.note import VerifierKey, open_note
+from storage.note import LogChain, VerifierKey, open_note
 from storage.proof import check_consistency, check_inclusion, consistency_proof, inclusion_proof
 from tests.storage.makers import World, item
 
@@ -178,8 +178,9 @@ def test_false_vkeys_are_refused(vkey: str) -> None:
 
 def test_a_checkpoint_is_what_was_signed(signer: Signer) -> None:
     root = merkle.root_of(LEAVES)
-    head = signer.sign(8, root)
-    assert head.text.startswith(f"{ORIGIN}\n8\n{base64.b64encode(root).decode()}\n\n— {ORIGIN} ")
+    head = signer.sign(8, root, LogChain(4, b"c" * 32))
+    lines = [ORIGIN, "8", base64.b64encode(root).decode(), f"evidence 4 {'63' * 32}", "", ""]
+    assert head.text.startswith("\n".join(lines))
     assert open_note(head.text, signer.verifier, what="it") == head
     with pytest.raises(VerificationFailed, match="does not hold"):
         open_note(head.text.replace("\n8\n", "\n7\n"), signer.verifier, what="it")
@@ -299,7 +300,7 @@ def test_nothing_is_signed_over_a_removed_checkpoint(world: World, signer: Signe
     integrate(world.lake, signer)
     (world.path / "log/checkpoint").unlink()
     kept = ledger.history_path(world.path, 1)
-    kept.write_text(signer.sign(1, b"x" * 32).text)
+    kept.write_text(signer.sign(1, b"x" * 32, LogChain()).text)
     with pytest.raises(VerificationFailed, match="rewritten"):
         integrate(world.lake, signer)
 
