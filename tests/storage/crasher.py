@@ -1,0 +1,111 @@
+"""A child that lands batch after batch and kills itself, with SIGKILL, at a chosen moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from deltalake import DeltaTable
+
+import storage.files
+import storage.lake
+import storage.ledger
+from evidence.errors import LakeConflict
+from evidence.model import Cursor
+from evidence.runs import PullOutcome
+from storage.keys import load_key
+from storage.lake import Lake
+from storage.ledger import integrate
+from tests.storage.makers import item, pull, tag_sql
+
+BATCHES, BATCH = 16, 6
+SQL = tag_sql([("iso42001:A.1", "ticket", "kind = 'jira.issue'")], "m1")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def batch(number: int) -> list[Any]:
+    """Batch `number` overlaps the one before and lies in two months."""
+    first = number * (BATCH - 1)
+    return [item(n % 25 + n / 1000, subject=f"AI-{n}") for n in range(first, first + BATCH)]
+
+
+def work(path: Path, key: Path) -> None:
+    """Land what is left, one batch a commit, then tag and seal: what a collector's run does."""
+    lake = Lake.open(path, clock=now)
+    bookmark = lake.bookmark("jira")
+    number = json.loads(bookmark.cursor.value) + 1 if bookmark.cursor else 0
+    while number < BATCHES:
+        record = pull(number, now(), PullOutcome.COMPLETE)
+        landed = lake.land(
+            "jira", batch(number), bookmark=bookmark, cursor=Cursor(json.dumps(number)),
+            pull_id=record.pull_id, pull=record if number == BATCHES - 1 else None,
+        )  # fmt: skip
+        bookmark, number = landed.bookmark, number + 1
+        lake.follow_sql("tags", SQL, app="tags:m1")
+        integrate(lake, load_key(key), witness=path.with_name("witness"))
+
+
+def work_among_others(path: Path, number: int) -> None:
+    """The same source in several processes: whoever loses reads the cursor again."""
+    random.seed(number)
+    lake = Lake.open(path, clock=now)
+    while True:
+        bookmark = lake.bookmark("jira")
+        turn = json.loads(bookmark.cursor.value) + 1 if bookmark.cursor else 0
+        if turn >= BATCHES:
+            return
+        try:
+            lake.land("jira", batch(turn), bookmark=bookmark, cursor=Cursor(json.dumps(turn)),
+                      pull_id=f"p{number}-{turn}")  # fmt: skip
+        except LakeConflict:
+            continue
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_at(point: str, count: int) -> None:
+    """Arrange for death just before or after the `count`-th pass of a fault point."""
+    left = [count]
+
+    def passing(real: Callable[..., Any], *, after: bool) -> Callable[..., Any]:
+        def wrapped(*given: Any, **named: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0 and not after:
+                die()
+            answer = real(*given, **named)
+            if left[0] == 0:
+                die()
+            return answer
+
+        return wrapped
+
+    where, _, when = point.partition(" ")
+    after = when == "after"
+    if where == "sync":
+        storage.files.os.fsync = passing(os.fsync, after=after)  # type: ignore[attr-defined]
+    elif where == "commit":
+        real = DeltaTable.create_write_transaction
+        DeltaTable.create_write_transaction = passing(real, after=after)  # type: ignore[method-assign]
+    elif where == "replace":
+        Path.replace = passing(Path.replace, after=after)  # type: ignore[method-assign]
+
+
+def run(path: Path, key: Path, point: str, count: int) -> None:
+    """`work`, until death at a fault point, or at any moment for the point `timer`."""
+    if point == "timer":
+        threading.Timer(count / 1000, die).start()
+    elif point:
+        die_at(point, count)
+    work(path, key)
