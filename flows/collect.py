@@ -37,7 +37,6 @@ def _patience_helps(task: Any, task_run: Any, state: State[Any]) -> bool:  # noq
     task_run_name="pull {name}",
     retry_jitter_factor=0.5,
     retry_condition_fn=_patience_helps,
-    timeout_seconds=3600,
     persist_result=False,
 )
 def pull(config: str, name: str) -> Attempt:

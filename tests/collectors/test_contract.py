@@ -1,4 +1,4 @@
-"""The same questions for every collector that lies in collectors/: found by itself, none left out."""
+"""The same questions for every collector in collectors/: found by itself, none left out."""
 
 from __future__ import annotations
 

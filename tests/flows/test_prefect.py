@@ -136,8 +136,8 @@ def test_deployments_of_the_repository_run_in_a_worker(
         ("deployment", "run", "collect/collect", "--param", f"config={config}"),
     ):
         done = subprocess.run(
-            [*prefect, *words], env=prefect_environment, cwd=ROOT, text=True, capture_output=True,
-            check=False, timeout=200,
+            [*prefect, *words], env=prefect_environment | {"PWD": str(ROOT)}, cwd=ROOT,
+            text=True, capture_output=True, check=False, timeout=200,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
     with running(prefect_environment, *prefect, "worker", "start", "--pool", "headwater"):

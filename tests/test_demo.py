@@ -1,0 +1,101 @@
+"""`headwater demo` as a newcomer runs it: the whole job twice, and the board in a browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.dashboards.browser import browser, complaints
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURE = ROOT / "docs" / "board.png"
+pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(400)]
+
+
+def headwater(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "AWS_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "flows.cli", *words], cwd=ROOT, text=True, capture_output=True,
+        check=False, timeout=300, env=kept | {"CI": "true"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = Path(tmp_path_factory.mktemp("demo")) / "brookside"
+    done = headwater(folder, "demo", str(folder))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "Second collection" in done.stdout
+    return folder
+
+
+def ask(company: Path, sql: str) -> list[dict[str, str]]:
+    config = str(company / "headwater.toml")
+    done = headwater(company, "query", sql, "-c", config, "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+def test_it_looks_like_a_believable_month(company: Path) -> None:
+    done = headwater(company, "status", "--json", "-c", str(company / "headwater.toml"))
+    told = json.loads(done.stdout)
+    assert told["organisation"] == "Brookside Lending"
+    for word in ("proved", "failed", "stale", "missing", "needs judgement", "not applicable"):
+        assert told["standings"][word], word
+    assert told["sources"].pop("tickets-emea") == "busy"
+    assert set(told["sources"].values()) == {"complete"}
+    failed = " ".join(a["sentence"] for a in told["attention"] if a["severity"] == "failed")
+    assert "CHG-14 self-approved" in failed
+    assert "churn" in failed
+    assert "nobody approved it" in failed
+    assert [a for a in told["attention"] if a["severity"] == "due"]
+    assert [a for a in told["attention"] if "tickets-emea" in a["sentence"]]
+
+
+def test_every_kind_of_source_landed(company: Path) -> None:
+    rows = ask(company, "select kind, count(*) as n from evidence group by kind")
+    kinds = {row["kind"] for row in rows}
+    assert kinds >= {
+        "mlflow.run", "mlflow.dataset", "mlflow.model_version", "mlflow.model_alias",
+        "gx.validation_result", "gx.expectation_suite", "aws.cloudtrail", "aws.cloudtrail.digest",
+        "jira.issue", "ticket.approval", "git.register", "git.document", "human.attestation",
+        "headwater.pull",
+    }  # fmt: skip
+    moved = ask(company, "select title from evidence where kind = 'mlflow.model_alias' "
+                         "and change = 'changed' and subject = 'credit-risk@champion'")  # fmt: skip
+    assert len(moved) == 1
+
+
+def test_a_second_run_adds_nothing_that_is_not_new(company: Path) -> None:
+    sql = "select count(*) as n from evidence where kind <> 'headwater.pull'"
+    before = ask(company, sql)
+    again = headwater(company, "demo", str(company))
+    assert again.returncode == 0, again.stderr
+    assert ask(company, sql) == before
+    assert int(ask(company, "select count(*) as n from leaves")[0]["n"]) > int(before[0]["n"])
+
+
+@pytest.mark.browser
+def test_the_board_is_quiet_in_a_browser_and_makes_the_readme_picture(
+    company: Path, tmp_path: Path
+) -> None:
+    with browser(tmp_path / "profile") as chromium:
+        chromium.set_window_size(1280, 1400)
+        chromium.get((company / "board.html").as_uri())
+        width = chromium.execute_script(
+            "return [document.documentElement.scrollWidth, window.innerWidth]"
+        )
+        assert width[0] <= width[1]
+        assert complaints(chromium) == []
+        assert "Brookside Lending" in chromium.title
+        if os.environ.get("HEADWATER_PICTURE"):
+            chromium.save_screenshot(str(PICTURE))
+    assert PICTURE.stat().st_size > 20_000
