@@ -82,7 +82,8 @@ class Sighting:
     """What landed for one expectation and one system, folded as of one moment.
 
     `newest` is the end of the latest confirmed item's observed time, `item_id` that item;
-    `failing` the ids of subjects whose latest item failed or erred; `heartbeat` the last complete
+    `failing` the ids of subjects whose latest item failed or erred, `failing_at` the latest of
+    their times (None: it holds still); `heartbeat` the last complete
     pull of `source`; `unconfirmed` counts items that only a partial pull brought;
     `events` the latest start of each stale-on event for this system.
     """
@@ -94,6 +95,7 @@ class Sighting:
     source: str = ""
     heartbeat: datetime | None = None
     failing: tuple[str, ...] = ()
+    failing_at: datetime | None = None
     failing_why: str = ""
     count: int = 0
     unconfirmed: int = 0
@@ -114,11 +116,18 @@ def together(seen: Sequence[Sighting], events: Mapping[str, datetime]) -> Sighti
     return replace(
         best,
         failing=tuple(item for sighting in failing for item in sighting.failing),
+        failing_at=_latest([sighting.failing_at for sighting in failing]),
         failing_why="; ".join(sighting.failing_why for sighting in failing),
         count=sum(sighting.count for sighting in seen),
         unconfirmed=sum(sighting.unconfirmed for sighting in seen),
         events=events,
     )
+
+
+def _latest(moments: Sequence[datetime | None]) -> datetime | None:
+    """None among them means that it holds still, which is later than any moment."""
+    known = [moment for moment in moments if moment is not None]
+    return max(known) if known and len(known) == len(moments) else None
 
 
 def _clock(seen: Sighting) -> datetime:
@@ -154,7 +163,7 @@ def judge(expectation: Expectation, system: str, seen: Sighting | None, now: dat
     """The verdict on one expectation for one system at `now` (zone-aware). Never raises."""
     state, why, until = _state(expectation, seen or Sighting(), now)
     seen = seen or Sighting()
-    failed = bool(seen.failing)
+    failed = bool(seen.failing) and not _outlived(expectation, seen, now)
     if failed:
         why = f"{seen.failing_why or 'the latest evidence reports a failure'}; {why}"
     return Verdict(
@@ -162,6 +171,11 @@ def judge(expectation: Expectation, system: str, seen: Sighting | None, now: dat
         failed=failed, why=why, judged_at=now, fresh_until=until, newest=seen.newest,
         item_id=seen.failing[0] if failed else seen.item_id, source=seen.source, count=seen.count,
     )  # fmt: skip
+
+
+def _outlived(expectation: Expectation, seen: Sighting, now: datetime) -> bool:
+    """A failure older than the age limit of what is asked says no more than old evidence does."""
+    return seen.failing_at is not None and seen.failing_at + expectation.max_age <= now
 
 
 def _state(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from evidence.model import FORM, Change, EvidenceItem, Nature, Outcome
 from evidence.times import stamp, utc
 
 TIME: pa.DataType = pa.timestamp("us", tz="UTC")
+MICROSECOND = timedelta(microseconds=1)
 
 
 def _schema(columns: list[tuple[str, pa.DataType]]) -> pa.Schema:
@@ -176,9 +177,14 @@ def month_of(moment: datetime) -> str:
 
 
 def evidence_rows(items: Iterable[EvidenceItem], *, landed_at: datetime, pull_id: str) -> pa.Table:
-    """The rows of `evidence` for items, in the given order."""
-    stamped = utc(landed_at, what="landed_at")
-    rows = [_row(item, stamped, pull_id) for item in items]
+    """The rows of `evidence` for items, in the given order, which `landed_at` keeps.
+
+    The last row has the moment itself, each row before it one microsecond less: whatever becomes
+    of the files later, of two versions of one subject the one that came later is known.
+    """
+    batch = tuple(items)
+    first = utc(landed_at, what="landed_at") - (len(batch) - 1) * MICROSECOND
+    rows = [_row(item, first + n * MICROSECOND, pull_id) for n, item in enumerate(batch)]
     columns = [pa.array([row[f.name] for row in rows], f.type) for f in EVIDENCE]
     return pa.Table.from_arrays(columns, schema=EVIDENCE)
 

@@ -17,12 +17,7 @@ from storage.engine import Connection
 Key = tuple[str, str, str]
 
 _SQL = """
-WITH seen AS (
-    SELECT item_id, source, kind, nature, system, subject, title, observed_from, observed_to,
-        collected_at, change, outcome, pull_id,
-        row(observed_to, collected_at, landed_at, item_id) AS place
-    FROM evidence WHERE landed_at <= $now
-), complete AS (
+WITH complete AS (
     SELECT source, pull_id, finished_at, states, backfill FROM pulls
     WHERE outcome = 'complete' AND finished_at <= $now AND landed_at <= $now
 ), beats AS (
@@ -31,21 +26,25 @@ WITH seen AS (
     SELECT source, kind, max(finished_at) AS beat
     FROM (SELECT source, unnest(states) AS kind, finished_at FROM complete WHERE NOT backfill)
     GROUP BY source, kind
+), seen AS (
+    SELECT item_id, p.source, kind, nature, system, subject, title, observed_from, observed_to,
+        collected_at, change, outcome, pull_id, revision, place, beat AS source_beat,
+        coalesce(collected_at <= beat, false)
+            OR pull_id IN (SELECT pull_id FROM complete) AS confirmed
+    FROM lake_placed p LEFT JOIN beats USING (source) WHERE landed_at <= $now
 ), last AS (
-    SELECT source, kind, system, subject, max(place) AS place, arg_max(change, place) AS change
+    SELECT source, kind, system, subject, max(place) AS place, arg_max(change, place) AS change,
+        max(revision) FILTER (confirmed) AS confirmed_revision
     FROM seen GROUP BY source, kind, system, subject
 ), claims AS (
     SELECT DISTINCT item_id, control, evidence FROM tags WHERE NOT starts_with(control, 'event:')
 ), claimed AS (
     SELECT c.control, c.evidence, s.*, l.place = s.place AS is_last, l.place AS last_place,
-        l.change AS last_change,
-        CASE s.nature WHEN 'state' THEN sb.beat ELSE b.beat END AS beat,
-        coalesce(s.collected_at <= b.beat, false)
-            OR s.pull_id IN (SELECT pull_id FROM complete) AS confirmed
+        l.change AS last_change, l.confirmed_revision,
+        CASE s.nature WHEN 'state' THEN sb.beat ELSE s.source_beat END AS beat
     FROM seen s
     JOIN claims c USING (item_id)
     JOIN last l USING (source, kind, system, subject)
-    LEFT JOIN beats b USING (source)
     LEFT JOIN state_beats sb ON sb.source = s.source AND sb.kind = s.kind
 ), ranked AS (
     SELECT *, max(place) OVER subject_claims AS last_claim,
@@ -54,9 +53,11 @@ WITH seen AS (
     WINDOW subject_claims AS (PARTITION BY control, evidence, source, kind, system, subject)
 ), judged AS (
     -- A state speaks only while it is what the source holds: not once it has turned into
-    -- something that no longer earns the tag. An event stays what happened.
-    SELECT *, confirmed AND last_change <> 'gone' AND (nature = 'event'
-            OR (place = last_confirmed AND last_claim = last_place)) AS speaks,
+    -- something that no longer earns the tag. An event stays what happened, unless a later version
+    -- of it took its place.
+    SELECT *, confirmed AND last_change <> 'gone' AND (
+            (nature = 'event' AND revision = confirmed_revision)
+            OR (nature = 'state' AND place = last_confirmed AND last_claim = last_place)) AS speaks,
         is_last AND change <> 'gone' AND outcome IN ('failed', 'error') AS fails,
         row(observed_to <= $now + to_seconds($skew),
             coalesce(CASE nature WHEN 'state' THEN beat ELSE observed_to END,
@@ -77,6 +78,7 @@ WITH seen AS (
         count(*) FILTER (confirmed AND last_change <> 'gone') AS count,
         count(*) FILTER (NOT confirmed) AS unconfirmed,
         list(item_id ORDER BY place DESC) FILTER (fails) AS failing,
+        max(CASE nature WHEN 'state' THEN $now ELSE observed_to END) FILTER (fails) AS failing_at,
         arg_max(struct_pack(title, kind, subject, outcome, source), place)
             FILTER (fails) AS failure,
         arg_max(source, place) AS source
@@ -116,6 +118,7 @@ def _sighting(row: Mapping[str, Any]) -> Sighting:
         source=best.get("source", row["source"]),
         heartbeat=_utc(best.get("beat")),
         failing=failing,
+        failing_at=_utc(row["failing_at"]),
         failing_why=_why(row["failure"], len(failing)) if failing else "",
         count=row["count"],
         unconfirmed=row["unconfirmed"],

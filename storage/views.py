@@ -29,7 +29,28 @@ from storage.sightings import sightings
 
 __all__ = ["Answer", "Connection", "Limits", "ask", "connect", "sightings"]
 
-_NEWEST = "ORDER BY observed_to DESC, collected_at DESC, landed_at DESC, item_id DESC"
+_SUBJECT = "source, kind, system, subject"
+
+PLACED = f"""
+    WITH revised AS (
+        SELECT item_id, sum(CAST(change <> 'new' AS INT)) OVER subject_so_far
+            + coalesce(sum(CAST(change = 'gone' AS INT)) OVER subject_before, 0) AS revision
+        FROM evidence
+        SEMI JOIN (SELECT DISTINCT {_SUBJECT} FROM evidence WHERE change <> 'new')
+            USING ({_SUBJECT})
+        WINDOW subject_so_far AS (PARTITION BY {_SUBJECT} ORDER BY landed_at, item_id),
+            subject_before AS (PARTITION BY {_SUBJECT} ORDER BY landed_at, item_id
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    )
+    SELECT e.*, coalesce(revision, 0) AS revision,
+        row(coalesce(revision, 0), observed_to, collected_at, landed_at, item_id) AS place
+    FROM evidence e LEFT JOIN revised USING (item_id)
+"""  # noqa: S608  no text from outside
+"""Items with their place among those of one subject: the last place is how the subject stands.
+
+Results of one check are new each time: the latest observed one stands, whenever it came. A change,
+a loss or a return is a new version of the same thing: it replaces whatever landed before it, also
+one that declares a later date."""
 
 VIEWS: Mapping[str, tuple[str, str]] = {
     "evidence": (
@@ -37,10 +58,11 @@ VIEWS: Mapping[str, tuple[str, str]] = {
         "SELECT * FROM lake_evidence WHERE {landed}",
     ),
     "latest": (
-        "The newest item of each source, kind, system and subject, by observed time; "
+        "How each source, kind, system and subject stands: its latest version, or its latest "
+        "result by observed time; "
         "a subject that is gone at its source shows its item with change = 'gone'.",
-        """SELECT * FROM evidence QUALIFY
-        row_number() OVER (PARTITION BY source, kind, system, subject {newest}) = 1""",
+        """SELECT * EXCLUDE (revision, place) FROM lake_placed QUALIFY
+        row_number() OVER (PARTITION BY source, kind, system, subject ORDER BY place DESC) = 1""",
     ),
     "tags": (
         "Which control each item speaks to, by the rules of one mapping digest; controls that "
@@ -134,12 +156,13 @@ def _build(
         "landed": _until("landed_at", as_of),
         "judged": _until("judged_at", as_of),
         "digest": literal(known),
-        "newest": _NEWEST,
         "pull_kind": literal(PULL_KIND),
     }
     for name, (comment, sql) in VIEWS.items():
         connection.execute(f"CREATE VIEW {name} AS {_filled(sql, words)}")
         connection.execute(f"COMMENT ON VIEW {name} IS {literal(comment)}")
+        if name == "evidence":
+            connection.execute(f"CREATE VIEW lake_placed AS {PLACED}")
     for name, table in dimensions.items():
         if name in VIEWS or name.startswith("lake_"):
             raise LakeError(f"a dimension may not be called {name!r}: that is a view of the lake")

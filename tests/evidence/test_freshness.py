@@ -20,6 +20,7 @@ from evidence.freshness import (
     Verdict,
     judge,
     stand,
+    together,
     worst,
 )  # fmt: skip
 from evidence.model import ControlId, Nature
@@ -79,6 +80,24 @@ def test_a_failure_shows_whatever_the_age() -> None:
     assert verdict.failed
     assert verdict.item_id == "bad"
     assert verdict.why.startswith("suite failed; ")
+
+
+def test_a_failure_is_outlived_like_any_evidence() -> None:
+    failing = replace(SEEN, failing=("bad",), failing_why="refused")
+    assert judge(WANT, "m", replace(failing, failing_at=NOW - 89 * DAY), NOW).failed
+    assert not judge(WANT, "m", replace(failing, failing_at=NOW - 90 * DAY), NOW).failed
+    assert judge(WANT, "m", failing, NOW).failed, "a state that holds still fails still"
+
+
+def test_together_takes_the_freshest_and_every_failure() -> None:
+    old = replace(SEEN, newest=NOW - 50 * DAY, failing=("a",), failing_at=NOW - DAY)
+    state_ = replace(SEEN, nature=Nature.STATE, newest=NOW - 300 * DAY, failing=("b",))
+    events = {"deployment": NOW}
+    seen = together([old, state_, Sighting(unconfirmed=2)], events)
+    assert seen is not None
+    assert (seen.nature, seen.failing, seen.failing_at) == (Nature.STATE, ("a", "b"), None)
+    assert (seen.count, seen.unconfirmed, seen.events) == (2, 2, events)
+    assert together([], events) is None
 
 
 @given(st.integers(0, 200), st.integers(0, 10))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evidence.freshness import Sighting
-from evidence.model import Change, Nature, Outcome
+from evidence.model import Change, EvidenceItem, Nature, Outcome
 from evidence.runs import PullOutcome
 from storage.sightings import sightings
 from storage.views import connect
@@ -200,3 +200,35 @@ def test_the_past_is_judged_by_what_had_landed(world: World) -> None:
         past, now = sightings(connection, then)[KEY], sightings(connection, world.clock.now)[KEY]
     assert (past.item_id, past.heartbeat, past.count) == (item(1).item_id, then, 1)
     assert now.item_id == item(20).item_id
+
+
+def _version(change: Change, observed: float, **given: object) -> EvidenceItem:
+    at = START + days(observed)
+    return item(0, at=at, change=change, subject="policy", payload={"n": str(change)}, **given)
+
+
+def test_a_withdrawn_later_date_no_longer_speaks(world: World) -> None:
+    world.land(_version(Change.NEW, 20), cursor="1", outcome=DONE)
+    world.land(_version(Change.CHANGED, 2), cursor="2", outcome=DONE)
+    assert _seen(world)[KEY].newest == START + days(2)
+
+
+def test_an_error_is_mended_by_a_version_with_an_earlier_date(world: World) -> None:
+    world.land(_version(Change.NEW, 20, outcome=Outcome.ERROR), cursor="1", outcome=DONE)
+    world.land(_version(Change.CHANGED, 2), cursor="2", outcome=DONE)
+    assert _seen(world)[KEY].failing == ()
+
+
+def test_what_was_lost_and_added_again_is_back(world: World) -> None:
+    gone, again = _version(Change.GONE, 20), _version(Change.NEW, 2, title="again")
+    first = _version(Change.NEW, 1)
+    world.land(first, gone, again, cursor="1", outcome=DONE)
+    seen = _seen(world)[KEY]
+    assert (seen.newest, seen.title) == (START + days(2), "again")
+
+
+def test_a_late_result_does_not_replace_a_later_one(world: World) -> None:
+    bad = _version(Change.NEW, 9, outcome=Outcome.FAILED)
+    world.land(bad, cursor="1", outcome=DONE)
+    world.land(_version(Change.NEW, 3), cursor="2", outcome=DONE)
+    assert _seen(world)[KEY].failing == (bad.item_id,)
