@@ -70,7 +70,7 @@ def judge_lake(lake: Lake, config: Config, at: datetime) -> Judged:
 
 def _systems(connection: Connection) -> dict[str, dict[str, Any]]:
     """The inventory, and every system that evidence names although the inventory does not."""
-    inventory = {str(row["id"]): row for row in records(connection, "ai_inventory")}
+    inventory = {str(row["id"]): row for row in records(connection, "ai_inventory", "ai_systems")}
     seen = {name: {"id": name, "name": name} for name in seen_systems(connection)}
     return seen | inventory
 

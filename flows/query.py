@@ -18,9 +18,10 @@ from evidence.errors import ConfigError
 from flows.config import load, now
 from mappings.catalogue import load_catalogue
 from mappings.rules import load_rules
+from storage.apart import ask_apart
 from storage.lake import Lake
 from storage.pages import table_of
-from storage.views import Answer, ask, connect
+from storage.views import Answer
 
 FORMS = ("table", "csv", "json")
 
@@ -30,11 +31,11 @@ def run(file: Path, sql: str, at: datetime | None, form: str) -> int:
     if form not in FORMS:
         raise ConfigError(f"--format {form!r}: choose one of {', '.join(FORMS)}")
     config = load(file)
-    lake = Lake.open(config.lake, clock=now)
-    with connect(
-        lake, as_of=at, mapping_digest=load_rules().digest, dimensions={"controls": controls()}
-    ) as connection:
-        answer = ask(connection, sql)
+    Lake.open(config.lake, clock=now)
+    answer = ask_apart(
+        config.lake, sql, as_of=at, mapping_digest=load_rules().digest,
+        dimensions={"controls": controls()},
+    )  # fmt: skip
     {"table": _table, "csv": _csv, "json": _json}[form](answer)
     if answer.truncated:
         print(

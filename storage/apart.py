@@ -1,0 +1,83 @@
+"""A stranger's question in a process of its own, with the system's limits on memory and time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pyarrow as pa
+
+from evidence.errors import LakeError
+from storage.engine import Limits
+from storage.lake import Lake
+from storage.question import Answer, ask
+from storage.views import connect
+
+START_SECONDS = 30.0
+"""What the process may take to start and to open the lake, beside the limit of the question."""
+OWN_BYTES = 4 << 30
+"""Address space that Python, the engine and its mapped files take before any question."""
+
+
+def ask_apart(
+    lake: Path,
+    sql: str,
+    *,
+    as_of: datetime | None = None,
+    mapping_digest: str | None = None,
+    dimensions: Mapping[str, pa.Table] | None = None,
+    limits: Limits | None = None,
+) -> Answer:
+    """Like `connect` and `ask`; the engine's own limits hold only between its steps, these always.
+
+    Raises LakeError with one sentence, also when the process had to be ended.
+    """
+    bounds = limits or Limits()
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe(duplex=False)
+    given = (there, lake, sql, as_of, mapping_digest, dict(dimensions or {}), bounds)
+    process = spawn.Process(target=_answer, args=given, daemon=True)
+    process.start()
+    there.close()
+    try:
+        if not here.poll(bounds.seconds + START_SECONDS):
+            raise LakeError(f"the answer took longer than {bounds.seconds:g} s; narrow it")
+        answer: Answer | str = here.recv()
+    except EOFError as error:
+        raise LakeError(f"the answer needs more than {bounds.memory_mb} MB; narrow it") from error
+    finally:
+        process.kill()
+        process.join()
+    if isinstance(answer, str):
+        raise LakeError(answer)
+    return answer
+
+
+def _answer(
+    out: Connection,
+    lake: Path,
+    sql: str,
+    as_of: datetime | None,
+    mapping_digest: str | None,
+    dimensions: Mapping[str, pa.Table],
+    limits: Limits,
+) -> None:
+    most = OWN_BYTES + limits.memory_mb * 1_000_000
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    seconds = int(limits.seconds + START_SECONDS) * (limits.threads + 1)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    try:
+        opened = Lake.open(lake, clock=lambda: datetime.now(UTC))
+        with connect(
+            opened, as_of=as_of, mapping_digest=mapping_digest, dimensions=dimensions,
+            limits=limits,
+        ) as connection:  # fmt: skip
+            out.send(ask(connection, sql, limits=limits))
+    except LakeError as error:
+        out.send(str(error))
+    except MemoryError:
+        out.send(f"the answer needs more than {limits.memory_mb} MB; narrow it")
