@@ -95,6 +95,9 @@ def test_nothing_is_approved_before_it_was(world: World, tmp_path: Path) -> None
     named = [m for a in approvals(items).values() for m in json.loads(a.content)["models"]]
     assert {"name": "churn", "version": "3"} not in named
     later(tmp_path, now())
+    with world.store.change() as state:
+        (key,) = (k for k, i in state["issues"].items() if i["summary"] == "Deploy churn v3")
+        move(state, state["issues"][key]["key"], "Approved", by=JONAS, at=now())
     more, _, _ = pull(world.collector(), cursor)
     (approval,) = approvals(more).values()
     assert json.loads(approval.content)["models"] == [{"name": "churn", "version": "3"}]
