@@ -96,9 +96,10 @@ def _uv() -> str:
 
 
 def _run(command: list[str]) -> None:
-    environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"} | {
-        "PIP_ROOT_USER_ACTION": "ignore"
-    }
+    environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+    environment |= {"PIP_ROOT_USER_ACTION": "ignore"}
+    if any(Path("/etc/ssl/certs").glob("*.pem")):  # an organisation's own authority is found there
+        environment.setdefault("UV_SYSTEM_CERTS", "true")
     result = subprocess.run(command, check=False, env=environment)
     if result.returncode:
         sys.exit(
