@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -107,10 +108,11 @@ def _judge(console: Console, config: Config) -> None:
 
 def _where_next(console: Console, config: Config, folder: Path) -> None:
     shown = escape(str(config.file))
+    program = escape(sys.argv[0] if Path(sys.argv[0]).stem == "headwater" else "headwater")
     console.print(f"Board as one file: {escape(str(folder / 'board.html'))}")
     console.print("Ask on:")
     for words in (
         "status", "explain A.6.2.4", "verify",
         "query \"select source, outcome, finished_at, error from pulls order by finished_at\"",
     ):  # fmt: skip
-        console.print(f"  headwater {words} -c {shown}", soft_wrap=True)
+        console.print(f"  {program} {words} -c {shown}", soft_wrap=True)

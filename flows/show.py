@@ -44,4 +44,10 @@ def serve_board(
         token=token,
         allow_loopback=token is None,
     )
-    serve(application, port=port, ready=lambda url: print(f"The board is at {url}", flush=True))
+    told = "The board is at {} (Ctrl-C stops it)"
+    try:
+        serve(application, port=port, ready=lambda url: print(told.format(url), flush=True))
+    except OSError as error:
+        raise ConfigError(
+            f"port {port} cannot be used ({error}); --port 0 takes a free one"
+        ) from error

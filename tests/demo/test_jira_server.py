@@ -231,7 +231,15 @@ def test_wrong_requests_are_400(mira: Client, method: str, path: str, body: Any)
 
 def _prism(upstream: str, port: int, log: Any) -> subprocess.Popen[bytes]:
     """The proxy that compares both sides with the vendor's description; a mismatch fails."""
-    command = ["npx", "--yes", "@stoplight/prism-cli@5.16.0", "proxy", str(SPEC), upstream, "--errors"]
+    command = [
+        "npx",
+        "--yes",
+        "@stoplight/prism-cli@5.16.0",
+        "proxy",
+        str(SPEC),
+        upstream,
+        "--errors",
+    ]
     where = tempfile.gettempdir()
     settings = ["-h", "127.0.0.1", "-p", str(port)]
     return subprocess.Popen(
