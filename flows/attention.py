@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from dashboards.model import Attention, LakeFacts, SourceRow
 from evidence.freshness import Standing, State, Verdict
@@ -31,14 +31,16 @@ def attention(judged: Judged, sources: Sequence[SourceRow], lake: LakeFacts) -> 
         )  # fmt: skip
 
 
-def _grouped(judged: Judged, severity: str, wanted: object) -> Iterator[Attention]:
+def _grouped(
+    judged: Judged, severity: str, wanted: Callable[[Verdict], bool]
+) -> Iterator[Attention]:
     """One sentence for one cause: the same item or the same kind for the same system."""
     groups: dict[tuple[str, str, str], list[Verdict]] = defaultdict(list)
     for standing in judged.standings.values():
         if standing.standing is Standing.NOT_APPLICABLE:
             continue
         for verdict in standing.verdicts:
-            if wanted(verdict):  # type: ignore[operator]
+            if wanted(verdict):
                 cause = verdict.item_id if verdict.failed else verdict.evidence
                 groups[cause, verdict.system, verdict.why if not verdict.failed else ""].append(
                     verdict

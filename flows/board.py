@@ -85,16 +85,10 @@ def pages(connection: Connection, ids: Iterable[str]) -> dict[str, ItemPage]:
     }
 
 
-def page(lake: Lake, item_id: str) -> ItemPage | None:
+def page(lake: Lake, config: Config, item_id: str) -> ItemPage | None:
     """One item, whether or not the board shows it; None if it is not in the lake."""
-    with connect(lake, mapping_digest=_mapping_digest()) as connection:
+    with connect(lake, mapping_digest=config.rules().digest) as connection:
         return pages(connection, [item_id]).get(item_id)
-
-
-def _mapping_digest() -> str:
-    from mappings.rules import load_rules
-
-    return load_rules().digest
 
 
 def _pretty(payload: str) -> str:

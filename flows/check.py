@@ -8,7 +8,6 @@ from pathlib import Path
 from evidence.errors import HeadwaterError
 from flows.config import Config, Source, load, now
 from mappings.catalogue import load_catalogue
-from mappings.rules import load_rules
 from storage.keys import load_key
 from storage.lake import Lake
 
@@ -37,7 +36,7 @@ def _told(name: str, ask: Callable[[], str], say: Callable[[str], None]) -> int:
 
 
 def _mapping(config: Config) -> str:
-    catalogue, rules = load_catalogue(), load_rules()
+    catalogue, rules = load_catalogue(), config.rules()
     expected = catalogue.expectations(config.overrides)
     counted = f"{len(catalogue.controls)} controls, {len(expected)} expectations"
     return f"{counted}, digest {rules.digest[:16]}"

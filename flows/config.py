@@ -19,11 +19,12 @@ from evidence.secret import Secret
 from evidence.times import duration
 from mappings.catalogue import EVERYWHERE, Override
 from mappings.controls import NAMESPACE
+from mappings.rules import RULES, RuleSet, load_rules
 
 FILE = "headwater.toml"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 OWN = ("name", "uses", "schedule")
-TABLES = ("organisation", "lake", "ledger", "collect", "freshness", "source", "override")
+TABLES = ("organisation", "lake", "ledger", "mapping", "collect", "freshness", "source", "override")
 GIVEN = frozenset({"source", "clock"})
 PATHS = frozenset({"folder", "repository", "public_keys"})
 
@@ -55,6 +56,7 @@ class Config:
     key: Path
     witness: Path
     origin: str
+    own_rules: tuple[Path, ...]
     freshness_schedule: str
     patience: int
     wait: timedelta
@@ -65,6 +67,10 @@ class Config:
     def folder(self) -> Path:
         """The folder that headwater.toml lies in: relative paths start here."""
         return self.file.parent
+
+    def rules(self) -> RuleSet:
+        """The shipped rules and the organisation's own. Raises MappingError: file and line."""
+        return load_rules((RULES, *self.own_rules))
 
 
 def load(file: Path, environment: Mapping[str, str] | None = None) -> Config:
@@ -86,6 +92,7 @@ class _Reader:
         self._unknown("", raw, TABLES)
         lake = self._table(raw, "lake", ("path",))
         ledger = self._table(raw, "ledger", ("key", "witness", "origin"))
+        mapping = self._table(raw, "mapping", ("rules",))
         collect = self._table(raw, "collect", ("patience", "wait"))
         freshness = self._table(raw, "freshness", ("schedule",))
         organisation = self._table(raw, "organisation", ("name",))
@@ -101,6 +108,7 @@ class _Reader:
             freshness_schedule=self._cron(
                 "[freshness]", self._text(freshness, "freshness", "schedule", "*/30 * * * *")
             ),
+            own_rules=self._own_rules(self._text(mapping, "mapping", "rules", "")),
             patience=self._given(collect, "collect", "patience", int, 2),
             wait=self._given(collect, "collect", "wait", timedelta, timedelta(seconds=5)),
             sources=tuple(self._sources(raw.get("source", []))),
@@ -139,6 +147,14 @@ class _Reader:
             return default
         value = self._typed(f"[{where}] {key}", hint, table[key])
         return default if value is None else value
+
+    def _own_rules(self, text: str) -> tuple[Path, ...]:
+        if not text:
+            return ()
+        folder = self._path(text)
+        if not folder.is_dir():
+            self.mistakes.append(f"{self.file}: [mapping] rules: {folder} is no folder")
+        return (folder,)
 
     def _path(self, text: str) -> Path:
         return (self.file.parent / Path(text).expanduser()).resolve()

@@ -12,7 +12,6 @@ from flows.judgement import judge_lake
 from flows.query import printable
 from mappings.catalogue import load_catalogue
 from mappings.controls import Control
-from mappings.rules import load_rules
 from storage.lake import Lake
 from storage.pages import find_items
 from storage.views import connect
@@ -39,7 +38,7 @@ def _item(config: Config, what: str, say: Say) -> None:
     say(f"  source {row['source']}, system {row['system'] or 'organisation'}, {row['subject']}")
     for name in ("observed_from", "observed_to", "collected_at", "landed_at"):
         say(f"  {name:<14}{row[name].isoformat()}")
-    told = load_rules().explain(row)
+    told = config.rules().explain(row)
     say("speaks to:" if told.matched else "speaks to no control")
     for match in told.matched:
         say(f"  {match.rule}: {'; '.join(match.why)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flows.config import Config
-from mappings.rules import RuleSet, load_rules
+from mappings.rules import RuleSet
 from storage.keys import load_key
 from storage.lake import Lake
 from storage.ledger import Checkpoint, integrate
@@ -28,7 +28,7 @@ class Followed:
 
 def follow(lake: Lake, config: Config, rules: RuleSet | None = None) -> Followed:
     """Tag and seal what landed since the last time. Idempotent; a crash leaves it only behind."""
-    rules = rules or load_rules()
+    rules = rules or config.rules()
     tags = lake.follow_sql("tags", rules.sql(), app=f"tags:{rules.digest}")
     checkpoint = integrate(lake, load_key(config.key, origin=config.origin), witness=config.witness)
     return Followed(tags, checkpoint, rules.digest)

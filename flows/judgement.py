@@ -26,7 +26,6 @@ from evidence.times import parse
 from flows.config import Config
 from mappings.catalogue import Catalogue, Override, load_catalogue
 from mappings.controls import NAMESPACE
-from mappings.rules import load_rules
 from storage.lake import Lake
 from storage.pages import Connection, records, seen_systems
 from storage.views import connect, sightings
@@ -54,7 +53,7 @@ class Judged:
 
 def judge_lake(lake: Lake, config: Config, at: datetime) -> Judged:
     """Judge every control of the catalogue as of `at`, from what had landed by then."""
-    catalogue, rules = load_catalogue(), load_rules()
+    catalogue, rules = load_catalogue(), config.rules()
     expected = catalogue.expectations(config.overrides)
     with connect(lake, as_of=at, mapping_digest=rules.digest) as connection:
         systems = _systems(connection)

@@ -17,7 +17,6 @@ from evidence.canonical import plain
 from evidence.errors import ConfigError
 from flows.config import load, now
 from mappings.catalogue import load_catalogue
-from mappings.rules import load_rules
 from storage.apart import ask_apart
 from storage.lake import Lake
 from storage.pages import table_of
@@ -33,7 +32,7 @@ def run(file: Path, sql: str, at: datetime | None, form: str) -> int:
     config = load(file)
     Lake.open(config.lake, clock=now)
     answer = ask_apart(
-        config.lake, sql, as_of=at, mapping_digest=load_rules().digest,
+        config.lake, sql, as_of=at, mapping_digest=config.rules().digest,
         dimensions={"controls": controls()},
     )  # fmt: skip
     {"table": _table, "csv": _csv, "json": _json}[form](answer)

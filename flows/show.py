@@ -40,7 +40,7 @@ def serve_board(
     Lake.open(config.lake, clock=now)
     application = app(
         load=lambda: build(Lake.open(config.lake, clock=now), config, at),
-        item=lambda item_id: page(Lake.open(config.lake, clock=now), item_id),
+        item=lambda item_id: page(Lake.open(config.lake, clock=now), config, item_id),
         token=token,
         allow_loopback=token is None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,38 @@ def read_rules(
     files: Sequence[Path], catalogue: Catalogue
 ) -> tuple[tuple[Rule, ...], list[dict[str, Any]]]:
     """Every rule, and what its digest covers (all but the examples). Raises MappingError."""
+    pages = [_page(path) for path in files]
+    stand_for = _own_kinds(pages, catalogue)
+    catalogue = replace(catalogue, aliases={**catalogue.aliases, **stand_for})
     rules: dict[str, Rule] = {}
-    trees: list[dict[str, Any]] = []
-    for path in files:
-        root = HERE if path.is_relative_to(HERE) else None
-        for node in read(path, root=root).record("the file", "rules")["rules"].list("rules"):
-            rule = _Reading(node, catalogue).rule()
-            if rule.name in rules:
-                first = rules[rule.name]
-                raise node.error(f"{rule.name} is also at {first.file}:{first.line}; rename one")
-            rules[rule.name] = rule
-            trees.append({k: v for k, v in node.plain().items() if k != "examples"})
+    trees: list[dict[str, Any]] = [{"name": k, "stands_for": v} for k, v in stand_for.items()]
+    for node in (node for page in pages for node in page["rules"].list("rules")):
+        rule = _Reading(node, catalogue).rule()
+        if rule.name in rules:
+            first = rules[rule.name]
+            raise node.error(f"{rule.name} is also at {first.file}:{first.line}; rename one")
+        rules[rule.name] = rule
+        trees.append({k: v for k, v in node.plain().items() if k != "examples"})
     return tuple(rules.values()), sorted(trees, key=lambda tree: str(tree["name"]))
+
+
+def _page(path: Path) -> dict[str, Node]:
+    root = HERE if path.is_relative_to(HERE) else None
+    return read(path, root=root).record("the file", "rules", "kinds")
+
+
+def _own_kinds(pages: Sequence[Mapping[str, Node]], catalogue: Catalogue) -> dict[str, str]:
+    """Native kinds of collectors that are not ours, and the source type that each stands for."""
+    found: dict[str, str] = {}
+    for node in (page["kinds"] for page in pages if "kinds" in page):
+        for kind, said in node.items("kinds").items():
+            stands_for = said.text("a source type")
+            if kind in catalogue.native_kinds or kind in found:
+                raise said.error(f"the kind {kind!r} is known already")
+            if stands_for not in catalogue.source_types:
+                raise said.error(f"unknown source type {stands_for!r}")
+            found[kind] = stands_for
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,20 @@ def test_a_mistake_is_one_message(home: Home, words: tuple[str, ...], code: int,
     assert "Traceback" not in done.stderr
 
 
+def test_an_own_rule_with_a_mistake_is_named(home: Home) -> None:
+    config = home(numbers("good"), extra='\n[mapping]\nrules = "rules"\n')
+    missing = headwater("check", "-c", config)
+    assert missing.returncode == 2
+    assert "is no folder" in missing.stderr
+    (config.parent / "rules").mkdir()
+    (config.parent / "rules" / "own.yaml").write_text("rules:\n  - name: x\n    kind: [\n")
+    for verb in (("check",), ("status",), ("collect", "--direct")):
+        done = headwater(*verb, "-c", config)
+        assert done.returncode == 1, verb
+        assert "own.yaml:" in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_a_damaged_lake_is_named(home: Home) -> None:
     config = home(numbers("good"))
     headwater("collect", "--direct", "-c", config)

@@ -111,6 +111,30 @@ def test_what_cannot_be_meant_is_refused_where_it_stands(
     assert caught.value.line == line
 
 
+OWN_KIND = "kinds:\n  acme.decision: git.document\n" + GOOD.replace(
+    "kind: mlflow.run", "kind: acme.decision"
+).replace("evidence: mlflow_run", "evidence: management_review")
+
+
+def test_a_strangers_kind_stands_for_a_source_type(tmp_path: Path) -> None:
+    rules = load(tmp_path, OWN_KIND)
+    assert "iso42001:9.3.1" in {target.control for target in rules.rules[0].targets}
+    other = load(tmp_path, OWN_KIND.replace("acme.decision", "acme.minutes"))
+    assert other.digest != rules.digest
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("acme.decision: git.documents", "unknown source type 'git.documents'"),
+        ("mlflow.run: git.document", "the kind 'mlflow.run' is known already"),
+    ],
+)
+def test_a_strangers_kind_is_checked(tmp_path: Path, line: str, says: str) -> None:
+    with pytest.raises(MappingError, match=f"own.yaml:2: .*{says}"):
+        load(tmp_path, OWN_KIND.replace("acme.decision: git.document", line))
+
+
 def test_two_rules_of_one_name_are_refused_with_both_places(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(GOOD)
     with pytest.raises(MappingError, match=r"b\.yaml:2: finished is also at .*a\.yaml:2"):
