@@ -73,3 +73,4 @@ def prefect_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
                 server.wait(20)
             except subprocess.TimeoutExpired:
                 os.killpg(server.pid, signal.SIGKILL)
+                server.wait()

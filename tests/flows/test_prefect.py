@@ -60,6 +60,7 @@ def running(environment: dict[str, str], *command: str) -> Iterator[subprocess.P
             process.wait(30)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def test_one_dead_source_stops_nobody_and_shows(

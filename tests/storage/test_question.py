@@ -102,7 +102,7 @@ ATTACKS = [
     "",
     "-- nothing",
     "SELEKT 1",
-    "SELECT " + "+".join(["1"] * 900),
+    "SELECT " + "+".join(["1"] * 1500),
     "PIVOT evidence ON kind USING count(*)",
 ]
 
