@@ -34,12 +34,14 @@ WITH complete AS (
     FROM lake_placed p LEFT JOIN beats USING (source) WHERE landed_at <= $now
 ), last AS (
     SELECT source, kind, system, subject, max(place) AS place, arg_max(change, place) AS change,
-        max(revision) FILTER (confirmed) AS confirmed_revision
+        max(revision) FILTER (confirmed) AS confirmed_revision,
+        max(place) FILTER (confirmed AND observed_to <= $now + to_seconds($skew)) AS believed_place
     FROM seen GROUP BY source, kind, system, subject
 ), claims AS (
     SELECT DISTINCT item_id, control, evidence FROM tags WHERE NOT starts_with(control, 'event:')
 ), claimed AS (
-    SELECT c.control, c.evidence, s.*, l.place = s.place AS is_last, l.place AS last_place,
+    SELECT c.control, c.evidence, s.*, l.place AS last_place,
+        l.place = s.place OR l.believed_place = s.place AS stands,
         l.change AS last_change, l.confirmed_revision,
         CASE s.nature WHEN 'state' THEN sb.beat ELSE s.source_beat END AS beat
     FROM seen s
@@ -58,7 +60,8 @@ WITH complete AS (
     SELECT *, confirmed AND last_change <> 'gone' AND (
             (nature = 'event' AND revision = confirmed_revision)
             OR (nature = 'state' AND place = last_confirmed AND last_claim = last_place)) AS speaks,
-        is_last AND change <> 'gone' AND outcome IN ('failed', 'error') AS fails,
+        -- Nor is a failure ended by what no complete pull confirmed, or by what is yet to happen.
+        stands AND change <> 'gone' AND outcome IN ('failed', 'error') AS fails,
         row(observed_to <= $now + to_seconds($skew),
             coalesce(CASE nature WHEN 'state' THEN beat ELSE observed_to END,
                      TIMESTAMPTZ '-infinity'),

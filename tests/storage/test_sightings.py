@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,29 @@ def test_a_failure_counts_at_once(world: World) -> None:
 def test_a_later_success_of_the_same_subject_ends_the_failure(world: World) -> None:
     world.land(item(1, subject="a", outcome=Outcome.FAILED), cursor="1", outcome=DONE)
     world.land(item(2, subject="a", outcome=Outcome.PASSED), cursor="2", outcome=DONE)
+    assert _seen(world)[KEY].failing == ()
+
+
+@pytest.mark.parametrize(
+    "later",
+    [{"change": Change.NEW, "outcome": Outcome.PASSED}, {"change": Change.GONE, "payload": {}}],
+)
+def test_a_partial_pull_ends_no_failure(world: World, later: dict[str, Any]) -> None:
+    bad = item(20, subject="a", outcome=Outcome.FAILED)
+    world.land(bad, item(19), cursor="1", outcome=DONE)
+    world.clock.now += days(1)
+    ends = item(30, subject="a", collected_at=world.clock.now, **later)
+    world.land(ends, cursor="2", outcome=PART)
+    assert _seen(world)[KEY].failing == (bad.item_id,)
+    world.land(cursor="3", outcome=DONE)
+    assert _seen(world)[KEY].failing == ()
+
+
+def test_a_success_from_the_future_ends_no_failure_yet(world: World) -> None:
+    bad = item(20, subject="a", outcome=Outcome.FAILED)
+    world.land(bad, item(40, subject="a", outcome=Outcome.PASSED), cursor="1", outcome=DONE)
+    assert _seen(world)[KEY].failing == (bad.item_id,)
+    world.clock.now += days(10)
     assert _seen(world)[KEY].failing == ()
 
 
