@@ -57,7 +57,8 @@ def judge_lake(lake: Lake, config: Config, at: datetime) -> Judged:
     expected = catalogue.expectations(config.overrides)
     with connect(lake, as_of=at, mapping_digest=rules.digest) as connection:
         systems = _systems(connection)
-        soa = {row["id"]: row for row in records(connection, "soa")}
+        decisions = records(connection, "statement_of_applicability", "soa")
+        soa = {_number(row["id"]): row for row in decisions}
         attestations = _attestations(connection, at)
         seen = sightings(connection, at)
     return Judged(
@@ -135,7 +136,7 @@ def _excluded(row: Mapping[str, Any] | None) -> str:
 def _attestations(connection: Connection, at: datetime) -> dict[ControlId, Attestation]:
     """The statement that lasts longest for each control, of those already made."""
     found: dict[ControlId, Attestation] = {}
-    for row in records(connection, "attestations"):
+    for row in records(connection, "attestations", "attestation"):
         made = _attestation(row)
         if made is None or made.at > at:
             continue
@@ -149,11 +150,16 @@ def _attestation(row: Mapping[str, Any]) -> Attestation | None:
     """None for a statement whose times cannot be read: it then counts for nothing."""
     try:
         return Attestation(
-            ControlId(f"{NAMESPACE}:{row['control']}"), str(row["by"]),
+            ControlId(f"{NAMESPACE}:{_number(row['control'])}"), str(row["by"]),
             _moment(row["at"]), _moment(row["until"]), str(row.get("item_id", "")),
         )  # fmt: skip
     except (KeyError, InvalidItem):
         return None
+
+
+def _number(control: object) -> str:
+    """A control's number, also where the register writes its whole id, as rules allow."""
+    return str(control).strip().removeprefix(f"{NAMESPACE}:")
 
 
 def _moment(value: object) -> datetime:
