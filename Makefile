@@ -4,7 +4,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export GX_ANALYTICS_ENABLED := false
-.PHONY: demo test check lint types rooms format clean runtime dev
+.PHONY: demo test check lint types rooms format bench clean runtime dev
 
 demo: runtime ; @$(BIN)/headwater demo
 test: dev ; @$(BIN)/python -m pytest
@@ -12,6 +12,7 @@ check: lint types rooms test
 lint: dev ; @$(BIN)/ruff check . && $(BIN)/ruff format --check .
 types: dev ; @$(BIN)/mypy
 rooms: dev ; @$(BIN)/lint-imports
+bench: dev ; @$(BIN)/python benchmarks/lake.py
 format: dev ; @$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 runtime dev: ; @bootstrap/python bootstrap/setup.py $@
 clean: ; rm -rf .venv .uv demo-company .pytest_cache .mypy_cache .ruff_cache .hypothesis

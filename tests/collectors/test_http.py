@@ -268,7 +268,9 @@ def test_truncated_json_with_200_is_read_again_then_busy(
         http.get("/x")
 
 
-@pytest.mark.parametrize("body", ["{'a': 1}", '{"a": NaN}', '{"a" 1}', "[" * 200_000 + "]" * 200_000])
+@pytest.mark.parametrize(
+    "body", ["{'a': 1}", '{"a": NaN}', '{"a" 1}', "[" * 200_000 + "]" * 200_000]
+)
 def test_what_is_no_json_is_broken_at_once(script: Script, http: Http, body: str) -> None:
     script.answers = [Answer(body)]
     with pytest.raises(SourceBroken, match="not JSON"):
