@@ -9,7 +9,16 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
-from dashboards.model import Board, ControlRow, ItemPage, LakeFacts, SourceRow, SystemRow, TagRow
+from dashboards.model import (
+    Attention,
+    Board,
+    ControlRow,
+    ItemPage,
+    LakeFacts,
+    SourceRow,
+    SystemRow,
+    TagRow,
+)
 from evidence.errors import LakeError
 from evidence.freshness import ORGANISATION
 from flows.attention import attention
@@ -53,12 +62,23 @@ def build(lake: Lake, config: Config, at: datetime | None = None) -> Board:
         controls=tuple(_controls(judged)),
         systems=tuple(_systems(judged)),
         sources=sources,
-        attention=tuple(attention(judged, sources, facts)),
+        attention=(*_behind(lake, judged), *attention(judged, sources, facts)),
         lake=facts,
         evidence={control: tuple(ids) for control, ids in shown.items()},
         items=items,
         evidence_total=totals,
     )
+
+
+def _behind(lake: Lake, judged: Judged) -> Iterator[Attention]:
+    """What landed and was not tagged yet is not judged: the board may look better than it is."""
+    tagged = lake.followed("tags", f"tags:{judged.mapping_digest}") or 0
+    if missing := lake.version - tagged:
+        yield Attention(
+            "failed", f"{missing} landings in the lake are not tagged by today's rules, so they "
+            "are not judged: whatever they bring, also failures, is not on this board.",
+            "Run `headwater collect` or `headwater freshness`; if that fails, mend what it names.",
+        )  # fmt: skip
 
 
 def _capped(items: Mapping[str, ItemPage]) -> dict[str, ItemPage]:

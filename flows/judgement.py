@@ -57,7 +57,7 @@ def judge_lake(lake: Lake, config: Config, at: datetime) -> Judged:
     expected = catalogue.expectations(config.overrides)
     with connect(lake, as_of=at, mapping_digest=rules.digest) as connection:
         systems = _systems(connection)
-        decisions = records(connection, "statement_of_applicability", "soa")
+        decisions = records(connection, "statement_of_applicability", "soa", confirmed=True)
         soa = {_number(row["id"]): row for row in decisions}
         attestations = _attestations(connection, at)
         seen = sightings(connection, at)
@@ -94,7 +94,8 @@ def _standings(
             at,
             attestation=attestations.get(control.id),
             attestation_needed=bool(control.attestation_needed),
-            excluded=_excluded(soa.get(control.number)),
+            # The standard's clauses bind everyone: only controls of Annex A may be left out.
+            excluded="" if control.kind == "clause" else _excluded(soa.get(control.number)),
         )
         for control in catalogue.controls
     }
@@ -136,7 +137,7 @@ def _excluded(row: Mapping[str, Any] | None) -> str:
 def _attestations(connection: Connection, at: datetime) -> dict[ControlId, Attestation]:
     """The statement that lasts longest for each control, of those already made."""
     found: dict[ControlId, Attestation] = {}
-    for row in records(connection, "attestations", "attestation"):
+    for row in records(connection, "attestations", "attestation", confirmed=True):
         made = _attestation(row)
         if made is None or made.at > at:
             continue

@@ -132,16 +132,24 @@ def counts(connection: Connection) -> tuple[int, int]:
     return row["items"], row["untagged"]
 
 
-def records(connection: Connection, *registers: str) -> list[dict[str, Any]]:
-    """The records that registers in git hold now, with `item_id`; only real registers count."""
+def records(
+    connection: Connection, *registers: str, confirmed: bool = False
+) -> list[dict[str, Any]]:
+    """The records that registers in git hold now, with `item_id`; only real registers count.
+
+    `confirmed` leaves out those that no complete pull of their source has brought or followed.
+    """
     rows = _all(
         connection,
-        """SELECT item_id, payload FROM latest
-        WHERE kind IN ('git.register', 'human.attestation') AND change <> 'gone'
+        """SELECT item_id, payload FROM latest LEFT JOIN (
+            SELECT source, max(finished_at) FILTER (NOT backfill) AS beat, list(pull_id) AS whole
+            FROM pulls WHERE outcome = 'complete' GROUP BY source) USING (source)
+        WHERE (NOT $confirmed OR coalesce(collected_at <= beat OR pull_id IN whole, false))
+            AND kind IN ('git.register', 'human.attestation') AND change <> 'gone'
             AND (payload->>'$.level') = 'record'
             AND (payload->>'$.register') IN (SELECT unnest($registers::VARCHAR[]))
         ORDER BY subject""",
-        {"registers": list(registers)},
+        {"registers": list(registers), "confirmed": confirmed},
     )
     return [json.loads(row["payload"]) | {"item_id": row["item_id"]} for row in rows]
 

@@ -158,3 +158,16 @@ def test_only_registers_make_records(world: World) -> None:
     with connect(world.lake) as connection:
         rows = pages.records(connection, "soa")
     assert [(row["id"], row["applicable"]) for row in rows] == [("A.1", False)]
+
+
+def test_a_record_of_a_partial_pull_waits_for_a_complete_one(world: World) -> None:
+    """Else half a pull could leave a control out, or sign for it."""
+    payload = {"register": "soa", "level": "record", "id": "A.1", "applicable": False}
+    row = item(1, kind="git.register", payload=payload, collected_at=world.clock.now)
+    world.land(row, outcome=PullOutcome.PARTIAL)
+    with connect(world.lake) as connection:
+        assert pages.records(connection, "soa", confirmed=True) == []
+        assert len(pages.records(connection, "soa")) == 1
+    world.land(outcome=PullOutcome.COMPLETE)
+    with connect(world.lake) as connection:
+        assert len(pages.records(connection, "soa", confirmed=True)) == 1

@@ -1,0 +1,58 @@
+"""The board owns up to what it does not show, and to exclusions that nobody may make."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+from evidence.freshness import Standing
+from evidence.model import ControlId
+from flows.board import build
+from flows.config import load
+from flows.follow import follow
+from flows.judgement import judge_lake
+from flows.pull import attempt
+from storage.lake import Lake
+from tests.flows.conftest import Home, numbers
+
+SOA = """register: soa
+records:
+- {id: "8.4", applicable: false, reason: we would rather not}
+- {id: A.8.4, applicable: false, reason: nobody outside uses it}
+"""
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _pulled(config: Path) -> Lake:
+    settings = load(config)
+    lake = Lake.open(settings.lake, clock=now)
+    for source in settings.sources:
+        attempt(lake, source, now)
+    return lake
+
+
+def test_what_landed_and_is_not_tagged_yet_is_told_first(home: Home) -> None:
+    config = load(home(numbers("n")))
+    lake = _pulled(config.file)
+    first = build(lake, config).attention[0]
+    assert (first.severity, "not tagged" in first.sentence) == ("failed", True)
+    follow(lake, config)
+    assert not any("not tagged" in note.sentence for note in build(lake, config).attention)
+
+
+def test_a_clause_cannot_be_left_out(home: Home, tmp_path: Path) -> None:
+    repository = tmp_path / "governance"
+    (repository / "registers").mkdir(parents=True)
+    (repository / "registers" / "soa.yaml").write_text(SOA)
+    who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "first"]):
+        subprocess.run(["git", "-C", str(repository), *command], check=True)
+    table = 'name = "r"\nuses = "collectors.git_registers:GitRegisters"\ndocuments = ""\n'
+    config = load(home(f'{table}repository = "{repository}"'))
+    standings = judge_lake(_pulled(config.file), config, now()).standings
+    assert standings[ControlId("iso42001:A.8.4")].standing is Standing.NOT_APPLICABLE
+    assert standings[ControlId("iso42001:8.4")].standing is Standing.MISSING
