@@ -14,6 +14,8 @@ ACTIONS = {
     "stale": "Redo it and let it be collected, or record why it may wait.",
     "due": "Plan it before the date.",
 }
+SILENT = "Until it answers, what it should show counts as unknown: check address, key, network."
+PARTIAL = "Mend what is named, or its rights; until a pull is whole, nothing in it counts as fresh."
 
 
 def attention(judged: Judged, sources: Sequence[SourceRow], lake: LakeFacts) -> Iterator[Attention]:
@@ -66,8 +68,7 @@ def _sources(sources: Sequence[SourceRow]) -> Iterator[Attention]:
         why = source.error or "; ".join(source.gaps) or "no pull yet"
         yield Attention(
             "source", f"Source {source.source} is {source.outcome}: {why} (last complete: {last}).",
-            "Until it answers, what it should show counts as unknown: check address, key, network.",
-            source=source.source,
+            PARTIAL if source.outcome == "partial" else SILENT, source=source.source,
         )  # fmt: skip
 
 

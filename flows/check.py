@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from evidence.errors import HeadwaterError
+from evidence.errors import ConfigError, HeadwaterError
 from flows.config import Config, Source, load, now
 from mappings.catalogue import load_catalogue
 from storage.keys import load_key
@@ -17,6 +17,7 @@ def check_all(file: Path, say: Callable[[str], None]) -> int:
     config = load(file)
     say(f"ok      {config.file}: {len(config.sources)} sources")
     checks = [
+        ("schedules", lambda: schedules(config)),
         ("mapping", lambda: _mapping(config)),
         ("lake", lambda: f"{Lake.open(config.lake, clock=now).version} versions"),
         ("key", lambda: load_key(config.key, origin=config.origin).origin),
@@ -33,6 +34,22 @@ def _told(name: str, ask: Callable[[], str], say: Callable[[str], None]) -> int:
         say(f"{word:<7} {name}: {error}")
         return 1
     return 0
+
+
+def schedules(config: Config) -> str:
+    """How many schedules there are. Raises ConfigError naming each that Prefect cannot plan."""
+    from prefect.client.schemas.schedules import CronSchedule
+
+    lines = [(f"source {source.name}", source.schedule) for source in config.sources]
+    wrong = []
+    for where, cron in (*lines, ("[freshness]", config.freshness_schedule)):
+        try:
+            CronSchedule(cron=cron)
+        except ValueError:
+            wrong.append(f"{config.file}: {where}: schedule {cron!r} is no time that ever comes")
+    if wrong:
+        raise ConfigError(*wrong)
+    return f"{len(lines) + 1} can be planned"
 
 
 def _mapping(config: Config) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evidence.errors import ConfigError, HeadwaterError, VerificationFailed
+from evidence.errors import ConfigError, HeadwaterError, InvalidItem, VerificationFailed
 from evidence.times import parse
 
 TELEMETRY_OFF = {
@@ -84,7 +84,10 @@ def status(
     config: ConfigFile = DEFAULT,
     as_of: AsOf = "",
     fail_on: Annotated[
-        str, typer.Option(help="Exit 3 if any control is: failed, stale or missing.")
+        str,
+        typer.Option(
+            help="Exit 3 if a control is failed; `stale`: or stale; `missing`: or has no evidence."
+        ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
@@ -175,7 +178,11 @@ def demo(
 
 
 def _moment(text: str) -> datetime | None:
-    return parse(text, what="--as-of") if text else None
+    try:
+        return parse(text) if text else None
+    except InvalidItem as error:
+        example = "a moment with its zone, such as 2026-11-01T00:00:00Z"
+        raise ConfigError(f"--as-of {text!r}: write {example}") from error
 
 
 def main() -> None:

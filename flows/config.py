@@ -231,6 +231,7 @@ class _Reader:
             return adapter.validate_python(value)
         except ValidationError as error:
             why = "; ".join(e["msg"] for e in error.errors(include_input=False))
+            why = why.replace("a valid tuple", 'a list, such as ["one", "two"]')
             self.mistakes.append(f"{self.file}: {where}: {why}")
         except ValueError as error:
             self.mistakes.append(f"{self.file}: {where}: {error}")
@@ -271,7 +272,7 @@ class _Reader:
             yield Override(
                 _control(str(table["control"])), str(table["evidence"]), str(table["reason"]),
                 bool(table.get("applies", True)),
-                None if age is None else self._typed(where, timedelta, age),  # type: ignore[arg-type]
+                None if age is None else self._typed(f"{where}: max_age", timedelta, age),  # type: ignore[arg-type]
             )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -15,7 +15,14 @@ from typing import Any
 
 from collectors.base import Collector
 from evidence.canonical import plain
-from evidence.errors import InvalidItem, SourceBroken, SourceBusy, SourceError, SourceRefused
+from evidence.errors import (
+    ConfigError,
+    InvalidItem,
+    SourceBroken,
+    SourceBusy,
+    SourceError,
+    SourceRefused,
+)
 from evidence.model import Batch, Cursor
 from evidence.runs import Pull, PullFacts, PullOutcome
 from evidence.secret import Secret
@@ -38,9 +45,24 @@ def attempt(lake: Lake, source: Source, clock: Callable[[], datetime]) -> Attemp
 
     An error of the source is returned, not raised, after its record has landed: the record is
     evidence too. Raises LakeConflict when another run landed for this source meanwhile, LakeError
-    when the lake cannot be written, ConfigError when the collector cannot be built.
+    when the lake cannot be written.
     """
-    return _Run(lake, source, clock, source.collector(clock)).run()
+    collector: Collector | _Unbuilt
+    try:
+        collector = source.collector(clock)
+    except ConfigError as error:
+        collector = _Unbuilt(error)
+    return _Run(lake, source, clock, collector).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Unbuilt:
+    """Stands for a collector whose settings were refused, so that this too lands as a pull."""
+
+    refused: ConfigError
+
+    def collect(self, cursor: Cursor | None) -> Iterator[Batch]:  # noqa: ARG002
+        raise SourceRefused(str(self.refused)) from self.refused
 
 
 @dataclass(slots=True)
@@ -48,7 +70,7 @@ class _Run:
     lake: Lake
     source: Source
     clock: Callable[[], datetime]
-    collector: Collector
+    collector: Collector | _Unbuilt
     pull_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     facts: PullFacts = field(default_factory=PullFacts)
     items: int = 0

@@ -55,7 +55,9 @@ def controls() -> Any:
 
 
 def _table(answer: Answer) -> None:
-    table = Table(*(escape(name) for name in answer.columns))
+    table = Table()
+    for name in answer.columns:
+        table.add_column(escape(name), overflow="fold")
     for row in answer.rows:
         table.add_row(*(escape(printable(_text(value))) for value in row))
     Console().print(table)

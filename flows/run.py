@@ -66,7 +66,8 @@ def _patient(ask: Any) -> Attempt:
 
 def show_pulls(ended: Mapping[str, Attempt | BaseException]) -> None:
     """The table of what a collection brought, on the terminal."""
-    table = Table("source", "outcome", "new", "known", "pages", "received", "note")
+    table = Table("source", "outcome", "new", "known", "pages", "received")
+    table.add_column("note", overflow="fold")  # a cut file name could not be looked up
     for row in pull_rows(ended):
         table.add_row(*(escape(str(row.get(str(column.header), ""))) for column in table.columns))
     Console().print(table)

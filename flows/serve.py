@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evidence.errors import ConfigError
+from flows.check import schedules
 from flows.config import load
 
 START_SECONDS = 180
@@ -23,6 +24,7 @@ def serve_all(file: Path) -> None:
     config = load(file)
     if not config.sources:
         raise ConfigError(f"{config.file}: nothing to schedule: add a [[source]]")
+    schedules(config)
     with _server():
         from flows.deployments import serve_deployments
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from evidence.errors import ConfigError
 from flows.config import FILE, load, now
 from storage.keys import make_key
 from storage.lake import Lake
@@ -37,7 +38,10 @@ schedule = "*/30 * * * *"
 
 def initialise(folder: Path, name: str) -> Iterator[str]:
     """Write what is missing in `folder`; yields one line for each thing done or kept."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be made a folder: {error.strerror}") from error
     file = folder / FILE
     if file.exists():
         yield f"kept    {file}"

@@ -23,7 +23,11 @@ def show_board(
     """Write the static file if `output` is given, else serve until stopped. Raises ConfigError."""
     config = load(file)
     if output is not None:
-        write(build(Lake.open(config.lake, clock=now), config, at), output)
+        board = build(Lake.open(config.lake, clock=now), config, at)
+        try:
+            write(board, output)
+        except OSError as error:
+            raise ConfigError(f"{output} cannot be written: {error.strerror}") from error
         print(f"written {output}")
         return 0
     token = os.environ.get(TOKEN, "")

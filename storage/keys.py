@@ -70,7 +70,9 @@ def load_key(path: Path, *, origin: str | None = None) -> Signer:
             raise LakeError(f"others may read the key {path}; run `chmod 600 {path}` (or renew it)")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise LakeError(f"there is no key at {path}; run `headwater init`") from error
+        raise LakeError(
+            f"there is no key at {path}; restore it, or for a new lake run `headwater init`"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise LakeError(f"the key {path} cannot be read: {error}") from error
     signer = _parse(text, path)

@@ -63,7 +63,7 @@ def test_a_first_day(home: Home) -> None:
     [
         (("status", "-c", "nowhere.toml"), 2, "headwater init"),
         (("collect", "ghost", "--direct", "-c", "@"), 2, "no source is named ghost"),
-        (("status", "--as-of", "2026-11-01T00:00:00", "-c", "@"), 1, "no zone"),
+        (("status", "--as-of", "2026-11-01T00:00:00", "-c", "@"), 2, "with its zone"),
         (("status", "--fail-on", "blue", "-c", "@"), 2, "choose one of"),
         (("query", "drop table evidence", "-c", "@"), 1, "only one SELECT"),
         (("query", "select * from read_csv('/etc/passwd')", "-c", "@"), 1, "read_csv"),
@@ -71,6 +71,8 @@ def test_a_first_day(home: Home) -> None:
         (("explain", "ffffffffff", "-c", "@"), 1, "no item's id begins"),
         (("explain", "zz", "-c", "@"), 2, "at least 6"),
         (("dashboard", "-c", "@"), 2, "HEADWATER_BOARD_TOKEN"),
+        (("dashboard", "-o", "/dev/null/board.html", "-c", "@"), 2, "/dev/null/board.html cannot"),
+        (("init", "/dev/null/home"), 2, "/dev/null/home cannot"),
     ],
 )
 def test_a_mistake_is_one_message(home: Home, words: tuple[str, ...], code: int, says: str) -> None:
@@ -79,6 +81,28 @@ def test_a_mistake_is_one_message(home: Home, words: tuple[str, ...], code: int,
     assert done.returncode == code, done.stdout + done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_schedule_that_cannot_be_planned_is_told_before_serving(home: Home) -> None:
+    config = home(numbers("good", schedule="99 * * * *"))
+    told = headwater("check", "-c", config)
+    assert told.returncode == 1
+    assert "source good: schedule '99 * * * *'" in told.stdout
+    served = headwater("serve", "-c", config)
+    assert served.returncode == 2
+    assert "source good: schedule" in served.stderr
+
+
+def test_refused_settings_of_one_source_stop_no_other(home: Home) -> None:
+    bad = (
+        'name = "bad"\nuses = "collectors.mlflow_registry:MlflowRegistry"\ntracking_uri = "htp://x"'
+    )
+    config = home(bad, numbers("good"))
+    done = headwater("collect", "--direct", "-c", config)
+    assert done.returncode == 1
+    assert "sealed" in done.stdout
+    told = json.loads(headwater("status", "--json", "-c", config).stdout)
+    assert told["sources"] == {"bad": "refused", "good": "complete"}
 
 
 def test_an_own_rule_with_a_mistake_is_named(home: Home) -> None:
