@@ -35,6 +35,7 @@ class LogReader:
     hashes: dict[str, Hashed] = field(default_factory=dict)
     denied: int = 0
     read: int = 0
+    torn: list[str] = field(default_factory=list)
 
     def again(self) -> None:
         """Ask once more for what was withheld last time and will not be listed again."""
@@ -101,7 +102,10 @@ class LogReader:
             return self._withheld(suffix, error)
         self.read += 1
         self.draft.answered(body.raw)
+        self.torn = []
         self.hashes[suffix] = self._events(body)
+        if self.torn:
+            self._torn(body.stored)
         self._note(suffix, body.stored)
         return self.hashes[suffix]
 
@@ -123,11 +127,13 @@ class LogReader:
         if problem:
             self.draft.gap(place, problem)
         if not data:
+            self.torn.append(problem or "it unpacks to nothing")
             return Hashed(problem=problem or "it unpacks to nothing")
         try:
             for number, record in enumerate(events.records(data)):
                 self._event(record, place, number)
         except ValueError as error:
+            self.torn.append(str(error))
             self.draft.gap(place, str(error))
         return Hashed(hashlib.sha256(data).hexdigest(), problem)
 
@@ -136,6 +142,7 @@ class LogReader:
         try:
             item = events.item(record, source=source, systems=self.systems, locator=place, at=at)
         except InvalidItem as error:
+            self.torn.append(f"record {number}: {error}")
             self.draft.gap(f"{place} record {number}", str(error))
         else:
             self.draft.add(item)
@@ -154,6 +161,16 @@ class LogReader:
                 stored.key, stored.modified, Outcome.FAILED, "unlisted extra log",
                 "CloudTrail does not name its files so; its content was not read",
                 f"{stored.key} lies among the log files but is not one of CloudTrail's",
+            )
+        )  # fmt: skip
+
+    def _torn(self, stored: Stored) -> None:
+        """The gap makes this pull partial; the next has none, so a lasting word must stay."""
+        self.draft.add(
+            self.report.object(
+                stored.key, stored.modified, Outcome.ERROR, "unreadable log",
+                "; ".join(self.torn[:5]),
+                f"{stored.key} could not be read whole: events of it are missing here",
             )
         )  # fmt: skip
 

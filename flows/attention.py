@@ -39,7 +39,7 @@ def _grouped(
     """One sentence for one cause: the same item or the same kind for the same system."""
     groups: dict[tuple[str, str, str], list[Verdict]] = defaultdict(list)
     for standing in judged.standings.values():
-        if standing.standing is Standing.NOT_APPLICABLE:
+        if standing.standing is Standing.NOT_APPLICABLE and severity != "failed":
             continue
         for verdict in standing.verdicts:
             if wanted(verdict):

@@ -38,6 +38,7 @@ from storage.pages import (
 )
 from storage.views import connect
 
+UNJUDGED = "Run `headwater collect` or `headwater freshness`; if that fails, mend what it names."
 SHOWN_PER_CONTROL = 8
 SHOWN_IN_ALL = 600
 SHOWN_BYTES = 8_000_000
@@ -77,7 +78,7 @@ def _behind(lake: Lake, judged: Judged) -> Iterator[Attention]:
         yield Attention(
             "failed", f"{missing} landings in the lake are not tagged by today's rules, so they "
             "are not judged: whatever they bring, also failures, is not on this board.",
-            "Run `headwater collect` or `headwater freshness`; if that fails, mend what it names.",
+            UNJUDGED,
         )  # fmt: skip
 
 

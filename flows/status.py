@@ -14,7 +14,7 @@ from dashboards.model import Board
 from evidence.errors import ConfigError
 from evidence.freshness import Standing
 from evidence.times import stamp
-from flows.board import build
+from flows.board import UNJUDGED, build
 from flows.config import load, now
 from storage.lake import Lake
 
@@ -22,9 +22,10 @@ SHOWN = 25
 STYLES = {"failed": "bold red", "source": "bold magenta", "stale": "yellow", "due": "cyan"}
 WORSE = {
     "failed": {Standing.FAILED},
-    "stale": {Standing.FAILED, Standing.STALE},
-    "missing": {Standing.FAILED, Standing.STALE, Standing.MISSING},
+    "stale": {Standing.FAILED, Standing.STALE, Standing.MISSING},
+    "missing": {Standing.FAILED, Standing.MISSING},
 }
+"""No data is worse than old data. What landed but is not judged yet may be a failure."""
 
 
 def show(file: Path, at: datetime | None, *, fail_on: str, as_json: bool) -> int:
@@ -38,7 +39,12 @@ def show(file: Path, at: datetime | None, *, fail_on: str, as_json: bool) -> int
     else:
         show_standings(board)
     bad = WORSE.get(fail_on, set())
-    return 3 if any(row.standing.standing in bad for row in board.controls) else 0
+    unjudged = any(note.action == UNJUDGED for note in board.attention)
+    return 3 if fail_on and (unjudged or _any(board, bad)) else 0
+
+
+def _any(board: Board, bad: set[Standing]) -> bool:
+    return any(row.standing.standing in bad for row in board.controls)
 
 
 def counts(board: Board) -> dict[str, int]:

@@ -13,6 +13,7 @@ from flows.config import load
 from flows.follow import follow
 from flows.judgement import judge_lake
 from flows.pull import attempt
+from flows.status import show
 from storage.lake import Lake
 from tests.flows.conftest import Home, numbers
 
@@ -40,8 +41,10 @@ def test_what_landed_and_is_not_tagged_yet_is_told_first(home: Home) -> None:
     lake = _pulled(config.file)
     first = build(lake, config).attention[0]
     assert (first.severity, "not tagged" in first.sentence) == ("failed", True)
+    assert show(config.file, None, fail_on="failed", as_json=True) == 3
     follow(lake, config)
     assert not any("not tagged" in note.sentence for note in build(lake, config).attention)
+    assert show(config.file, None, fail_on="failed", as_json=True) == 0
 
 
 def test_a_clause_cannot_be_left_out(home: Home, tmp_path: Path) -> None:
