@@ -67,14 +67,18 @@ def test_killed_at_random_moments(home: Home) -> None:
     calm, rough = home(*SOURCES, folder="calm"), home(*SOURCES, folder="rough")
     whole = collect(calm)
     dice = random.Random(20261123)
-    hits = 0
-    for _ in range(KILLS):
-        hits += killed(rough, dice.uniform(0.25, 0.95) * whole)
+    hits = tries = 0
+    while hits < KILLS and tries < 3 * KILLS:
+        tries += 1
+        if killed(rough, dice.uniform(0.25, 0.95) * whole):
+            hits += 1
+        else:  # it was done already: the machine has become quicker
+            whole *= 0.9
         if len(rows(rough)) == 180:  # all landed: start again, so that every kill can hurt
             assert rows(rough) == rows(calm)
-            rough = home(*SOURCES, folder=f"rough-{dice.random()}")
+            rough = home(*SOURCES, folder=f"rough-{tries}")
     collect(rough)
-    assert hits >= KILLS // 2
+    assert hits == KILLS
     assert rows(rough) == rows(calm)
     check(rough)
     sealed = rows(rough, "select count(*), count(distinct item_id) from leaves")
