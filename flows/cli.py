@@ -12,6 +12,7 @@ import typer
 
 from evidence.errors import ConfigError, HeadwaterError, InvalidItem, VerificationFailed
 from evidence.times import parse
+from flows.terminal import printable
 
 TELEMETRY_OFF = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -202,13 +203,8 @@ def main() -> None:
 
 def _complain(sentences: tuple[str, ...], code: int) -> None:
     for sentence in sentences:
-        typer.echo(f"headwater: {_clean(sentence)}", err=True)
+        typer.echo(f"headwater: {printable(sentence)}", err=True)
     sys.exit(code)
-
-
-def _clean(text: str) -> str:
-    """What a source wrote may not steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _same_rooms() -> None:

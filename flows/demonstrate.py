@@ -17,9 +17,9 @@ from rich.table import Table
 from dashboards.static_site import write
 from flows.board import build as build_board
 from flows.config import Config, load, now
-from flows.query import printable
 from flows.setup import prepare
 from flows.status import show_standings
+from flows.terminal import printable
 from flows.verify import run as verify
 from storage.lake import Lake
 from storage.views import ask, connect

@@ -9,7 +9,7 @@ from typing import Any
 from evidence.errors import ConfigError, LakeError
 from flows.config import Config, load, now
 from flows.judgement import judge_lake
-from flows.query import printable
+from flows.terminal import printable
 from mappings.catalogue import load_catalogue
 from mappings.controls import Control
 from storage.lake import Lake

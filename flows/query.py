@@ -16,6 +16,7 @@ from rich.table import Table
 from evidence.canonical import plain
 from evidence.errors import ConfigError
 from flows.config import load, now
+from flows.terminal import printable
 from mappings.catalogue import load_catalogue
 from storage.apart import ask_apart
 from storage.lake import Lake
@@ -84,13 +85,6 @@ def _value(value: object) -> object:
 def _text(value: object) -> str:
     shown = _value(value)
     return "" if shown is None else shown if isinstance(shown, str) else json.dumps(shown)
-
-
-def printable(text: str) -> str:
-    """Text from a source may not steer the terminal."""
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
 
 
 def tame(text: str) -> str:
