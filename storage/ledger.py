@@ -9,13 +9,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from evidence.errors import LakeConflict, LakeError, VerificationFailed
+from storage.canonical_rows import digests, leaf_data_of
 from storage.delta import Commit, Table
 from storage.files import read_rows
 from storage.keys import Signer
 from storage.lake import Lake, locked, write_durably
-from storage.merkle import Edge, leaf_hash
+from storage.merkle import LEAF_PREFIX, Edge
 from storage.note import Checkpoint, LogChain, VerifierKey, open_note, parse_note
-from storage.schema import LEAF_COLUMNS, LEAVES, leaf_data
+from storage.schema import LEAF_COLUMNS, LEAVES
 
 __all__ = ["Checkpoint", "integrate", "read_checkpoint"]
 
@@ -172,34 +173,42 @@ def _append(evidence: Table, leaves: Table, tip: _Tip) -> _Tip:
             (f"version {tip.chain.version} was sealed, but the evidence is at {evidence.version}: "
              "it was cut",)
         )  # fmt: skip
-    rows: list[dict[str, object]] = []
+    rows: list[pa.Table] = []
     chain = tip.chain
     for commit in evidence.commits(chain.version):
         chain = chain.then(commit.version, commit.digest)
-        for row in _leaves(evidence, commit):
-            rows.append(row | {"leaf_index": tip.edge.size + len(rows)})
-        if len(rows) >= _STEP_LEAVES or (rows and commit.version == evidence.version):
+        rows += _leaves(evidence, commit)
+        count = sum(part.num_rows for part in rows)
+        if count >= _STEP_LEAVES or (count and commit.version == evidence.version):
             tip, rows = _commit(leaves, tip, rows, chain), []
     return tip
 
 
-def _leaves(evidence: Table, commit: Commit) -> Iterator[dict[str, object]]:
+def _leaves(evidence: Table, commit: Commit) -> Iterator[pa.Table]:
+    """Item, leaf hash and version of what a commit landed, in ledger order."""
     for add in commit.adds:
         if add.data_change:
-            table = read_rows(evidence.root / add.path, add.partition, LEAF_COLUMNS)
-            for row in table.to_pylist():
-                digest = leaf_hash(leaf_data(row)).hex()
-                yield {
-                    "item_id": row["item_id"],
-                    "leaf_hash": digest,
-                    "evidence_version": commit.version,
-                }
+            path = evidence.root / add.path
+            table = read_rows(path, add.partition, LEAF_COLUMNS)
+            for part in table.to_batches(max_chunksize=_STEP_LEAVES):
+                hashes = _hashes(pa.Table.from_batches([part]), path)
+                version = pa.repeat(pa.scalar(commit.version, pa.int64()), part.num_rows)
+                columns = [part["item_id"], hashes, version]
+                yield pa.table(columns, ["item_id", "leaf_hash", "evidence_version"])
 
 
-def _commit(leaves: Table, tip: _Tip, rows: Sequence[dict[str, object]], chain: LogChain) -> _Tip:
-    columns = [pa.array([row[f.name] for row in rows], f.type) for f in LEAVES]
-    table = pa.Table.from_arrays(columns, schema=LEAVES)
-    edge = tip.edge.extend(bytes.fromhex(str(row["leaf_hash"])) for row in rows)
+def _hashes(rows: pa.Table, path: Path) -> pa.StringArray:
+    try:
+        return pa.array([leaf.hex() for leaf in digests(leaf_data_of(rows), LEAF_PREFIX)])
+    except ValueError as error:
+        raise LakeError(f"cannot seal {path}: {error}; run `headwater verify`") from error
+
+
+def _commit(leaves: Table, tip: _Tip, parts: Sequence[pa.Table], chain: LogChain) -> _Tip:
+    rows = pa.concat_tables(parts)
+    edge = tip.edge.extend(bytes.fromhex(str(text)) for text in rows["leaf_hash"].to_pylist())
+    places = pa.array(range(tip.edge.size, edge.size), pa.int64())
+    table = rows.append_column("leaf_index", places).select(LEAVES.names).cast(LEAVES)
     nodes = [node.hex() for node in edge.hashes]
     metadata = {"size": edge.size, "edge": nodes, "chain": chain.digest.hex()}
     leaves.commit([table], app=APP, marker=chain.version, metadata=metadata)

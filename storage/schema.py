@@ -165,10 +165,11 @@ TABLES: Mapping[str, TableSpec] = {
 LEAF_COLUMNS = tuple(name for name in EVIDENCE.names if name != "payload")
 """What a ledger leaf of form 1 covers: the payload is bound by `content_sha256`."""
 
-_IDENTITY = (
+IDENTITY = (
     "form", "source", "kind", "nature", "system", "subject", "observed_from", "observed_to",
     "change", "outcome", "content_sha256",
 )  # fmt: skip
+"""What the id of an item of form 1 covers."""
 
 
 def month_of(moment: datetime) -> str:
@@ -237,7 +238,7 @@ def _number(digits: str) -> int | float:
 
 def identity_of(row: Mapping[str, Any]) -> bytes:
     """The canonical bytes whose SHA-256 must be the row's `item_id`."""
-    return canonical(_plain(row, _IDENTITY))
+    return canonical(_plain(row, IDENTITY))
 
 
 def leaf_data(row: Mapping[str, Any]) -> bytes:

@@ -10,13 +10,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from evidence.errors import HeadwaterError, LakeError
 from evidence.times import stamp
 from storage import delta
+from storage.canonical_rows import digests, identities_of, leaf_data_of
 from storage.files import DataFile, file_sha256, read_rows
-from storage.merkle import leaf_hash
+from storage.merkle import LEAF_PREFIX, leaf_hash
 from storage.note import LogChain
 from storage.schema import EVIDENCE, TABLES, identity_of, leaf_data
+
+_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +209,25 @@ def scan(root: Path, listed: list[Listed], findings: list[Finding]) -> Iterator[
         if table.num_rows != file.added.rows:
             told = f"the file evidence/{file.path} holds {table.num_rows} rows"
             findings.append(Finding("file", f"{told}, not {file.added.rows}"))
-        for row in table.to_pylist():
-            yield _row(row, file.version)
+        for part in table.to_batches(max_chunksize=_AT_ONCE):
+            yield from _rows(pa.Table.from_batches([part]), file.version)
+
+
+def _rows(part: pa.Table, version: int) -> Iterator[Row]:
+    """Whole columns at once; what does not hold, or cannot be read so, is looked at by the row."""
+    try:
+        content = digests(part["payload"].combine_chunks())
+        ids = digests(identities_of(part))
+        leaves = digests(leaf_data_of(part), LEAF_PREFIX)
+    except (KeyError, ValueError, pa.ArrowException):
+        yield from (_row(row, version) for row in part.to_pylist())
+        return
+    told = zip(part["item_id"].to_pylist(), part["content_sha256"].to_pylist(), strict=True)
+    for place, (item_id, sha256) in enumerate(told):
+        if ids[place].hex() == item_id and content[place].hex() == sha256:
+            yield Row(item_id, version, leaves[place])
+        else:
+            yield _row(part.slice(place, 1).to_pylist()[0], version)
 
 
 def _row(row: Mapping[str, Any], version: int) -> Row:
