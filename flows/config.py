@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from evidence.errors import ConfigError
+from evidence.own import OWN_SOURCE
 from evidence.secret import Secret
 from evidence.times import duration
 from mappings.catalogue import EVERYWHERE, Override
@@ -187,6 +188,11 @@ class _Reader:
         if not isinstance(name, str) or not NAME.fullmatch(name):
             self.mistakes.append(
                 f"{self.file}: {where}: name must be lower-case letters, digits, '.', '_' or '-'"
+            )
+            return None
+        if name == OWN_SOURCE:
+            self.mistakes.append(
+                f"{self.file}: {where}: that name is Headwater's own; take another"
             )
             return None
         if not isinstance(uses, str):

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from collectors.base import Collector
@@ -27,6 +23,7 @@ from evidence.model import Batch, Cursor
 from evidence.runs import Pull, PullFacts, PullOutcome
 from evidence.secret import Secret
 from flows.config import Source
+from storage.code import code_version
 from storage.lake import Bookmark, Lake
 
 
@@ -178,18 +175,3 @@ def _plain(value: object) -> object:
 def _short(cursor: Cursor | None) -> str:
     """Enough of a cursor to recognise it; the whole lies in the commit."""
     return "" if cursor is None else cursor.value[:200]
-
-
-@cache
-def code_version() -> str:
-    """Headwater's version and, in a checkout, the commit, marked when files differ from it."""
-    root = Path(__file__).resolve().parent.parent
-    base = version("headwater")
-    try:
-        shown = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude", "*"],
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return base
-    return f"{base}+{shown.stdout.strip()}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evidence.errors import ConfigError
 from flows.config import FILE, load, now
+from storage.actions import act
 from storage.keys import make_key
 from storage.lake import Lake
 
@@ -61,5 +62,7 @@ def prepare(key: Path, lake: Path, origin: str) -> Iterator[str]:
         public = make_key(key, origin=origin)
         yield f"written {key} (its public half, for auditors: {public})"
     existed = lake.exists()
-    Lake.create(lake, clock=now)
+    made = Lake.create(lake, clock=now)
+    if not existed:
+        act(made, "init", facts={"origin": origin}, title=f"init: a lake for {origin}")
     yield f"{'kept   ' if existed else 'written'} {lake}"

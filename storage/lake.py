@@ -16,6 +16,7 @@ import pyarrow as pa
 from evidence.canonical import digest
 from evidence.errors import LakeConflict, LakeError
 from evidence.model import Cursor, EvidenceItem, Outcome
+from evidence.own import OWN_SOURCE
 from evidence.runs import PULL_KIND, Pull, PullOutcome
 from storage import delta, known, sql_follower
 from storage.files import DataFile, sync
@@ -228,6 +229,9 @@ def _check(source: str, items: Sequence[EvidenceItem], pull: Pull | None) -> Non
         raise LakeError(f"{source} may not land items of {', '.join(sorted(strangers - {source}))}")
     if any(item.kind == PULL_KIND for item in items):
         raise LakeError(f"{source}: only a pull's own record may have the kind {PULL_KIND}")
+    own = {item.kind for item in items if item.kind.startswith(f"{OWN_SOURCE}.")}
+    if own and source != OWN_SOURCE:
+        raise LakeError(f"{source}: only Headwater itself lands {', '.join(sorted(own))}")
 
 
 def _metadata(

@@ -122,12 +122,13 @@ def control_totals(connection: Connection) -> dict[str, int]:
 
 
 def counts(connection: Connection) -> tuple[int, int]:
-    """How many items landed, and how many of them (pull records and losses aside) have no tag."""
+    """How many items landed; how many of them (Headwater's own and losses aside) have no tag."""
     (row,) = _all(
         connection,
-        """SELECT count(*) AS items, count(*) FILTER (kind <> $kind AND change <> 'gone'
+        """SELECT count(*) AS items, count(*) FILTER (NOT starts_with(kind, $own)
+            AND change <> 'gone'
             AND item_id NOT IN (SELECT item_id FROM tags)) AS untagged FROM evidence""",
-        {"kind": PULL_KIND},
+        {"own": "headwater."},
     )
     return row["items"], row["untagged"]
 
@@ -148,7 +149,7 @@ def records(
             AND kind IN ('git.register', 'human.attestation') AND change <> 'gone'
             AND (payload->>'$.level') = 'record'
             AND (payload->>'$.register') IN (SELECT unnest($registers::VARCHAR[]))
-        ORDER BY subject""",
+        ORDER BY subject, item_id""",
         {"registers": list(registers), "confirmed": confirmed},
     )
     return [json.loads(row["payload"]) | {"item_id": row["item_id"]} for row in rows]

@@ -47,7 +47,7 @@ def test_a_first_day(home: Home) -> None:
     assert headwater("status", "--fail-on", "missing", "-c", config).returncode == 3
     verified = headwater("verify", "-c", config)
     assert verified.returncode == 0, verified.stderr
-    assert "sealed  22 items" in verified.stdout
+    assert "sealed  23 items" in verified.stdout, "22, and that the lake was made"
     item = headwater(
         "query", "select item_id from evidence limit 1", "-c", config, "--format", "csv"
     )

@@ -1,0 +1,8 @@
+"""What Headwater lands about itself: one source, and the kinds that no collector may use."""
+
+from __future__ import annotations
+
+OWN_SOURCE = "headwater"
+"""The source of Headwater's own acts; no source in headwater.toml may have this name."""
+ACTION_KIND = "headwater.action"
+MAPPING_KIND = "headwater.mapping"
