@@ -26,11 +26,14 @@ def world(tmp_path: Path) -> World:
 def test_an_act_is_an_event_with_who_what_and_how_it_ended(world: World) -> None:
     act(world.lake, "verify", who="lena", outcome=Outcome.FAILED, facts={"n": 2})
     act(world.lake, "verify", facts={"n": 2})
+    act(world.lake, "verify", facts={"n": 2})
     with connect(world.lake) as connection:
-        first, second = ask(connection, ACTS).rows
+        rows = ask(connection, ACTS).rows
+    first, second = sorted(rows, key=lambda row: row[2] == "recorded")[:2]
+    assert len(rows) == 3, "the same act twice, at one moment, is two acts"
     assert first[:4] == ("verify", "lena", "failed", "2")
     assert first[4].startswith("0.1.0")
-    assert second[:4] == ("verify", second[1], "recorded", "2"), "the same act twice is two acts"
+    assert second[:4] == ("verify", second[1], "recorded", "2")
     assert second[1] not in ("", "lena"), "without a name it is the user of the system"
 
 
