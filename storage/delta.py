@@ -17,7 +17,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction
 
 from evidence.errors import LakeConflict, LakeError
-from storage.files import DataFile, Written, sync, write_files
+from storage.files import DataFile, Written, sync, sync_folders, write_files
 from storage.schema import TableSpec
 
 _PROPERTIES = {
@@ -110,6 +110,7 @@ class Table:
         try:
             for table in rows:
                 written.extend(write_files(self.root, self.spec, table))
+            sync_folders(self.root, written)
             self._transact(written, app, marker, {**(metadata or {}), "commit": token})
         except LakeError:
             self._undo(written)

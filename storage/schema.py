@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evidence.canonical import canonical
 from evidence.model import FORM, Change, EvidenceItem, Nature, Outcome
 from evidence.times import stamp, utc
 
 TIME: pa.DataType = pa.timestamp("us", tz="UTC")
-MICROSECOND = timedelta(microseconds=1)
 
 
 def _schema(columns: list[tuple[str, pa.DataType]]) -> pa.Schema:
@@ -184,35 +185,38 @@ def evidence_rows(items: Iterable[EvidenceItem], *, landed_at: datetime, pull_id
     of the files later, of two versions of one subject the one that came later is known.
     """
     batch = tuple(items)
-    first = utc(landed_at, what="landed_at") - (len(batch) - 1) * MICROSECOND
-    rows = [_row(item, first + n * MICROSECOND, pull_id) for n, item in enumerate(batch)]
-    columns = [pa.array([row[f.name] for row in rows], f.type) for f in EVIDENCE]
+    observed_to = _column(batch, "observed_to")
+    made = {
+        "form": pa.repeat(FORM, len(batch)),
+        "observed_to": observed_to,
+        "landed_at": _ending(utc(landed_at, what="landed_at"), len(batch)),
+        "payload": _column(batch, "content", pa.binary()).cast(pa.string()),
+        "pull_id": pa.repeat(pull_id, len(batch)),
+        "month": _months(observed_to),
+    }
+    columns = [made[name] if name in made else _column(batch, name) for name in EVIDENCE.names]
     return pa.Table.from_arrays(columns, schema=EVIDENCE)
 
 
-def _row(item: EvidenceItem, landed_at: datetime, pull_id: str) -> dict[str, Any]:
-    return {
-        "form": FORM,
-        "item_id": item.item_id,
-        "source": item.source,
-        "kind": item.kind,
-        "nature": item.nature.value,
-        "system": item.system,
-        "subject": item.subject,
-        "title": item.title,
-        "observed_from": item.observed_from,
-        "observed_to": item.observed_to,
-        "collected_at": item.collected_at,
-        "landed_at": landed_at,
-        "change": item.change.value,
-        "outcome": item.outcome.value,
-        "actor": item.actor,
-        "locator": item.locator,
-        "payload": item.content.decode(),
-        "content_sha256": item.content_sha256,
-        "pull_id": pull_id,
-        "month": month_of(item.observed_to),
-    }
+def _column(
+    batch: Sequence[EvidenceItem], name: str, kind: pa.DataType | None = None
+) -> pa.Array[Any]:
+    values = list(map(attrgetter(name), batch))
+    return pa.array(values, kind or EVIDENCE.field(name).type)
+
+
+def _ending(last: datetime, count: int) -> pa.Array[Any]:
+    """`count` moments, one microsecond apart, the last one being `last`."""
+    scalar: Any = pa.scalar(last, TIME)
+    end = scalar.value
+    return pa.array(range(end - count + 1, end + 1), pa.int64()).cast(TIME)
+
+
+def _months(observed_to: pa.Array[Any]) -> pa.Array[Any]:
+    """`month_of` of each, but worked out once a month."""
+    first: Any = pc.floor_temporal(observed_to, unit="month").dictionary_encode()
+    names = pa.array([month_of(moment) for moment in first.dictionary.to_pylist()], pa.string())
+    return names.take(first.indices)
 
 
 def item_of(row: Mapping[str, Any]) -> EvidenceItem:

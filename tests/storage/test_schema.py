@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence.model import Change, EvidenceItem, Nature, Outcome
-from storage.files import read_rows, write_files
+from storage.files import file_sha256, read_rows, write_files
 from storage.schema import (
     EVIDENCE,
     TABLES,
@@ -79,3 +80,28 @@ def test_files_keep_order_and_types(tmp_path: Path) -> None:
     assert [dict(w.partition) for w in written] == [{"month": "2026-10"}, {"month": "2026-11"}]
     back = [read_rows(tmp_path / w.relative, w.partition) for w in written]
     assert pa.concat_tables(back).select(EVIDENCE.names).cast(EVIDENCE) == rows.take([0, 2, 1, 3])
+
+
+def test_each_month_is_one_file_in_the_order_of_landing(tmp_path: Path) -> None:
+    given = [item(day, subject=f"S-{n}") for n, day in enumerate([0, 40, 1, 41, 2, 300, 0.5])]
+    rows = evidence_rows(given, landed_at=START, pull_id="p")
+    written = write_files(tmp_path, TABLES["evidence"], rows)
+    found = [
+        (dict(w.partition)["month"],
+         read_rows(tmp_path / w.relative, w.partition)["subject"].to_pylist())
+        for w in written
+    ]  # fmt: skip
+    assert found == [
+        ("2026-10", ["S-0", "S-2", "S-4", "S-6"]),
+        ("2026-11", ["S-1", "S-3"]),
+        ("2027-08", ["S-5"]),
+    ]
+    assert all(file_sha256(tmp_path / w.relative) == w.sha256 for w in written)
+
+
+def test_files_of_a_write_that_failed_do_not_stay(tmp_path: Path) -> None:
+    rows = evidence_rows([item(0), item(40)], landed_at=START, pull_id="p")
+    (tmp_path / "month=2026-11").write_text("in the way of the second month's folder")
+    with pytest.raises(NotADirectoryError):
+        write_files(tmp_path, TABLES["evidence"], rows)
+    assert not list(tmp_path.rglob("*.parquet"))
