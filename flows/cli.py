@@ -133,6 +133,17 @@ def verify(config: ConfigFile = DEFAULT) -> None:
 
 
 @app.command()
+def rebuild(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="`tags`.")],
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Make again what follows from the evidence; what was there is kept aside, not deleted."""
+    from flows.rebuild import rebuild as again
+
+    raise typer.Exit(again(config, what, typer.echo))
+
+
+@app.command()
 def serve(config: ConfigFile = DEFAULT) -> None:
     """Keep the schedules of all sources and of freshness on this machine."""
     from flows.serve import serve_all

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flows.config import Config
@@ -30,5 +31,13 @@ def follow(lake: Lake, config: Config, rules: RuleSet | None = None) -> Followed
     """Tag and seal what landed since the last time. Idempotent; a crash leaves it only behind."""
     rules = rules or config.rules()
     tags = lake.follow_sql("tags", rules.sql(), app=f"tags:{rules.digest}")
-    checkpoint = integrate(lake, load_key(config.key, origin=config.origin), witness=config.witness)
-    return Followed(tags, checkpoint, rules.digest)
+    return Followed(tags, seal(lake, config), rules.digest)
+
+
+def seal(lake: Lake, config: Config, *, anew: Sequence[str] = ()) -> Checkpoint:
+    """Sign what the lake holds now: what landed, and what was tagged and judged. Idempotent.
+
+    `anew` names followers that were made again on purpose.
+    """
+    signer = load_key(config.key, origin=config.origin)
+    return integrate(lake, signer, witness=config.witness, anew=anew)

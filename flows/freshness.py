@@ -13,7 +13,7 @@ from prefect.states import Completed
 
 from evidence.freshness import Standing
 from flows.config import FILE, load, now
-from flows.follow import follow
+from flows.follow import follow, seal
 from flows.judgement import Judged, judge_lake
 from flows.record import record
 from flows.report import verdict_rows
@@ -28,6 +28,7 @@ def freshness(config: str = FILE) -> State[Any]:
     follow(lake, settings)
     judged = judge_lake(lake, settings, now())
     changed = record(lake, judged)
+    seal(lake, settings)
     poor = [v for v in judged.verdicts if v.failed or not v.in_date]
     create_table_artifact(
         verdict_rows(poor), key="headwater-freshness", description=headline(judged)

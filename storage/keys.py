@@ -32,12 +32,14 @@ class Signer:
         """The public half as C2SP text, to hand to everybody who verifies."""
         return str(self.verifier)
 
-    def sign(self, size: int, root: bytes, chain: LogChain) -> Checkpoint:
-        """The checkpoint of a tree of `size` leaves with this root, made from this log."""
-        text = body(self.origin, size, root, chain)
+    def sign(
+        self, size: int, root: bytes, chain: LogChain, followers: tuple[LogChain, ...] = ()
+    ) -> Checkpoint:
+        """The checkpoint of a tree of `size` leaves with this root, made from these logs."""
+        text = body(self.origin, size, root, chain, followers)
         raw = self.verifier.key_id + self._key.sign(text.encode())
         line = f"— {self.origin} {base64.b64encode(raw).decode()}\n"
-        return Checkpoint(self.origin, size, root, chain, f"{text}\n{line}")
+        return Checkpoint(self.origin, size, root, chain, f"{text}\n{line}", followers)
 
 
 def make_key(path: Path, *, origin: str) -> str:

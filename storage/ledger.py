@@ -1,4 +1,7 @@
-"""The ledger: a Merkle log over landed items in the order they landed, sealed by checkpoints."""
+"""The ledger: a Merkle log over landed items in the order they landed, sealed by checkpoints.
+
+The checkpoints also seal the logs of the tables that follow (`storage.followers`).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from evidence.errors import LakeConflict, LakeError, VerificationFailed
 from storage.canonical_rows import digests, leaf_data_of
 from storage.delta import Commit, Table
 from storage.files import read_rows
+from storage.followers import follower_chains
 from storage.keys import Signer
 from storage.lake import Lake, locked, write_durably
 from storage.merkle import LEAF_PREFIX, Edge
@@ -32,21 +36,26 @@ class _Tip:
     chain: LogChain = field(default_factory=LogChain)
 
 
-def integrate(lake: Lake, signer: Signer, *, witness: Path | None = None) -> Checkpoint:
+def integrate(
+    lake: Lake, signer: Signer, *, witness: Path | None = None, anew: Sequence[str] = ()
+) -> Checkpoint:
     """Append leaves for everything that landed since, then sign what the log now holds.
 
     `witness` is a file outside the lake that gets a copy of the checkpoint. Nothing is signed over
     a log that does not continue the last checkpoint or the witness copy: raises VerificationFailed.
+    `anew` names followers that were made again, whose old log need not go on.
     Raises LakeError if the lake cannot be read or written. One integrator works at a time; a crash
     leaves the ledger behind, never wrong.
     """
     with locked(lake.path / "log" / ".lock"):
         evidence, leaves = lake.table("evidence"), lake.table("leaves")
         tip = _tip(leaves)
-        for seal in _seals(lake, signer.verifier, witness):
+        seals = list(_seals(lake, signer.verifier, witness))
+        for seal in seals:
             _refuse_rewrite(evidence, leaves, tip, seal)
         tip = _append(evidence, leaves, tip)
-        head = signer.sign(tip.edge.size, tip.edge.root(), tip.chain)
+        followers = follower_chains(lake, seals, anew=anew)
+        head = signer.sign(tip.edge.size, tip.edge.root(), tip.chain, followers)
         _publish(lake, head, witness)
     return head
 

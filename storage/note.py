@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -12,11 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from evidence.errors import LakeError, VerificationFailed
 
 ED25519 = b"\x01"
+_CHAIN = re.compile(r"(?P<table>[a-z_]+) (?P<version>-1|0|[1-9][0-9]*) (?P<digest>[0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
 class LogChain:
-    """The table's own log up to `version`, folded: `digest` covers every log entry's bytes.
+    """A table's own log up to `version`, folded: `digest` covers every log entry's bytes.
 
     Each log entry names the digests of its files, so the chain seals how the rows are stored (and
     what readers are told of them), as the tree seals what they say.
@@ -24,22 +27,25 @@ class LogChain:
 
     version: int = -1
     digest: bytes = bytes(32)
+    table: str = "evidence"
 
     def then(self, version: int, entry: bytes) -> LogChain:
         """The chain after the log entry of `version`, whose bytes have the SHA-256 `entry`."""
         if version != self.version + 1:
             raise ValueError(f"log entry {version} does not follow {self.version}")
-        return LogChain(version, hashlib.sha256(self.digest + entry).digest())
+        folded = hashlib.sha256(self.digest + entry).digest()
+        return replace(self, version=version, digest=folded)
 
     def __str__(self) -> str:
-        return f"evidence {self.version} {self.digest.hex()}"
+        return f"{self.table} {self.version} {self.digest.hex()}"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A signed tree head with the chain of the log it was made from.
 
-    `text` is the whole note, signature lines included.
+    `text` is the whole note, signature lines included; `followers` are the chains of the tables
+    that follow the evidence (none in notes of Headwater before 0.1.0's release).
     """
 
     origin: str
@@ -47,6 +53,7 @@ class Checkpoint:
     root: bytes
     chain: LogChain
     text: str
+    followers: tuple[LogChain, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +96,13 @@ def check_origin(origin: str) -> str:
     return origin
 
 
-def body(origin: str, size: int, root: bytes, chain: LogChain) -> str:
-    """The text that is signed; its fourth line is ours (c2sp.org/tlog-checkpoint allows it)."""
-    return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n{chain}\n"
+def body(
+    origin: str, size: int, root: bytes, chain: LogChain, followers: Iterable[LogChain] = ()
+) -> str:
+    """The text that is signed; from its fourth line on it is ours: extension lines, which
+    c2sp.org/tlog-checkpoint allows."""
+    ours = "\n".join(str(line) for line in (chain, *followers))
+    return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n{ours}\n"
 
 
 def open_note(text: str, key: VerifierKey, *, what: str) -> Checkpoint:
@@ -111,17 +122,23 @@ def parse_note(text: str, *, what: str) -> Checkpoint:
     """The checkpoint in a note as it stands, no signature checked. Raises VerificationFailed."""
     signed, _, _ = text.rpartition("\n\n")
     try:
-        origin, size, root, ours, *_ = f"{signed}\n".split("\n")
-        word, version, chain = ours.split(" ")
+        origin, size, root, *ours = signed.split("\n")
         if not (size.isdecimal() and str(int(size)) == size):
             raise ValueError(f"size {size!r}")
         digest = base64.b64decode(root, validate=True)
-        if len(digest) != 32 or len(chain) != 64 or word != "evidence":
+        chains = list(_chains(ours))
+        if len(digest) != 32 or not chains or chains[0].table != "evidence":
             raise ValueError("its root or its log chain is not whole")
-        log = LogChain(int(version), bytes.fromhex(chain))
     except ValueError as error:
         raise VerificationFailed((f"{what} is no checkpoint: {error}",)) from error
-    return Checkpoint(origin, int(size), digest, log, text)
+    return Checkpoint(origin, int(size), digest, chains[0], text, tuple(chains[1:]))
+
+
+def _chains(lines: Sequence[str]) -> Iterator[LogChain]:
+    """The chains among the extension lines; a line of another form is for other readers."""
+    for line in lines:
+        if match := _CHAIN.fullmatch(line):
+            yield LogChain(int(match["version"]), bytes.fromhex(match["digest"]), match["table"])
 
 
 def _check_signature(signed: str, signatures: str, key: VerifierKey, what: str) -> None:

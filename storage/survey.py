@@ -86,7 +86,7 @@ def survey(root: Path, name: str) -> Survey:
         found.findings.append(Finding("gone", f"everything is gone: the table {name} has no log"))
         return found
     found.findings += _holes(name, versions)
-    chain: LogChain | None = LogChain()
+    chain: LogChain | None = LogChain(table=name)
     for version in versions:
         commit = _read(root, version, found)
         # A hole or a damaged entry ends the chain: nothing after it can be shown to be as sealed.

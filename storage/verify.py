@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evidence.errors import LakeError, VerificationFailed
 from storage.files import read_rows
+from storage.followers import examine_followers
 from storage.ledger import Checkpoint, checkpoint_path, history_path, history_sizes, open_checkpoint
 from storage.merkle import Edge, root_of
 from storage.note import VerifierKey
@@ -38,6 +39,7 @@ class _Case:
     key: VerifierKey
     witness: Path | None
     findings: list[Finding] = field(default_factory=list)
+    heads: list[Checkpoint] = field(default_factory=list)
     seal: Checkpoint | None = None
     rows: list[Row] = field(default_factory=list)
 
@@ -70,6 +72,7 @@ def _examine(path: Path, vkey: str, witness: Path | None) -> _Case:
     evidence = _survey(case, "evidence")
     case.rows = list(scan(case.path / "evidence", evidence.files, case.findings))
     leaves = _leaves(case, _survey(case, "leaves").files)
+    case.findings += examine_followers(case.path, case.heads)
     if case.seal is None:
         return case
     truth = _truth(case, case.seal, leaves)
@@ -99,9 +102,8 @@ def _check_chains(case: _Case, seal: Checkpoint, evidence: Survey) -> None:
 def _seal(case: _Case) -> Checkpoint | None:
     """The longest seal that holds: the lake's own checkpoint, or the copy outside it."""
     own = _open(case, checkpoint_path(case.path), "the lake's checkpoint")
-    if case.witness is None:
-        return own
-    kept = _open(case, case.witness, "the witness copy")
+    kept = _open(case, case.witness, "the witness copy") if case.witness else None
+    case.heads = [seal for seal in (own, kept) if seal is not None]
     if own is None or kept is None:
         return own or kept
     if own.size < kept.size:

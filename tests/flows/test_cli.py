@@ -73,6 +73,7 @@ def test_a_first_day(home: Home) -> None:
         (("dashboard", "-c", "@"), 2, "HEADWATER_BOARD_TOKEN"),
         (("dashboard", "-o", "/dev/null/board.html", "-c", "@"), 2, "/dev/null/board.html cannot"),
         (("init", "/dev/null/home"), 2, "/dev/null/home cannot"),
+        (("rebuild", "verdicts", "-c", "@"), 2, "cannot be made again"),
     ],
 )
 def test_a_mistake_is_one_message(home: Home, words: tuple[str, ...], code: int, says: str) -> None:
