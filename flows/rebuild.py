@@ -8,6 +8,7 @@ from pathlib import Path
 from evidence.errors import ConfigError
 from flows.config import load, now
 from flows.follow import follow, seal
+from storage.actions import act
 from storage.lake import Lake
 from storage.rebuild import set_tags_aside
 
@@ -24,6 +25,7 @@ def rebuild(file: Path, what: str, say: Callable[[str], None]) -> int:
     kept = set_tags_aside(lake)
     if kept is not None:
         say(f"aside   the old tags lie in {kept}")
+    act(lake, "rebuild", facts={"what": what, "aside": kept.name if kept else None})
     seal(lake, config, anew=["tags"])
     say(f"tags    {follow(lake, config).sentence}")
     say("note    only today's rules were applied: tags of earlier rules are in what lies aside")
