@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import orjson
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
-from evidence.errors import LakeConflict, LakeError
+from evidence.errors import HeadwaterError, LakeConflict, LakeError
+from evidence.times import parse, stamp
 from storage.files import DataFile, Written, sync, sync_folders, write_files
 from storage.schema import TableSpec
 
@@ -25,10 +27,12 @@ _PROPERTIES = {
     "delta.checkpointInterval": "10",
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 3650 days",
-    "delta.deletedFileRetentionDuration": "interval 3650 days",
+    "delta.deletedFileRetentionDuration": "interval 30 days",
 }
 _RETRIES = 100
 _OURS = "headwater"
+REPLACE = "replace"
+"""The marker that every replacement of files carries: of two at once, one is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,9 @@ class Add:
 class Commit:
     """One version of the log as written: files in their order, `txn` markers, our metadata.
 
-    `removes` are the paths taken out; `drops_data` says whether that removed rows; `digest` is the
-    SHA-256 of the log entry's bytes, which in turn name the digest of each file.
+    `removes` are the paths taken out; `drops_data` says whether that removed rows; `at` is when it
+    was written, by the clock of who wrote it; `digest` is the SHA-256 of the log entry's bytes,
+    which in turn name the digest of each file.
     """
 
     version: int
@@ -57,14 +62,18 @@ class Commit:
     drops_data: bool
     transactions: Mapping[str, int]
     metadata: Mapping[str, Any]
+    at: datetime
     digest: bytes
 
 
 class Table:
     """One table as of the moment it was opened; every decision is made on that snapshot."""
 
-    def __init__(self, root: Path, spec: TableSpec) -> None:
+    def __init__(
+        self, root: Path, spec: TableSpec, clock: Callable[[], datetime] | None = None
+    ) -> None:
         self.root, self.spec = root, spec
+        self._clock = clock or (lambda: datetime.now(UTC))
         try:
             self._handle = DeltaTable(root)
         except (DeltaError, OSError) as error:
@@ -93,6 +102,7 @@ class Table:
         return DataFile(
             path=self.root / action["path"], rows=action["num_records"] or 0,
             partition=ends["partition"], least=ends["min"], greatest=ends["max"],
+            size=action["size_bytes"],
         )  # fmt: skip
 
     def commit(
@@ -111,7 +121,10 @@ class Table:
             for table in rows:
                 written.extend(write_files(self.root, self.spec, table))
             sync_folders(self.root, written)
-            self._transact(written, app, marker, {**(metadata or {}), "commit": token})
+            self._transact(
+                [_action(file) for file in written], _digests(written), app, marker,
+                {**(metadata or {}), "commit": token},
+            )  # fmt: skip
         except LakeError:
             self._undo(written)
             raise
@@ -125,16 +138,49 @@ class Table:
             version = self._landed(token, since)
         return self._settle(version)
 
+    def replace(
+        self, old: Sequence[DataFile], new: Sequence[Written], *,
+        metadata: Mapping[str, Any] | None = None, data_change: bool = False,
+    ) -> int:  # fmt: skip
+        """Take files out and put their successors in, in one durable version; returns it.
+
+        The caller has shown that the rows are the same; with `data_change` they are not, and the
+        log says so. Appends beside it pass; of two replacements since one snapshot the second is
+        refused, because Delta would let both in and show the rows twice. Raises LakeConflict or
+        LakeError, the new files deleted again.
+        """
+        token, since = str(uuid.uuid4()), self.version
+        now = int(self._clock().timestamp() * 1000)
+        try:
+            if strangers := {file.path for file in old} - {file.path for file in self.files()}:
+                raise LakeConflict(f"table {self.spec.name} no longer has {sorted(strangers)[0]}")
+            self._transact(
+                [*(_removal(file, self.root, now, data_change) for file in old),
+                 *(_action(file, data_change) for file in new)],
+                _digests(new), REPLACE, since + 1, {**(metadata or {}), "commit": token},
+            )  # fmt: skip
+        except LakeError:
+            self._undo(new)
+            raise
+        except (DeltaError, OSError) as error:
+            version = self._landed(token, since)
+            if version is None:
+                self._undo(new)
+                raise self._refusal(error) from error
+        else:
+            version = self._landed(token, since)
+        return self._settle(version)
+
     def _transact(
-        self, written: Sequence[Written], app: str, marker: int, metadata: Mapping[str, Any]
-    ) -> None:
+        self, actions: Sequence[AddAction | RemoveAction], digests: Mapping[str, str], app: str,
+        marker: int, metadata: Mapping[str, Any],
+    ) -> None:  # fmt: skip
         markers = [Transaction(app, marker)] if app else []
-        files = {file.relative: file.sha256 for file in written}
+        ours = {**metadata, "files": digests, "at": stamp(self._clock())}
         self._handle.create_write_transaction(
-            [_action(file) for file in written], "append", self.spec.schema,
-            list(self.spec.partition),
+            list(actions), "append", self.spec.schema, list(self.spec.partition),
             commit_properties=CommitProperties(
-                custom_metadata={_OURS: {**metadata, "files": files}}, max_commit_retries=_RETRIES,
+                custom_metadata={_OURS: ours}, max_commit_retries=_RETRIES,
                 app_transactions=markers,
             ),
             post_commithook_properties=PostCommitHookProperties(
@@ -190,11 +236,17 @@ class Table:
         """The newest commit that carries a marker of `app`, looked for from the head backwards."""
         if self.marker(app) is None:
             return None
-        for version in range(self.version, -1, -1):
-            commit = read_commit(self.root, version)
-            if commit is not None and app in commit.transactions:
+        for commit in self.backwards():
+            if app in commit.transactions:
                 return commit
         raise LakeError(f"table {self.spec.name}: the log lacks every commit of {app}")
+
+    def backwards(self) -> Iterator[Commit]:
+        """The commits from this snapshot's back to the first; what is gone is left out."""
+        for version in range(self.version, -1, -1):
+            commit = read_commit(self.root, version)
+            if commit is not None:
+                yield commit
 
     def commits(self, since: int) -> Iterator[Commit]:
         """The commits after version `since` up to this snapshot, in ledger order.
@@ -244,20 +296,22 @@ def read_commit(root: Path, version: int) -> Commit | None:
         return _commit(version, actions, hashlib.sha256(content).digest())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, HeadwaterError) as error:
         raise LakeError(f"{path} is no log entry: {error}; restore it from a backup") from error
 
 
 def _commit(version: int, actions: Sequence[Mapping[str, Any]], digest: bytes) -> Commit:
     removes = [action["remove"] for action in actions if "remove" in action]
     infos = [action["commitInfo"] for action in actions if "commitInfo" in action]
+    ours = infos[0].get(_OURS, {}) if infos else {}
     return Commit(
         version=version,
         adds=tuple(_add(action["add"]) for action in actions if "add" in action),
         removes=tuple(remove["path"] for remove in removes),
         drops_data=any(remove.get("dataChange", True) for remove in removes),
         transactions={a["txn"]["appId"]: a["txn"]["version"] for a in actions if "txn" in a},
-        metadata=infos[0].get(_OURS, {}) if infos else {},
+        metadata=ours,
+        at=_time(ours.get("at"), infos),
         digest=digest,
     )
 
@@ -271,8 +325,27 @@ def _add(action: Mapping[str, Any]) -> Add:
     )  # fmt: skip
 
 
-def _action(file: Written) -> AddAction:
+def _time(ours: str | None, infos: Sequence[Mapping[str, Any]]) -> datetime:
+    """Our own stamp, else that of the library that wrote the entry."""
+    if ours is not None:
+        return parse(ours)
+    written = infos[0].get("timestamp", 0) if infos else 0
+    return datetime.fromtimestamp(written / 1000, UTC)
+
+
+def _digests(written: Sequence[Written]) -> dict[str, str]:
+    return {file.relative: file.sha256 for file in written}
+
+
+def _action(file: Written, data_change: bool = True) -> AddAction:
     return AddAction(
         path=file.relative, size=file.size, partition_values=dict(file.partition),
-        modification_time=file.modified_ms, data_change=True, stats=file.stats,
+        modification_time=file.modified_ms, data_change=data_change, stats=file.stats,
+    )  # fmt: skip
+
+
+def _removal(file: DataFile, root: Path, at_ms: int, data_change: bool) -> RemoveAction:
+    return RemoveAction(
+        path=file.path.relative_to(root).as_posix(), data_change=data_change,
+        deletion_timestamp=at_ms, size=file.size, partition_values=dict(file.partition),
     )  # fmt: skip

@@ -29,13 +29,14 @@ _THREADS = 4
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One Parquet file of a table: absolute path, rows, and the least and greatest values known."""
+    """One Parquet file of a table: absolute path, rows, least and greatest values known, bytes."""
 
     path: Path
     rows: int
     partition: Mapping[str, str]
     least: Mapping[str, Any]
     greatest: Mapping[str, Any]
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +147,13 @@ def _stats(spec: TableSpec, part: pa.Table) -> str:
         ends: Any = pc.min_max(part[name]).as_py()
         nulls[name] = part[name].null_count
         if ends["min"] is not None:
-            least[name], greatest[name] = _plain(ends["min"]), _plain(ends["max"])
+            least[name], greatest[name] = plain(ends["min"]), plain(ends["max"])
     facts = {"numRecords": part.num_rows, "minValues": least, "maxValues": greatest}
     return orjson.dumps(facts | {"nullCount": nulls}).decode()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as the log entry writes it: times as text."""
     return stamp(value) if isinstance(value, datetime) else value
 
 

@@ -83,7 +83,7 @@ def examine_followers(lake: Path, seals: Sequence[Checkpoint]) -> Iterator[Findi
 def _examine(root: Path, name: str, sealed: Sequence[LogChain]) -> Iterator[Finding]:
     read = survey(root, name)
     yield from read.findings
-    yield from missing_files(root, name, read.files)
+    yield from missing_files(root, name, read)
     yield from _altered_files(root, name, read.files)
     for chain in sealed:
         if read.chains.get(chain.version) != chain:

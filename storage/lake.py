@@ -102,7 +102,7 @@ class Lake:
 
     def table(self, name: str) -> delta.Table:
         """A table as of now. Raises LakeError if it is unknown or cannot be opened."""
-        return delta.Table(self.path / name, _spec(name))
+        return delta.Table(self.path / name, _spec(name), self.clock)
 
     def files(self, table: str, as_of: datetime | None = None) -> tuple[DataFile, ...]:
         """The data files of a table, without those in which every row is later than `as_of`."""

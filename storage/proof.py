@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evidence.errors import LakeError, VerificationFailed
-from storage.delta import Table
+from storage.delta import Table, read_commit
 from storage.files import read_rows
 from storage.lake import Lake
 from storage.ledger import leaf_hashes, read_checkpoint
@@ -65,12 +65,14 @@ def _is(rows: pa.Table, item_id: str) -> Any:
 
 
 def _data(evidence: Table, version: int, item_id: str) -> bytes:
-    for commit in evidence.commits(version - 1):
-        for add in commit.adds:
-            rows = read_rows(evidence.root / add.path, add.partition, LEAF_COLUMNS)
-            for row in rows.filter(_is(rows, item_id)).to_pylist():
-                return leaf_data(row)
-        break
+    landed = read_commit(evidence.root, version)
+    added = {evidence.root / add.path for add in landed.adds} if landed else set()
+    files = evidence.files()
+    # Where it landed, if that file still stands; else in a file that took the place of it.
+    for file in sorted(files, key=lambda file: file.path not in added):
+        rows = read_rows(file.path, file.partition, LEAF_COLUMNS)
+        for row in rows.filter(_is(rows, item_id)).to_pylist():
+            return leaf_data(row)
     raise LakeError(f"{item_id} has a leaf, but version {version} of the evidence lacks it")
 
 

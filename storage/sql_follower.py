@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -47,16 +48,46 @@ def _steps(
     if done is not None and done > evidence.version:
         raise LakeError(f"{name} has followed to version {done}, but the evidence is at "
                         f"{evidence.version}: it was cut; run `headwater verify`")  # fmt: skip
-    for version, files in _ranges(evidence, done or 0):
-        counted = _Counted(_select(sql, files, target.spec, clock))
+    for version, items in _ranges(evidence, table("leaves"), done or 0):
+        counted = _Counted(_select(sql, items, target.spec, clock))
         target.commit(counted, app=app, marker=version, metadata={"evidence_version": version})
         yield counted.rows
         if target.marker(app) != version:
             raise LakeConflict(f"{name}: another follower of {app} went on from version {version}")
 
 
-def _ranges(evidence: Table, since: int) -> Iterator[tuple[int, list[Path]]]:
-    """Consecutive versions whose rows together are about one step, with the files they added."""
+@dataclass(frozen=True, slots=True)
+class _Items:
+    """What one step reads: files that landed, files that took the place of others, and the sealed
+    items among those that landed up to version `since` and were seen before."""
+
+    landed: Sequence[Path]
+    compacted: Sequence[Path] = ()
+    leaves: Sequence[Path] = ()
+    since: int = 0
+
+    @property
+    def files(self) -> list[Path]:
+        return [*self.landed, *self.compacted, *self.leaves]
+
+    @property
+    def sql(self) -> str:
+        evidence = TABLES["evidence"]
+        landed = rows_of(evidence, self.landed)
+        if not self.compacted:
+            return landed
+        sealed = rows_of(TABLES["leaves"], self.leaves)
+        return f"""{landed} UNION ALL BY NAME SELECT * FROM ({rows_of(evidence, self.compacted)})
+            ANTI JOIN (SELECT item_id FROM ({sealed}) WHERE evidence_version <= {self.since})
+            USING (item_id)"""  # noqa: S608  names and paths are ours
+
+
+def _ranges(evidence: Table, leaves: Table, since: int) -> Iterator[tuple[int, _Items]]:
+    """Consecutive versions whose rows together are about one step, with what to read of them.
+
+    After maintenance the files of long ago are gone, and who follows from there reads all that is
+    left to follow in one step, from the files that took their place.
+    """
     files: list[Path] = []
     rows = 0
     for commit in evidence.commits(since):
@@ -64,8 +95,26 @@ def _ranges(evidence: Table, since: int) -> Iterator[tuple[int, list[Path]]]:
         files += [evidence.root / add.path for add in added]
         rows += sum(add.rows for add in added)
         if rows >= STEP_ROWS or commit.version == evidence.version:
-            yield commit.version, files
-            files, rows = [], 0
+            if not all(file.exists() for file in files):
+                yield evidence.version, _left(evidence, leaves, since)
+                return
+            yield commit.version, _Items(files)
+            files, rows, since = [], 0, commit.version
+
+
+def _left(evidence: Table, leaves: Table, since: int) -> _Items:
+    """All rows of the snapshot that landed after version `since`; only sealed ones were moved."""
+    landed = {
+        evidence.root / add.path
+        for commit in evidence.commits(since) for add in commit.adds if add.data_change
+    }  # fmt: skip
+    shown = {file.path for file in evidence.files()}
+    moved = {
+        evidence.root / add.path
+        for commit in evidence.commits(-1) for add in commit.adds if not add.data_change
+    }  # fmt: skip
+    sealed = [file.path for file in leaves.files()]
+    return _Items(sorted(landed & shown), sorted(moved & shown), sealed, since)
 
 
 class _Counted:
@@ -81,14 +130,14 @@ class _Counted:
 
 
 def _select(
-    sql: str, files: Sequence[Path], spec: TableSpec, clock: Callable[[], datetime]
+    sql: str, items: _Items, spec: TableSpec, clock: Callable[[], datetime]
 ) -> Iterator[pa.Table]:
-    if not files:
+    if not items.files:
         return
     now = utc(clock())
     with open_engine(_LIMITS) as engine:
-        engine.execute(f"CREATE VIEW items AS {rows_of(TABLES['evidence'], files)}")
-        lock(engine, files)
+        engine.execute(f"CREATE VIEW items AS {items.sql}")
+        lock(engine, items.files)
         try:
             for batch in engine.execute(sql).to_arrow_reader(STEP_ROWS):
                 yield _fitted(pa.Table.from_batches([batch]), spec, now)

@@ -56,9 +56,13 @@ class Listed:
 
 @dataclass(slots=True)
 class Survey:
-    """A table's files by its log, the log's chain after each version, and what gave itself away."""
+    """A table's files by its log, the log's chain after each version, and what gave itself away.
+
+    `retired` are the files that others took the place of; they may still lie there for a while.
+    """
 
     listed: dict[str, Listed] = field(default_factory=dict)
+    retired: set[str] = field(default_factory=set)
     chains: dict[int, LogChain] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
@@ -122,6 +126,7 @@ def _linked(chain: LogChain | None, commit: delta.Commit | None) -> LogChain | N
 def _apply(name: str, commit: delta.Commit, found: Survey) -> None:
     for path in commit.removes:
         found.listed.pop(path, None)
+        found.retired.add(path)
     digests = commit.metadata.get("files", {})
     for add in commit.adds:
         found.listed[add.path] = Listed(add, commit.version, digests.get(add.path, ""))
@@ -163,8 +168,9 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: stamp(v) if isinstance(v, datetime) else v for k, v in values.items()}
 
 
-def missing_files(root: Path, name: str, listed: list[Listed]) -> list[Finding]:
+def missing_files(root: Path, name: str, found: Survey) -> list[Finding]:
     """Files and whole partitions that the log lists and the disk lacks; strays as a note."""
+    listed = found.files
     partitions: dict[str, list[Listed]] = defaultdict(list)
     for file in listed:
         partitions[file.path.rpartition("/")[0]].append(file)
@@ -179,13 +185,13 @@ def missing_files(root: Path, name: str, listed: list[Listed]) -> list[Finding]:
         else:
             told = [f"the file {name}/{f.path} is gone: {f.added.rows} rows" for f in gone]
             findings += [Finding("file", sentence) for sentence in told]
-    return findings + _strays(root, name, listed)
+    return findings + _strays(root, name, found)
 
 
-def _strays(root: Path, name: str, listed: list[Listed]) -> list[Finding]:
-    known = {file.path for file in listed}
-    found = (path.relative_to(root) for path in root.rglob("*.parquet"))
-    strays = [p for p in found if p.parts[0] != "_delta_log" and p.as_posix() not in known]
+def _strays(root: Path, name: str, found: Survey) -> list[Finding]:
+    known = found.listed.keys() | found.retired
+    there = (path.relative_to(root) for path in root.rglob("*.parquet"))
+    strays = [p for p in there if p.parts[0] != "_delta_log" and p.as_posix() not in known]
     if not strays:
         return []
     told = f"{len(strays)} files in {name} belong to no version (left by interrupted writes)"
@@ -209,12 +215,17 @@ def scan(root: Path, listed: list[Listed], findings: list[Finding]) -> Iterator[
         if table.num_rows != file.added.rows:
             told = f"the file evidence/{file.path} holds {table.num_rows} rows"
             findings.append(Finding("file", f"{told}, not {file.added.rows}"))
+        # What stands in place of older files was sealed before: none of its rows is merely new.
+        version = file.version if file.added.data_change else 0
         for part in table.to_batches(max_chunksize=_AT_ONCE):
-            yield from _rows(pa.Table.from_batches([part]), file.version)
+            yield from rows_as_leaves(pa.Table.from_batches([part]), version)
 
 
-def _rows(part: pa.Table, version: int) -> Iterator[Row]:
-    """Whole columns at once; what does not hold, or cannot be read so, is looked at by the row."""
+def rows_as_leaves(part: pa.Table, version: int) -> Iterator[Row]:
+    """Rows of the evidence with all their columns, recomputed.
+
+    Whole columns at once; what does not hold, or cannot be read so, is looked at by the row.
+    """
     try:
         content = digests(part["payload"].combine_chunks())
         ids = digests(identities_of(part))

@@ -85,7 +85,7 @@ def _examine(path: Path, vkey: str, witness: Path | None) -> _Case:
 def _survey(case: _Case, name: str) -> Survey:
     root = case.path / name
     found = survey(root, name)
-    case.findings += found.findings + missing_files(root, name, found.files)
+    case.findings += found.findings + missing_files(root, name, found)
     return found
 
 
