@@ -8,24 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from evidence.errors import LakeConflict, LakeError, VerificationFailed
 from storage.canonical_rows import digests, leaf_data_of
-from storage.delta import Commit, Table
+from storage.delta import Commit, Table, read_commit
 from storage.files import read_rows
 from storage.followers import follower_chains
 from storage.keys import Signer
 from storage.lake import Lake, locked, write_durably
-from storage.merkle import LEAF_PREFIX, Edge
+from storage.leaves import leaf_hashes
+from storage.merkle import EMPTY, LEAF_PREFIX, Edge, consistency_path, roots_from_consistency
 from storage.note import Checkpoint, LogChain, VerifierKey, open_note, parse_note
 from storage.schema import LEAF_COLUMNS, LEAVES
+from storage.tiles import Tiles
 
 __all__ = ["Checkpoint", "integrate", "read_checkpoint"]
 
 APP = "ledger"
-_STEP_LEAVES = 50_000
+_STEP_LEAVES = 65_536
+_AT_ONCE = 20_000
+_RECENT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +53,21 @@ def integrate(
     leaves the ledger behind, never wrong.
     """
     with locked(lake.path / "log" / ".lock"):
-        evidence, leaves = lake.table("evidence"), lake.table("leaves")
-        tip = _tip(leaves)
-        seals = list(_seals(lake, signer.verifier, witness))
+        evidence, leaves, tiles = lake.table("evidence"), lake.table("leaves"), tiles_of(lake)
+        tip, seals = _tip(leaves), list(_seals(lake, signer.verifier, witness))
+        _follow(tiles, leaves, tip.edge, seals)
         for seal in seals:
-            _refuse_rewrite(evidence, leaves, tip, seal)
-        tip = _append(evidence, leaves, tip)
+            _refuse_rewrite(evidence, leaves, tiles, tip, seal)
+        tip = _append(evidence, leaves, tiles, tip)
         followers = follower_chains(lake, seals, anew=anew)
         head = signer.sign(tip.edge.size, tip.edge.root(), tip.chain, followers)
         _publish(lake, head, witness)
     return head
+
+
+def tiles_of(lake: Lake) -> Tiles:
+    """The tiles of a lake's ledger."""
+    return Tiles(lake.path / "log")
 
 
 def read_checkpoint(lake: Lake) -> Checkpoint:
@@ -66,6 +76,19 @@ def read_checkpoint(lake: Lake) -> Checkpoint:
     text = _read(path)
     if text is None:
         raise LakeError(f"the ledger has no checkpoint yet at {path}")
+    return parse_note(text, what=str(path))
+
+
+def checkpoint_of(lake: Lake, size: int | None) -> Checkpoint:
+    """The kept checkpoint of `size` items (None: the last), signature unchecked.
+
+    Raises LakeError if none was kept.
+    """
+    if size is None:
+        return read_checkpoint(lake)
+    path = history_path(lake.path, size)
+    if (text := _read(path)) is None:
+        raise LakeError(f"no checkpoint of {size} items was kept at {path}")
     return parse_note(text, what=str(path))
 
 
@@ -128,101 +151,139 @@ def _seals(lake: Lake, key: VerifierKey, witness: Path | None) -> Iterator[Check
         yield kept
 
 
-def _refuse_rewrite(evidence: Table, leaves: Table, tip: _Tip, seal: Checkpoint) -> None:
+def _refuse_rewrite(
+    evidence: Table, leaves: Table, tiles: Tiles, tip: _Tip, seal: Checkpoint
+) -> None:
     """A crash may leave leaves that no checkpoint covers yet; the other way round is a rewrite."""
     size, version = tip.edge.size, tip.chain.version
     if seal.size > size or seal.chain.version > version:
         raise VerificationFailed(
             (f"{seal.size} items were sealed, but the ledger holds {size}: it was cut",)
         )
-    root = tip.edge.root() if seal.size == size else _root_at(leaves, seal.size)
-    if root != seal.root:
+    if not _continues(tiles, tip, seal):
+        _remake(tiles, leaves, tip.edge, 0)
+    if not _continues(tiles, tip, seal):
         raise VerificationFailed(
             (f"the first {seal.size} leaves are not those that were sealed: history was rewritten",)
         )
     at_seal = seal.chain.version == version
-    chain = tip.chain if at_seal else _chain_at(evidence, seal.chain.version)
-    if chain != seal.chain:
+    if seal.chain != (tip.chain if at_seal else _chain_at(evidence, leaves, seal.chain.version)):
         raise VerificationFailed(
             (f"the log up to version {seal.chain.version} was rewritten since it was sealed",)
         )
 
 
-def _root_at(leaves: Table, size: int) -> bytes:
-    return Edge().extend(leaf_hashes(leaves, size)).root()
+def _continues(tiles: Tiles, tip: _Tip, seal: Checkpoint) -> bool:
+    """Whether the sealed tree is the beginning of the tip's, proved by the hashes between them."""
+    size, root = tip.edge.size, tip.edge.root()
+    if seal.size in {0, size}:
+        return seal.root == (root if seal.size else EMPTY)
+    try:
+        path = consistency_path(tiles.root, seal.size, size)
+    except LakeError:
+        return False
+    return roots_from_consistency(seal.size, size, seal.root, path) == (seal.root, root)
 
 
-def _chain_at(evidence: Table, version: int) -> LogChain:
+def _chain_at(evidence: Table, leaves: Table, version: int) -> LogChain:
+    """The log's chain after a version: as the leaves were committed with it, else computed anew."""
+    for commit in reversed(range(max(0, leaves.version - _RECENT), leaves.version + 1)):
+        held = read_commit(leaves.root, commit)
+        if held is not None and held.transactions.get(APP) == version:
+            return LogChain(version, bytes.fromhex(held.metadata["chain"]))
     chain = LogChain()
-    for commit in evidence.commits(-1):
-        if commit.version > version:
+    for entry in evidence.commits(-1):
+        if entry.version > version:
             break
-        chain = chain.then(commit.version, commit.digest)
+        chain = chain.then(entry.version, entry.digest)
     return chain
 
 
-def leaf_hashes(leaves: Table, size: int) -> list[bytes]:
-    """The hashes of the first `size` leaves in order. Raises LakeError if one is missing."""
-    found: list[bytes | None] = [None] * size
-    for file in leaves.files():
-        rows = read_rows(file.path, {}, ["leaf_index", "leaf_hash"])
-        for index, text in zip(*(column.to_pylist() for column in rows.columns), strict=True):
-            if index < size:
-                found[index] = bytes.fromhex(text)
-    hashes = [leaf for leaf in found if leaf is not None]
-    if len(hashes) < size:
-        raise LakeError(f"{size - len(hashes)} of the first {size} leaves are missing")
-    return hashes
+def _follow(tiles: Tiles, leaves: Table, edge: Edge, seals: Sequence[Checkpoint]) -> None:
+    """Bring the tiles up to the tip: a crash, an older Headwater or damage left them behind."""
+    if tiles.stand(edge.size, edge.root()):
+        return
+    start = max((s.size for s in seals if s.size < edge.size and _stands(tiles, s)), default=0)
+    _remake(tiles, leaves, edge, start)
 
 
-def _append(evidence: Table, leaves: Table, tip: _Tip) -> _Tip:
+def _remake(tiles: Tiles, leaves: Table, edge: Edge, start: int) -> None:
+    """Make the tiles from `start` on out of the list of leaves."""
+    if start == 0:
+        tiles.clear()
+    grown = tiles.edge(start)
+    for first in range(start, edge.size, _STEP_LEAVES):
+        last = min(first + _STEP_LEAVES, edge.size)
+        growth = grown.grow(leaf_hashes(leaves, first, last))
+        tiles.append(first, growth.tops)
+        grown = growth.edge
+    if grown != edge:
+        raise VerificationFailed(
+            (f"the ledger's list of {edge.size} leaves is not the one it was extended with: it was "
+             "altered",)
+        )  # fmt: skip
+
+
+def _stands(tiles: Tiles, seal: Checkpoint) -> bool:
+    return tiles.stand(seal.size, seal.root)
+
+
+def _append(evidence: Table, leaves: Table, tiles: Tiles, tip: _Tip) -> _Tip:
     """Leaves for the versions after the tip; log entries without rows wait for the next rows."""
     if tip.chain.version > evidence.version:
         raise VerificationFailed(
             (f"version {tip.chain.version} was sealed, but the evidence is at {evidence.version}: "
              "it was cut",)
         )  # fmt: skip
-    rows: list[pa.Table] = []
+    parts: list[pa.Table] = []
     chain = tip.chain
     for commit in evidence.commits(chain.version):
         chain = chain.then(commit.version, commit.digest)
-        rows += _leaves(evidence, commit)
-        count = sum(part.num_rows for part in rows)
+        parts += _leaves(evidence, commit)
+        count = sum(part.num_rows for part in parts)
         if count >= _STEP_LEAVES or (count and commit.version == evidence.version):
-            tip, rows = _commit(leaves, tip, rows, chain), []
+            tip, parts = _commit(leaves, tiles, tip, pa.concat_tables(parts), chain), []
     return tip
 
 
 def _leaves(evidence: Table, commit: Commit) -> Iterator[pa.Table]:
-    """Item, leaf hash and version of what a commit landed, in ledger order."""
+    """Item, leaf hash (bytes) and version of what a commit landed, in ledger order."""
     for add in commit.adds:
         if add.data_change:
             path = evidence.root / add.path
             table = read_rows(path, add.partition, LEAF_COLUMNS)
-            for part in table.to_batches(max_chunksize=_STEP_LEAVES):
+            for part in table.to_batches(max_chunksize=_AT_ONCE):
                 hashes = _hashes(pa.Table.from_batches([part]), path)
                 version = pa.repeat(pa.scalar(commit.version, pa.int64()), part.num_rows)
                 columns = [part["item_id"], hashes, version]
                 yield pa.table(columns, ["item_id", "leaf_hash", "evidence_version"])
 
 
-def _hashes(rows: pa.Table, path: Path) -> pa.StringArray:
+def _hashes(rows: pa.Table, path: Path) -> Any:
     try:
-        return pa.array([leaf.hex() for leaf in digests(leaf_data_of(rows), LEAF_PREFIX)])
+        return pa.array(digests(leaf_data_of(rows), LEAF_PREFIX), pa.binary(32))
     except ValueError as error:
         raise LakeError(f"cannot seal {path}: {error}; run `headwater verify`") from error
 
 
-def _commit(leaves: Table, tip: _Tip, parts: Sequence[pa.Table], chain: LogChain) -> _Tip:
-    rows = pa.concat_tables(parts)
-    edge = tip.edge.extend(bytes.fromhex(str(text)) for text in rows["leaf_hash"].to_pylist())
-    places = pa.array(range(tip.edge.size, edge.size), pa.int64())
-    table = rows.append_column("leaf_index", places).select(LEAVES.names).cast(LEAVES)
+def _commit(leaves: Table, tiles: Tiles, tip: _Tip, rows: pa.Table, chain: LogChain) -> _Tip:
+    """The leaves first, then their tiles: a crash leaves the tiles behind, never ahead."""
+    hashes: list[Any] = rows["leaf_hash"].to_pylist()
+    growth = tip.edge.grow(b"".join(hashes))
+    edge = growth.edge
+    columns = {
+        "leaf_index": pa.array(range(tip.edge.size, edge.size), pa.int64()),
+        "item_id": rows["item_id"],
+        "leaf_hash": pa.array([leaf.hex() for leaf in hashes]),
+        "evidence_version": rows["evidence_version"],
+    }
+    table = pa.Table.from_arrays([columns[name] for name in LEAVES.names], schema=LEAVES)
     nodes = [node.hex() for node in edge.hashes]
     metadata = {"size": edge.size, "edge": nodes, "chain": chain.digest.hex()}
     leaves.commit([table], app=APP, marker=chain.version, metadata=metadata)
     if leaves.marker(APP) != chain.version:
         raise LakeConflict("another integrator works on this ledger without its lock")
+    tiles.append(tip.edge.size, growth.tops)
     return _Tip(edge, chain)
 
 

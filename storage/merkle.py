@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 EMPTY = hashlib.sha256(b"").digest()
 LEAF_PREFIX = b"\x00"
 NODE_PREFIX = b"\x01"
+TILE_HEIGHT = 8
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -22,6 +23,18 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class Growth:
+    """What appending leaves made: the edge after it, and the new hashes of each level of tiles.
+
+    Level n of the tiles holds the nodes whose subtrees have 256^n leaves (c2sp.org/tlog-tiles);
+    `tops[n]` are those that were made whole just now, 32 bytes each, left to right.
+    """
+
+    edge: Edge
+    tops: Mapping[int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Edge:
     """All that is needed to append: the roots of the whole subtrees, largest first."""
 
@@ -32,16 +45,24 @@ class Edge:
         if self.size < 0 or len(self.hashes) != self.size.bit_count():
             raise ValueError(f"a tree of {self.size} has {self.size.bit_count()} whole subtrees")
 
+    def grow(self, leaves: bytes) -> Growth:
+        """Append leaf hashes, 32 bytes each: level by level, one node a leaf."""
+        waiting = dict(zip(heights(self.size), self.hashes, strict=True))
+        new, tops, height = leaves, {}, 0
+        while new:
+            if height % TILE_HEIGHT == 0:
+                tops[height // TILE_HEIGHT] = new
+            row = waiting.pop(height, b"") + new
+            whole = len(row) // 64 * 64
+            if row[whole:]:
+                waiting[height] = row[whole:]
+            new, height = _parents(row[:whole]), height + 1
+        hashes = tuple(waiting[height] for height in sorted(waiting, reverse=True))
+        return Growth(Edge(self.size + len(leaves) // 32, hashes), tops)
+
     def extend(self, leaves: Iterable[bytes]) -> Edge:
-        """The edge after appending leaf hashes: constant work a leaf on average."""
-        stack, size = list(self.hashes), self.size
-        for leaf in leaves:
-            node, merged = leaf, size
-            while merged & 1:
-                node, merged = node_hash(stack.pop(), node), merged >> 1
-            stack.append(node)
-            size += 1
-        return Edge(size, tuple(stack))
+        """The edge after appending leaf hashes."""
+        return self.grow(b"".join(leaves)).edge
 
     def root(self) -> bytes:
         """The root of the whole tree."""
@@ -53,24 +74,39 @@ class Edge:
         return node
 
 
+def heights(size: int) -> list[int]:
+    """The heights of the whole subtrees that a tree of `size` leaves consists of, largest first."""
+    return [height for height in reversed(range(size.bit_length())) if size >> height & 1]
+
+
+def _parents(row: bytes) -> bytes:
+    sha256 = hashlib.sha256
+    pairs = range(0, len(row), 64)
+    return b"".join([sha256(NODE_PREFIX + row[at : at + 64]).digest() for at in pairs])
+
+
 def root_of(leaves: Sequence[bytes]) -> bytes:
     """The root over leaf hashes."""
     return Edge().extend(leaves).root()
 
 
-def inclusion_path(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
+Roots = Callable[[int, int], bytes]
+"""The root over the leaves from the first place up to (not with) the last."""
+
+
+def inclusion_path(roots: Roots, index: int, size: int) -> tuple[bytes, ...]:
     """The audit path of leaf `index` (RFC 6962 §2.1.1). Raises ValueError outside the tree."""
-    if not 0 <= index < len(leaves):
-        raise ValueError(f"leaf {index} lies outside a tree of {len(leaves)}")
+    if not 0 <= index < size:
+        raise ValueError(f"leaf {index} lies outside a tree of {size}")
     path: list[bytes] = []
-    low, high = 0, len(leaves)
+    low, high = 0, size
     while high - low > 1:
         split = low + _split(high - low)
         if index < split:
-            path.append(root_of(leaves[split:high]))
+            path.append(roots(split, high))
             high = split
         else:
-            path.append(root_of(leaves[low:split]))
+            path.append(roots(low, split))
             low = split
     return tuple(reversed(path))
 
@@ -100,21 +136,21 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes
     return node
 
 
-def consistency_path(leaves: Sequence[bytes], old: int) -> tuple[bytes, ...]:
-    """The proof that the tree of `old` leaves is the beginning of this one (RFC 6962 §2.1.2)."""
-    if not 0 < old <= len(leaves):
-        raise ValueError(f"no tree of {old} leaves lies in one of {len(leaves)}")
+def consistency_path(roots: Roots, old: int, size: int) -> tuple[bytes, ...]:
+    """That the tree of `old` leaves begins that of `size` (RFC 6962 §2.1.2). Raises ValueError."""
+    if not 0 < old <= size:
+        raise ValueError(f"no tree of {old} leaves lies in one of {size}")
     path: list[bytes] = []
-    low, high, whole = 0, len(leaves), True
+    low, high, whole = 0, size, True
     while old != high:
         split = low + _split(high - low)
         if old <= split:
-            path.append(root_of(leaves[split:high]))
+            path.append(roots(split, high))
             high = split
         else:
-            path.append(root_of(leaves[low:split]))
+            path.append(roots(low, split))
             low, whole = split, False
-    return tuple(reversed([*path] if whole else [*path, root_of(leaves[low:high])]))
+    return tuple(reversed(path if whole else [*path, roots(low, high)]))
 
 
 def roots_from_consistency(

@@ -2,78 +2,146 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path as File
 from typing import Any
 
+import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from evidence.errors import LakeError, VerificationFailed
+from storage.canonical_rows import leaf_data_of
 from storage.delta import Table, read_commit
-from storage.files import read_rows
+from storage.engine import Limits, literal, lock, open_engine, rows_of
 from storage.lake import Lake
-from storage.ledger import leaf_hashes, read_checkpoint
+from storage.leaves import leaf_hashes
+from storage.ledger import checkpoint_of, tiles_of
 from storage.merkle import (
+    Roots,
     consistency_path,
     inclusion_path,
     leaf_hash,
     root_from_inclusion,
+    root_of,
     roots_from_consistency,
 )
 from storage.note import Checkpoint, VerifierKey, open_note
-from storage.schema import LEAF_COLUMNS, leaf_data
+from storage.schema import EVIDENCE, TableSpec
+
+Path = tuple[bytes, ...]
+"""The hashes that lead from a leaf, or an older tree, to the root."""
+
+_HEAD = "c2sp.org/tlog-proof@v1"
 
 
 @dataclass(frozen=True, slots=True)
 class InclusionProof:
     """That one item is leaf `index` of the tree that `checkpoint` (a signed note) seals.
 
-    `data` is the canonical JSON of the item's row without its payload.
+    `data` is the canonical JSON of the item's row without its payload. As text it is a proof of
+    c2sp.org/tlog-proof, with the data as its extra line.
     """
 
     index: int
-    path: tuple[bytes, ...]
+    path: Path
     data: bytes
     checkpoint: str
 
+    def __str__(self) -> str:
+        lines = [_HEAD, f"extra {_base64(self.data)}", f"index {self.index}"]
+        return "\n".join([*lines, *map(_base64, self.path), "", self.checkpoint])
 
-def inclusion_proof(lake: Lake, item_id: str) -> InclusionProof:
-    """The proof for a sealed item. Raises LakeError if it is not in the lake or not sealed yet."""
-    leaves, head = lake.table("leaves"), read_checkpoint(lake)
-    index, version = _leaf(leaves, item_id)
+    @classmethod
+    def parse(cls, text: str) -> InclusionProof:
+        """From its text. Raises VerificationFailed for anything that is not exactly such a text."""
+        try:
+            head, _, checkpoint = text.partition("\n\n")
+            first, extra, index, *path = head.split("\n")
+            data = base64.b64decode(extra.removeprefix("extra "), validate=True)
+            hashes = tuple(base64.b64decode(line, validate=True) for line in path)
+            proof = cls(int(index.removeprefix("index ")), hashes, data, checkpoint)
+        except ValueError as error:
+            raise VerificationFailed((f"the text is no proof with its item: {error}",)) from error
+        exact = first == _HEAD and proof.index >= 0 and str(proof) == text
+        if not exact or any(len(node) != 32 for node in hashes):
+            raise VerificationFailed((f"the text is no {_HEAD} with its item",))
+        return proof
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def inclusion_proof(lake: Lake, item_id: str, *, size: int | None = None) -> InclusionProof:
+    """The proof for a sealed item under the last checkpoint, or the kept one of `size` items.
+
+    Raises LakeError if the item is not in the lake, or not sealed by it.
+    """
+    head = checkpoint_of(lake, size)
+    index, version = _leaf(lake.table("leaves"), item_id)
     if index >= head.size:
         raise LakeError(f"{item_id} landed, but is not sealed yet; run the ledger first")
-    hashes = leaf_hashes(leaves, head.size)
     data = _data(lake.table("evidence"), version, item_id)
-    return InclusionProof(index, inclusion_path(hashes, index), data, head.text)
+    leaf = leaf_hash(data)
+
+    def path(roots: Roots) -> Path | None:
+        nodes = inclusion_path(roots, index, head.size)
+        return nodes if root_from_inclusion(leaf, index, head.size, nodes) == head.root else None
+
+    if (found := _prove(lake, head, path)) is None:
+        raise LakeError(
+            f"{item_id} cannot be proved: it differs from its leaf; run `headwater verify`"
+        )
+    return InclusionProof(index, found, data, head.text)
+
+
+def _prove(lake: Lake, head: Checkpoint, path: Callable[[Roots], Path | None]) -> Path | None:
+    """A path from the tiles; where they are missing or damaged, from the list of all leaves."""
+    with suppress(LakeError):
+        if (found := path(tiles_of(lake).root)) is not None:
+            return found
+    hashes = leaf_hashes(lake.table("leaves"), 0, head.size)
+    leaves = [hashes[at : at + 32] for at in range(0, len(hashes), 32)]
+    return path(lambda first, last: root_of(leaves[first:last]))
 
 
 def _leaf(leaves: Table, item_id: str) -> tuple[int, int]:
-    columns = ["item_id", "leaf_index", "evidence_version"]
-    for file in leaves.files():
-        rows = read_rows(file.path, {}, columns)
-        for row in rows.filter(_is(rows, item_id)).to_pylist():
-            return row["leaf_index"], row["evidence_version"]
-    raise LakeError(f"{item_id} has no leaf in the ledger")
-
-
-def _is(rows: pa.Table, item_id: str) -> Any:
-    return pc.equal(rows["item_id"], pa.scalar(item_id))
+    files = [file.path for file in leaves.files()]
+    found = _find(leaves.spec, files, item_id, ["leaf_index", "evidence_version"])
+    if not found.num_rows:
+        raise LakeError(f"{item_id} has no leaf in the ledger")
+    row: dict[str, Any] = found.to_pylist()[0]
+    return row["leaf_index"], row["evidence_version"]
 
 
 def _data(evidence: Table, version: int, item_id: str) -> bytes:
-    landed = read_commit(evidence.root, version)
-    added = {evidence.root / add.path for add in landed.adds} if landed else set()
-    files = evidence.files()
-    # Where it landed, if that file still stands; else in a file that took the place of it.
-    for file in sorted(files, key=lambda file: file.path not in added):
-        rows = read_rows(file.path, file.partition, LEAF_COLUMNS)
-        for row in rows.filter(_is(rows, item_id)).to_pylist():
-            return leaf_data(row)
-    raise LakeError(f"{item_id} has a leaf, but version {version} of the evidence lacks it")
+    """The leaf data of an item: from the files it landed in, or where it was moved since."""
+    commit = read_commit(evidence.root, version)
+    landed = [evidence.root / add.path for add in commit.adds] if commit else []
+    shown = [file.path for file in evidence.files()]
+    for paths in ([path for path in landed if path in set(shown)], shown):
+        found = _find(evidence.spec, paths, item_id, EVIDENCE.names)
+        if found.num_rows:
+            data: bytes = leaf_data_of(found.slice(0, 1).cast(EVIDENCE))[0].as_py()
+            return data
+    raise LakeError(f"{item_id} has a leaf, but the evidence lacks it; run `headwater verify`")
+
+
+def _find(spec: TableSpec, files: Sequence[File], item_id: str, columns: Sequence[str]) -> pa.Table:
+    """The rows of one item; the Bloom filters spare reading files that do not hold it."""
+    names = ", ".join(columns)
+    sql = f"SELECT {names} FROM ({rows_of(spec, files)}) WHERE item_id = {literal(item_id)}"  # noqa: S608
+    with open_engine(Limits()) as engine:
+        lock(engine, files)
+        try:
+            return engine.execute(sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise LakeError(f"table {spec.name} cannot be read: {error}") from error
 
 
 def check_inclusion(
@@ -97,13 +165,23 @@ def check_inclusion(
     return head
 
 
-def consistency_proof(lake: Lake, old: int) -> tuple[bytes, ...]:
-    """That the sealed tree continues the one of `old` leaves. Raises LakeError."""
-    head = read_checkpoint(lake)
-    try:
-        return consistency_path(leaf_hashes(lake.table("leaves"), head.size), old)
-    except ValueError as error:
-        raise LakeError(str(error)) from error
+def consistency_proof(lake: Lake, old: int, new: int | None = None) -> Path:
+    """That the tree of `new` leaves (a kept checkpoint; None: the last) continues that of `old`.
+
+    Raises LakeError if the ledger does not hold these trees.
+    """
+    head = checkpoint_of(lake, new)
+    if not 0 < old <= head.size:
+        raise LakeError(f"no tree of {old} leaves lies in one of {head.size}")
+
+    def path(roots: Roots) -> Path | None:
+        nodes = consistency_path(roots, old, head.size)
+        proved = roots_from_consistency(old, head.size, roots(0, old), nodes)
+        return nodes if proved[1] == head.root else None
+
+    if (found := _prove(lake, head, path)) is None:
+        raise LakeError(f"the leaves are not the {head.size} sealed ones; run `headwater verify`")
+    return found
 
 
 def check_consistency(old: Checkpoint, new: Checkpoint, path: Sequence[bytes]) -> None:

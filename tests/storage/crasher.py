@@ -51,8 +51,13 @@ def work(path: Path, key: Path) -> None:
             pull_id=record.pull_id, pull=record if number == BATCHES - 1 else None,
         )  # fmt: skip
         bookmark, number = landed.bookmark, number + 1
-        lake.follow_sql("tags", SQL, app="tags:m1")
-        integrate(lake, load_key(key), witness=path.with_name("witness"))
+        _follow(lake, key)
+    _follow(lake, key)  # the run before may have died just after its last batch
+
+
+def _follow(lake: Lake, key: Path) -> None:
+    lake.follow_sql("tags", SQL, app="tags:m1")
+    integrate(lake, load_key(key), witness=lake.path.with_name("witness"))
 
 
 def work_among_others(path: Path, number: int) -> None:

@@ -1,0 +1,151 @@
+"""The tree as tiles of 256 hashes (c2sp.org/tlog-tiles): proofs read a few files, not all leaves.
+
+Tiles follow the leaves. They are written before the checkpoint that needs them, and made anew from
+the leaves when they are missing or damaged. Entry bundles are not kept: the items are the lake.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from evidence.errors import LakeError
+from storage.lake import write_durably
+from storage.merkle import EMPTY, TILE_HEIGHT, Edge, heights, node_hash
+
+WIDTH = 1 << TILE_HEIGHT
+_BYTES = 32 * WIDTH
+_KEPT = 1024
+
+
+class Tiles:
+    """The tiles in a ledger's folder. What was read once is taken from memory the next time."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._read: dict[tuple[int, int], bytes] = {}
+
+    def append(self, size: int, tops: Mapping[int, bytes]) -> None:
+        """Add what growing a tree of `size` leaves made. Raises LakeError if it cannot be written.
+
+        Of a tile that is not full yet only the last width is kept.
+        """
+        for level, new in tops.items():
+            number, width = divmod(size >> TILE_HEIGHT * level, WIDTH)
+            row = (self._hashes(level, number, width) if width else b"") + new
+            for at in range(0, len(row), _BYTES):
+                self._write(level, number + at // _BYTES, row[at : at + _BYTES])
+            if width:
+                self._tidy(level, number)
+
+    def clear(self) -> None:
+        """Take all tiles away, before they are made anew from the leaves."""
+        self._read.clear()
+        shutil.rmtree(self._log / "tile", ignore_errors=True)
+
+    def stand(self, size: int, root: bytes) -> bool:
+        """Whether the tiles of a tree of `size` leaves are there and lead to this root."""
+        try:
+            return self.root(0, size) == root
+        except LakeError:
+            return False
+
+    def edge(self, size: int) -> Edge:
+        """The right edge of the tree of `size` leaves. Raises LakeError if a tile is missing."""
+        return Edge(size, self._whole(0, size))
+
+    def root(self, first: int, last: int) -> bytes:
+        """The root over the leaves from `first` up to (not with) `last`; a `merkle.Roots`.
+
+        Raises LakeError if a tile is missing or no tile.
+        """
+        if first == last:
+            return EMPTY
+        *lefts, node = self._whole(first, last)
+        for left in reversed(lefts):
+            node = node_hash(left, node)
+        return node
+
+    def _whole(self, first: int, last: int) -> tuple[bytes, ...]:
+        nodes = []
+        for height in heights(last - first):
+            nodes.append(self._subtree(first, height))
+            first += 1 << height
+        return tuple(nodes)
+
+    def _subtree(self, first: int, height: int) -> bytes:
+        """The root of the whole subtree of 2^height leaves that begins at `first`."""
+        level, rest = divmod(height, TILE_HEIGHT)
+        number, start = divmod(first >> TILE_HEIGHT * level, WIDTH)
+        row = self._hashes(level, number, start + (1 << rest))[32 * start :]
+        return Edge().grow(row).edge.root()
+
+    def _hashes(self, level: int, number: int, width: int) -> bytes:
+        """The first `width` hashes of a tile, from the whole tile or any that is wide enough."""
+        row = self._read.get((level, number), b"")
+        if len(row) < 32 * width:
+            row = self._load(level, number, width)
+            if len(self._read) >= _KEPT:
+                self._read.clear()
+            self._read[level, number] = row
+        return row[: 32 * width]
+
+    def _load(self, level: int, number: int, width: int) -> bytes:
+        path = self._log / tile_path(level, number)
+        for wide, held in [(WIDTH, path), *self._partial(path)]:
+            if wide >= width and (row := _content(held)) is not None:
+                if len(row) == 32 * wide:
+                    return row
+                raise LakeError(f"the tile {held} has {len(row)} bytes, not {32 * wide}")
+        raise LakeError(f"the tile {path} is missing")
+
+    def _partial(self, path: Path) -> list[tuple[int, Path]]:
+        try:
+            names = os.listdir(_partials(path))
+        except OSError:
+            return []
+        widths = sorted((int(name) for name in names if name.isdecimal()), reverse=True)
+        return [(width, _partials(path) / str(width)) for width in widths]
+
+    def _write(self, level: int, number: int, row: bytes) -> None:
+        path = self._log / tile_path(level, number)
+        if len(row) < _BYTES:
+            path = _partials(path) / str(len(row) // 32)
+        self._read.pop((level, number), None)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_durably(path, row)
+        except OSError as error:
+            raise LakeError(f"the tile {path} cannot be written: {error}") from error
+
+    def _tidy(self, level: int, number: int) -> None:
+        """Narrower forms of a tile that grew. They are no harm: what keeps them may keep them."""
+        path = self._log / tile_path(level, number)
+        held = self._partial(path)
+        for _, narrow in held if path.exists() else held[1:]:
+            with suppress(OSError):
+                narrow.unlink()
+
+
+def tile_path(level: int, number: int) -> str:
+    """Where a whole tile lies: groups of three digits, all but the last with an `x` before them."""
+    groups = [f"{number % 1000:03}"]
+    while number := number // 1000:
+        groups.append(f"x{number % 1000:03}")
+    return f"tile/{level}/" + "/".join(reversed(groups))
+
+
+def _partials(path: Path) -> Path:
+    return path.with_name(f"{path.name}.p")
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LakeError(f"the tile {path} cannot be read: {error}") from error
