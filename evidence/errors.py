@@ -78,8 +78,9 @@ class LakeConflict(LakeError):
 
 
 class VerificationFailed(LakeError):
-    """The lake is not what was signed. `findings` names each difference."""
+    """The lake is not what was signed. `findings` names each difference; `notes` are signed
+    checkpoints that contradict one another, the proof for others."""
 
-    def __init__(self, findings: tuple[str, ...]) -> None:
+    def __init__(self, findings: tuple[str, ...], notes: tuple[str, ...] = ()) -> None:
         super().__init__("\n".join(findings))
-        self.findings = findings
+        self.findings, self.notes = findings, notes

@@ -24,6 +24,7 @@ from evidence.freshness import ORGANISATION
 from flows.attention import attention
 from flows.config import Config, now
 from flows.judgement import Judged, judge_lake
+from flows.outside import witnesses
 from storage.lake import Lake
 from storage.ledger import read_checkpoint
 from storage.pages import (
@@ -36,9 +37,11 @@ from storage.pages import (
     leaf_indexes,
     source_health,
 )
+from storage.publication import silent
 from storage.views import connect
 
 UNJUDGED = "Run `headwater collect` or `headwater freshness`; if that fails, mend what it names."
+UNSEEN = "Mend its address, key or network; it is tried again with the next seal."
 SHOWN_PER_CONTROL = 8
 SHOWN_IN_ALL = 600
 SHOWN_BYTES = 8_000_000
@@ -63,7 +66,11 @@ def build(lake: Lake, config: Config, at: datetime | None = None) -> Board:
         controls=tuple(_controls(judged)),
         systems=tuple(_systems(judged)),
         sources=sources,
-        attention=(*_behind(lake, judged), *attention(judged, sources, facts)),
+        attention=(
+            *_behind(lake, judged),
+            *_unseen(lake, config),
+            *attention(judged, sources, facts),
+        ),
         lake=facts,
         evidence={control: tuple(ids) for control, ids in shown.items()},
         items=items,
@@ -80,6 +87,12 @@ def _behind(lake: Lake, judged: Judged) -> Iterator[Attention]:
             "are not judged: whatever they bring, also failures, is not on this board.",
             UNJUDGED,
         )  # fmt: skip
+
+
+def _unseen(lake: Lake, config: Config) -> Iterator[Attention]:
+    """A witness that does not take our seals protects nothing that landed since."""
+    for told in silent(lake.path / "log", witnesses(config)):
+        yield Attention("source", f"{told[:1].upper()}{told[1:]}.", UNSEEN)
 
 
 def _capped(items: Mapping[str, ItemPage]) -> dict[str, ItemPage]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from evidence.errors import ConfigError, HeadwaterError
+from evidence.errors import ConfigError, HeadwaterError, LakeError
 from flows.config import Config, Source, load, now
+from flows.outside import witnesses
 from mappings.catalogue import load_catalogue
 from storage.keys import load_key
 from storage.lake import Lake
+from storage.publication import silent
 
 
 def check_all(file: Path, say: Callable[[str], None]) -> int:
@@ -21,6 +23,7 @@ def check_all(file: Path, say: Callable[[str], None]) -> int:
         ("mapping", lambda: _mapping(config)),
         ("lake", lambda: f"{Lake.open(config.lake, clock=now).version} versions"),
         ("key", lambda: load_key(config.key, origin=config.origin).origin),
+        ("witnesses", lambda: _witnesses(config)),
         *((f"source {source.name}", _probe(source)) for source in config.sources),
     ]
     return max(_told(name, ask, say) for name, ask in checks)
@@ -57,6 +60,14 @@ def _mapping(config: Config) -> str:
     expected = catalogue.expectations(config.overrides)
     counted = f"{len(catalogue.controls)} controls, {len(expected)} expectations"
     return f"{counted}, digest {rules.digest[:16]}"
+
+
+def _witnesses(config: Config) -> str:
+    """How many there are. Raises HeadwaterError for those that did not take the last seal."""
+    outside = witnesses(config)
+    if told := "; ".join(silent(config.lake / "log", outside)):
+        raise LakeError(told)
+    return ", ".join(witness.where for witness in outside)
 
 
 def _probe(source: Source) -> Callable[[], str]:

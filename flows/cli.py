@@ -125,11 +125,26 @@ def explain(
 
 
 @app.command()
-def verify(config: ConfigFile = DEFAULT) -> None:
-    """Recompute every digest and the ledger, and compare with what was signed."""
+def verify(
+    config: ConfigFile = DEFAULT,
+    lake: Annotated[
+        Path | None, typer.Option("--lake", help="A lake's folder: no configuration is read.")
+    ] = None,
+    key: Annotated[
+        str, typer.Option("--key", help="The ledger's public key (vkey), or the file it is in.")
+    ] = "",
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option("--checkpoint", help="A note that somebody kept; may be given often."),
+    ] = None,
+) -> None:
+    """Recompute every digest and the ledger, and compare with what was signed.
+
+    Needs the public key only; compares with every witness and with each --checkpoint.
+    """
     from flows.verify import run
 
-    raise typer.Exit(run(config, typer.echo))
+    raise typer.Exit(run(config, typer.echo, lake=lake, key=key, checkpoints=checkpoint or []))
 
 
 @app.command()

@@ -12,20 +12,29 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from evidence.errors import ConfigError
 from evidence.own import OWN_SOURCE
 from evidence.secret import Secret
 from evidence.times import duration
+from flows.outside import WitnessAt
 from mappings.catalogue import EVERYWHERE, Override
 from mappings.controls import NAMESPACE
 from mappings.rules import RULES, RuleSet, load_rules
 
+if TYPE_CHECKING:
+    from storage.mail import MailServer
+
+T = TypeVar("T")
+
 FILE = "headwater.toml"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 OWN = ("name", "uses", "schedule")
-TABLES = ("organisation", "lake", "ledger", "mapping", "collect", "freshness", "source", "override")
+TABLES = (
+    "organisation", "lake", "ledger", "mapping", "collect", "freshness", "source", "override",
+    "witness", "mail",
+)  # fmt: skip
 GIVEN = frozenset({"source", "clock"})
 PATHS = frozenset({"folder", "repository", "public_keys"})
 
@@ -63,6 +72,8 @@ class Config:
     wait: timedelta
     sources: tuple[Source, ...]
     overrides: tuple[Override, ...] = ()
+    witnesses: tuple[WitnessAt, ...] = ()
+    mail: MailServer | None = None
 
     @property
     def folder(self) -> Path:
@@ -114,6 +125,8 @@ class _Reader:
             wait=self._given(collect, "collect", "wait", timedelta, timedelta(seconds=5)),
             sources=tuple(self._sources(raw.get("source", []))),
             overrides=tuple(self._overrides(raw.get("override", []))),
+            witnesses=tuple(self._witnesses(raw.get("witness", []))),
+            mail=self._mail(raw),
         )  # fmt: skip
         if self.mistakes:
             raise ConfigError(*self.mistakes)
@@ -261,6 +274,42 @@ class _Reader:
             f'{self.file}: {where}: no secrets in this file; write "env:NAME" or "file:PATH"'
         )
         return Secret("")
+
+    def _witnesses(self, tables: object) -> Iterator[WitnessAt]:
+        if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
+            self.mistakes.append(f"{self.file}: witnesses are written as [[witness]] tables")
+            return
+        seen: set[str] = set()
+        for number, table in enumerate(tables, 1):
+            found = self._built(f"witness {number}", WitnessAt, table)
+            if found is None:
+                continue
+            if found.to in seen:
+                self.mistakes.append(f"{self.file}: two witnesses are at {found.to!r}")
+            seen.add(found.to)
+            yield found
+
+    def _mail(self, raw: Mapping[str, Any]) -> MailServer | None:
+        from storage.mail import MailServer
+
+        if "mail" not in raw:
+            return None
+        if not isinstance(raw["mail"], dict):
+            self.mistakes.append(f"{self.file}: mail must be a table: write [mail]")
+            return None
+        return self._built("[mail]", MailServer, raw["mail"])
+
+    def _built(self, where: str, cls: type[T], given: Mapping[str, Any]) -> T | None:
+        """The dataclass from its table, None if there is a mistake in it."""
+        before = len(self.mistakes)
+        settings = self._settings(where, cls, given)
+        if len(self.mistakes) > before:
+            return None
+        try:
+            return cls(**settings)
+        except ConfigError as error:
+            self.mistakes += [f"{self.file}: {mistake}" for mistake in error.mistakes]
+            return None
 
     def _overrides(self, tables: object) -> Iterator[Override]:
         if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):

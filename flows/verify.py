@@ -2,53 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evidence.errors import LakeError, VerificationFailed
+from evidence.errors import ConfigError, LakeError, VerificationFailed
 from evidence.model import Outcome
-from flows.config import Config, load, now
+from flows.config import load, now
+from flows.outside import witnesses
 from storage.actions import try_to_act
-from storage.keys import load_key
 from storage.lake import Lake
-from storage.verify import verify
+from storage.verify import Verified, verify
+from storage.witness import Kept, Witness
 
 KEPT = 20
 """Of the findings, in the record of a failed verification; their number is always kept."""
 
 
-def run(file: Path, say: Callable[[str], None]) -> int:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is verified, by which public key, against whose word.
+
+    `recorded`: how it ends lands in the lake. An auditor's own look leaves it untouched.
+    """
+
+    lake: Path
+    vkey: str
+    witnesses: tuple[Witness, ...] = ()
+    recorded: bool = False
+
+
+def run(
+    file: Path, say: Callable[[str], None], *, lake: Path | None = None, key: str = "",
+    checkpoints: Sequence[Path] = (),
+) -> int:  # fmt: skip
     """0 when everything is as it was signed. Raises VerificationFailed naming each difference.
 
-    How it ended lands in the lake, if it can be written: also, and above all, a failure.
+    With `lake` no configuration is read and nothing is written; else how it ended lands in the
+    lake, if it can be written: also, and above all, a failure. The private key is never needed.
     """
-    config = load(file)
-    key = load_key(config.key, origin=config.origin)
+    asked = _configured(file, key) if lake is None else _bare(lake, key)
+    kept = [_note(path) for path in checkpoints]
     try:
-        found = verify(config.lake, key.vkey, witness=config.witness)
+        found = verify(asked.lake, asked.vkey, witnesses=asked.witnesses, kept=kept)
     except VerificationFailed as failed:
+        _prove(failed.notes, say)
         count = len(failed.findings)
         facts = {"findings": count, "first": failed.findings[:KEPT]}
-        _keep(config, say, Outcome.FAILED, facts, f"verify: {count} differences")
+        _record(asked, say, Outcome.FAILED, facts, f"verify: {count} differences")
         raise
-    say(f"sealed  {found.size} items under {found.origin}, root {found.root.hex()}")
-    say("ok      every payload, id and leaf recomputed; the seal and the witness copy agree")
-    for note in found.notes:
-        say(f"note    {note}")
+    _tell(found, say)
     facts = {"size": found.size, "root": found.root.hex(), "rows": found.items}
-    facts |= {"notes": found.notes}
-    _keep(config, say, Outcome.PASSED, facts, f"verify: {found.size} items as they were sealed")
+    facts |= {"outside": found.outside, "notes": found.notes}
+    _record(asked, say, Outcome.PASSED, facts, f"verify: {found.size} items as they were sealed")
     return 0
 
 
-def _keep(
-    config: Config, say: Callable[[str], None], outcome: Outcome, facts: dict[str, Any], title: str
-) -> None:
+def _bare(lake: Path, key: str) -> Asked:
+    if not key:
+        raise ConfigError("--lake needs --key: the ledger's public key, or the file that holds it")
+    if not (lake / "lake.json").is_file():
+        raise ConfigError(f"--lake {lake}: there is no lake in this folder")
+    return Asked(lake, public_key(key))
+
+
+def _configured(file: Path, key: str) -> Asked:
+    config = load(file)
+    vkey = public_key(key or str(config.key.with_name(config.key.name + ".pub")))
+    if not vkey.startswith(f"{config.origin}+"):
+        raise LakeError(f"the public key is not of {config.origin!r}: {vkey}")
+    return Asked(config.lake, vkey, witnesses(config), recorded=True)
+
+
+def public_key(given: str) -> str:
+    """The vkey itself, or the one in the file. Raises ConfigError if it is neither."""
+    if given.count("+") >= 2 and not Path(given).is_file():
+        return given.strip()
     try:
-        lake = Lake.open(config.lake, clock=now)
+        return Path(given).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the public key {given} cannot be read: {error}; give --key, the text or its file"
+        ) from error
+
+
+def _note(path: Path) -> Kept:
+    try:
+        return Kept(f"the note {path}", f"the note {path}", path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--checkpoint {path} cannot be read: {error}") from error
+
+
+def _tell(found: Verified, say: Callable[[str], None]) -> None:
+    say(f"sealed  {found.size} items under {found.origin}, root {found.root.hex()}")
+    say("ok      every payload, id and leaf recomputed; they are as the lake's seal says")
+    if found.outside:
+        say(f"ok      {found.outside} checkpoints kept outside the lake all begin this log")
+    else:
+        say("note    no checkpoint from outside the lake was compared: who holds the key could "
+            "have sealed another history; give one with --checkpoint")  # fmt: skip
+    for note in found.notes:
+        say(f"note    {note}")
+
+
+def _record(
+    asked: Asked, say: Callable[[str], None], outcome: Outcome, facts: dict[str, Any], title: str
+) -> None:
+    if not asked.recorded:
+        return
+    try:
+        lake = Lake.open(asked.lake, clock=now)
     except LakeError as error:
         say(f"note    this verification is not recorded: {error}")
         return
     if unkept := try_to_act(lake, "verify", outcome=outcome, facts=facts, title=title):
         say(f"note    {unkept}")
+
+
+def _prove(notes: Sequence[str], say: Callable[[str], None]) -> None:
+    if notes:
+        say("These notes are signed by the same key and contradict one another or the lake. Keep "
+            "them: they are the proof.\n")  # fmt: skip
+    for note in notes:
+        say(note)

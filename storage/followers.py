@@ -8,6 +8,7 @@ entry names the digests of its files.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -63,6 +64,13 @@ def _chain(lake: Lake, name: str, seals: Sequence[Checkpoint]) -> LogChain:
         if commit.version > newest and (told := rewrite_changes(table.root, commit)):
             raise VerificationFailed((told,))
     return chain
+
+
+def lasting(seal: Checkpoint) -> Checkpoint:
+    """What a checkpoint kept outside says for good: a table that may be made again goes on from
+    the lake's own last seal only, or no rebuild could ever be signed."""
+    chains = (chain for chain in seal.followers if chain.table not in REMEDIES)
+    return replace(seal, followers=tuple(chains))
 
 
 def chains_of(name: str, seals: Sequence[Checkpoint]) -> list[LogChain]:

@@ -16,14 +16,16 @@ from evidence.errors import LakeConflict, LakeError, VerificationFailed
 from storage.canonical_rows import digests, leaf_data_of
 from storage.delta import Commit, Table, read_commit
 from storage.files import read_rows
-from storage.followers import follower_chains
+from storage.followers import follower_chains, lasting
 from storage.keys import Signer
 from storage.lake import Lake, locked, write_durably
 from storage.leaves import leaf_hashes
 from storage.merkle import EMPTY, LEAF_PREFIX, Edge, consistency_path, roots_from_consistency
 from storage.note import Checkpoint, LogChain, VerifierKey, open_note, parse_note
+from storage.publication import last_seals, publish
 from storage.schema import LEAF_COLUMNS, LEAVES
 from storage.tiles import Tiles
+from storage.witness import FileWitness, Witness
 
 __all__ = ["Checkpoint", "integrate", "read_checkpoint"]
 
@@ -42,26 +44,36 @@ class _Tip:
 
 
 def integrate(
-    lake: Lake, signer: Signer, *, witness: Path | None = None, anew: Sequence[str] = ()
+    lake: Lake,
+    signer: Signer,
+    *,
+    witness: Path | None = None,
+    witnesses: Sequence[Witness] = (),
+    anew: Sequence[str] = (),
 ) -> Checkpoint:
     """Append leaves for everything that landed since, then sign what the log now holds.
 
-    `witness` is a file outside the lake that gets a copy of the checkpoint. Nothing is signed over
-    a log that does not continue the last checkpoint or the witness copy: raises VerificationFailed.
-    `anew` names followers that were made again, whose old log need not go on.
-    Raises LakeError if the lake cannot be read or written. One integrator works at a time; a crash
-    leaves the ledger behind, never wrong.
+    `witnesses` are shown the checkpoint; `witness`, a file outside the lake, is one more. One that
+    cannot be reached is remembered (`publication.silent`) and shown the next seal. Nothing is
+    signed over a log that does not continue the last checkpoint and what each witness that answers
+    was shown: raises VerificationFailed. `anew` names followers that were made again, whose old
+    log need not go on. Raises LakeError if the lake cannot be read or written. One integrator
+    works at a time; a crash leaves the ledger behind, never wrong.
     """
-    with locked(lake.path / "log" / ".lock"):
+    log = lake.path / "log"
+    outside = (*([FileWitness(witness)] if witness else []), *witnesses)
+    held = [lasting(kept.head) for kept in last_seals(outside, signer.verifier)]
+    with locked(log / ".lock"):
         evidence, leaves, tiles = lake.table("evidence"), lake.table("leaves"), tiles_of(lake)
-        tip, seals = _tip(leaves), list(_seals(lake, signer.verifier, witness))
+        tip, seals = _tip(leaves), [*_seals(lake, signer.verifier), *held]
         _follow(tiles, leaves, tip.edge, seals)
         for seal in seals:
             _refuse_rewrite(evidence, leaves, tiles, tip, seal)
         tip = _append(evidence, leaves, tiles, tip)
         followers = follower_chains(lake, seals, anew=anew)
         head = signer.sign(tip.edge.size, tip.edge.root(), tip.chain, followers)
-        _publish(lake, head, witness)
+        _keep(lake, head)
+    publish(log, lambda: read_checkpoint(lake), outside, lake.clock())
     return head
 
 
@@ -139,16 +151,13 @@ def _tip(leaves: Table) -> _Tip:
         raise LakeError(f"the ledger's log entry {commit.version} is damaged: {error}") from error
 
 
-def _seals(lake: Lake, key: VerifierKey, witness: Path | None) -> Iterator[Checkpoint]:
-    """What was signed before: the lake's own checkpoint and the copy outside it."""
+def _seals(lake: Lake, key: VerifierKey) -> Iterator[Checkpoint]:
+    """What was signed before, as the lake itself has it."""
     own = open_checkpoint(checkpoint_path(lake.path), key, what="the lake's checkpoint")
     if own is None and (sizes := history_sizes(lake.path)):
         own = open_checkpoint(history_path(lake.path, sizes[-1]), key, what="the last checkpoint")
     if own is not None:
         yield own
-    kept = open_checkpoint(witness, key, what="the witness copy") if witness else None
-    if kept is not None:
-        yield kept
 
 
 def _refuse_rewrite(
@@ -287,17 +296,15 @@ def _commit(leaves: Table, tiles: Tiles, tip: _Tip, rows: pa.Table, chain: LogCh
     return _Tip(edge, chain)
 
 
-def _publish(lake: Lake, head: Checkpoint, witness: Path | None) -> None:
-    """The history first, then the checkpoint, then its copy: each a whole file or none."""
+def _keep(lake: Lake, head: Checkpoint) -> None:
+    """The history first, then the checkpoint: each a whole file or none."""
     content = head.text.encode()
     kept = history_path(lake.path, head.size)
     try:
         kept.parent.mkdir(exist_ok=True)
         if not kept.exists():
             write_durably(kept, content)
-        for path in (checkpoint_path(lake.path), witness):
-            if path is not None and _read(path) != head.text:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_durably(path, content)
+        if _read(checkpoint_path(lake.path)) != head.text:
+            write_durably(checkpoint_path(lake.path), content)
     except OSError as error:
         raise LakeError(f"the checkpoint cannot be written: {error}") from error

@@ -28,13 +28,15 @@ _AT_ONCE = 20_000
 class Finding:
     """One difference. `kind` sorts them, `item_id` names the item if one is meant.
 
-    `fatal` is False for a mere note: something is behind or untidy, nothing is wrong.
+    `fatal` is False for a mere note: something is behind or untidy, nothing is wrong. `notes` are
+    signed checkpoints that contradict one another: who holds them can prove it to anybody.
     """
 
     kind: str
     sentence: str
     item_id: str = ""
     fatal: bool = True
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

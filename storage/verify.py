@@ -9,11 +9,13 @@ from pathlib import Path
 
 from evidence.errors import LakeError, VerificationFailed
 from storage.files import read_rows
-from storage.followers import examine_followers
+from storage.followers import examine_followers, lasting
 from storage.ledger import Checkpoint, checkpoint_path, history_path, history_sizes, open_checkpoint
 from storage.merkle import Edge, root_of
 from storage.note import VerifierKey
+from storage.outside import gather
 from storage.survey import Finding, Listed, Row, Survey, missing_files, scan, survey
+from storage.witness import FileWitness, Held, Kept, Witness
 
 __all__ = ["Finding", "Verified", "examine", "verify"]
 
@@ -22,13 +24,17 @@ _NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What held: `size` items sealed under `root`, of `items` rows; `notes` are not failures."""
+    """What held: `size` items sealed under `root`, of `items` rows; `notes` are not failures.
+
+    `outside` is the number of checkpoints from outside the lake that agreed.
+    """
 
     origin: str
     size: int
     root: bytes
     items: int
     notes: tuple[str, ...]
+    outside: int = 0
 
 
 @dataclass(slots=True)
@@ -37,37 +43,66 @@ class _Case:
 
     path: Path
     key: VerifierKey
-    witness: Path | None
+    outside: list[Held] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     heads: list[Checkpoint] = field(default_factory=list)
     seal: Checkpoint | None = None
     rows: list[Row] = field(default_factory=list)
 
-    def say(self, kind: str, sentence: str, *, item_id: str = "", fatal: bool = True) -> None:
-        self.findings.append(Finding(kind, sentence, item_id, fatal))
+    def say(
+        self, kind: str, sentence: str, *, item_id: str = "", fatal: bool = True,
+        notes: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        self.findings.append(Finding(kind, sentence, item_id, fatal, notes))
 
 
-def verify(path: Path, vkey: str, *, witness: Path | None = None) -> Verified:
-    """Verify the lake at `path` with a public key and the checkpoint copy kept outside it.
+def verify(
+    path: Path,
+    vkey: str,
+    *,
+    witness: Path | None = None,
+    witnesses: Sequence[Witness] = (),
+    kept: Sequence[Kept] = (),
+) -> Verified:
+    """Verify the lake at `path` with a public key and what is kept outside it.
 
+    `witness` is a file, one more of the `witnesses`; `kept` are notes that somebody brought.
     Raises VerificationFailed naming each difference; LakeError if `vkey` is no key.
     """
-    case = _examine(path, vkey, witness)
+    case = _examine(path, vkey, witness, witnesses, kept)
     if fatal := tuple(f.sentence for f in case.findings if f.fatal):
-        raise VerificationFailed(fatal)
+        proof = dict.fromkeys(note for f in case.findings for note in f.notes)
+        raise VerificationFailed(fatal, tuple(proof))
     if case.seal is None:
         raise VerificationFailed(("nothing is sealed",))
     notes = tuple(f.sentence for f in case.findings)
-    return Verified(case.seal.origin, case.seal.size, case.seal.root, len(case.rows), notes)
+    return Verified(
+        case.seal.origin, case.seal.size, case.seal.root, len(case.rows), notes, len(case.outside)
+    )  # fmt: skip
 
 
-def examine(path: Path, vkey: str, witness: Path | None = None) -> tuple[Finding, ...]:
+def examine(
+    path: Path,
+    vkey: str,
+    witness: Path | None = None,
+    *,
+    witnesses: Sequence[Witness] = (),
+    kept: Sequence[Kept] = (),
+) -> tuple[Finding, ...]:
     """All differences between the lake and what was signed, notes included; never stops early."""
-    return tuple(_examine(path, vkey, witness).findings)
+    return tuple(_examine(path, vkey, witness, witnesses, kept).findings)
 
 
-def _examine(path: Path, vkey: str, witness: Path | None) -> _Case:
-    case = _Case(Path(path), VerifierKey.parse(vkey), witness)
+def _examine(
+    path: Path,
+    vkey: str,
+    witness: Path | None,
+    witnesses: Sequence[Witness],
+    kept: Sequence[Kept],
+) -> _Case:
+    case = _Case(Path(path), VerifierKey.parse(vkey))
+    asked = (*([FileWitness(witness)] if witness else []), *witnesses)
+    case.outside, case.findings = gather(case.path / "log", asked, kept, case.key)
     case.seal = _seal(case)
     evidence = _survey(case, "evidence")
     case.rows = list(scan(case.path / "evidence", evidence.files, case.findings))
@@ -91,7 +126,8 @@ def _survey(case: _Case, name: str) -> Survey:
 
 def _check_chains(case: _Case, seal: Checkpoint, evidence: Survey) -> None:
     """Every checkpoint names the log it was made from; the first that does not fit says where."""
-    kept = (held for held in [*_kept(case), seal] if held.size)
+    heads = [*(held.head for held in _kept(case)), seal]
+    kept = (head for head in heads if head.size)
     for chain in sorted((held.chain for held in kept), key=lambda chain: chain.version):
         if evidence.chains.get(chain.version) != chain:
             case.say("log", f"the evidence log up to version {chain.version} is not the one "
@@ -100,20 +136,31 @@ def _check_chains(case: _Case, seal: Checkpoint, evidence: Survey) -> None:
 
 
 def _seal(case: _Case) -> Checkpoint | None:
-    """The longest seal that holds: the lake's own checkpoint, or the copy outside it."""
+    """The longest seal that holds: the lake's own checkpoint, or one kept outside it."""
     own = _open(case, checkpoint_path(case.path), "the lake's checkpoint")
-    kept = _open(case, case.witness, "the witness copy") if case.witness else None
-    case.heads = [seal for seal in (own, kept) if seal is not None]
-    if own is None or kept is None:
-        return own or kept
+    seal, told = own, set[str]()
+    case.heads = [*([own] if own else []), *(lasting(held.head) for held in case.outside)]
+    for held in sorted(case.outside, key=lambda held: -held.head.size):
+        kept = held.head
+        if own is None:
+            seal = seal or kept
+        elif held.who not in told and (differs := _contradiction(own, held)):
+            told.add(held.who)
+            case.say(*differs, notes=(own.text, kept.text))
+            seal = max(own, seal or own, kept, key=lambda head: head.size)
+    return seal
+
+
+def _contradiction(own: Checkpoint, held: Held) -> tuple[str, str] | None:
+    """Kind and sentence of how a kept checkpoint contradicts the lake's, by themselves."""
+    kept = held.head
     if own.size < kept.size:
-        case.say("rollback", f"the lake's checkpoint covers {own.size} items, the witness copy "
-                             f"{kept.size}: the lake was cut or set back")  # fmt: skip
-        return kept
-    if own.size == kept.size and own.root != kept.root:
-        case.say("rewrite", f"the lake and the witness seal different {own.size} items: "
-                            "history was rewritten")  # fmt: skip
-    return own
+        return "rollback", (f"the lake's checkpoint covers {own.size} items, {held.what} "
+                            f"{kept.size}: the lake was cut or set back")  # fmt: skip
+    if own.size == kept.size and (own.root, own.chain) != (kept.root, kept.chain):
+        return "rewrite", (f"the lake and {held.what} seal different {own.size} items: "
+                           "history was rewritten")  # fmt: skip
+    return None
 
 
 def _open(case: _Case, path: Path, what: str) -> Checkpoint | None:
@@ -171,32 +218,42 @@ def _fits(leaves: Sequence[Row | None], seal: Checkpoint) -> bool:
 
 
 def _older_seals(case: _Case, truth: Sequence[Row | None]) -> None:
-    """Every checkpoint ever kept must begin this log: the first that does not says where."""
-    edge, good = Edge(), 0
-    for seal in sorted(_kept(case), key=lambda seal: seal.size):
+    """Every checkpoint ever kept must begin this log: the first that does not says where.
+
+    Of those kept outside, the first of each keeper: each is a proof of its own.
+    """
+    edge, good, told = Edge(), 0, set[str]()
+    for held in sorted(_kept(case), key=lambda held: held.head.size):
+        seal = held.head
         span = truth[edge.size : seal.size]
         hashes = [leaf.leaf for leaf in span if leaf is not None]
         if len(hashes) < seal.size - edge.size:
             return
         edge = edge.extend(hashes)
-        if edge.root() != seal.root:
-            case.say("rewrite", f"leaves {good} to {seal.size - 1} are not those that were sealed")
-            return
-        good = seal.size
+        if edge.root() == seal.root:
+            good = seal.size
+        elif held.who not in told:
+            told.add(held.who)
+            by = f" by {held.what}" if held.who else ""
+            notes = (seal.text, case.seal.text) if held.who and case.seal else ()
+            case.say("rewrite", f"leaves {good} to {seal.size - 1} are not those that were "
+                                f"sealed{by}", notes=notes)  # fmt: skip
 
 
-def _kept(case: _Case) -> Iterator[Checkpoint]:
-    paths = [history_path(case.path, size) for size in history_sizes(case.path)]
-    for path in [*paths, *([case.witness] if case.witness else [])]:
+def _kept(case: _Case) -> Iterator[Held]:
+    """The checkpoints of the lake's own history (kept by nobody: ''), then those outside."""
+    for size in history_sizes(case.path):
+        path = history_path(case.path, size)
         try:
             seal = open_checkpoint(path, case.key, what=f"the checkpoint {path.name}")
         except LakeError as error:
             told = str(error)
-            if path != case.witness and told not in {f.sentence for f in case.findings}:
+            if told not in {f.sentence for f in case.findings}:
                 case.say("signature", told)
             continue
         if seal is not None:
-            yield seal
+            yield Held("", path.name, seal)
+    yield from case.outside
 
 
 def _compare(case: _Case, truth: Sequence[Row | None]) -> None:

@@ -9,18 +9,22 @@ from pathlib import Path
 
 import collectors
 from flows.config import GIVEN, OWN, TABLES, _resolve, load
+from flows.outside import WitnessAt, witnesses
 from mappings.catalogue import Override, load_catalogue
+from storage.mail import MailServer
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "headwater.toml"
 SECRETS = (
-    "MLFLOW_PASSWORD", "MLFLOW_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "JIRA_TOKEN"
+    "MLFLOW_PASSWORD", "MLFLOW_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "JIRA_TOKEN",
+    "SMTP_PASSWORD",
 )  # fmt: skip
+GIVEN_SECRETS = dict.fromkeys(SECRETS, "secret")
 RAW = tomllib.loads(EXAMPLE.read_text())
 
 
 def test_the_example_loads() -> None:
-    config = load(EXAMPLE, dict.fromkeys(SECRETS, "secret"))
+    config = load(EXAMPLE, GIVEN_SECRETS)
     load_catalogue().expectations(config.overrides)
 
 
@@ -35,12 +39,22 @@ def test_every_collector_and_each_of_its_settings_is_in_it() -> None:
         assert fields == set(table) - set(OWN), table["uses"]
 
 
+def test_every_setting_of_what_lies_outside_is_in_it() -> None:
+    keys = {key for table in RAW["witness"] for key in table}
+    assert keys == {f.name for f in dataclasses.fields(WitnessAt)}
+    assert set(RAW["mail"]) == {f.name for f in dataclasses.fields(MailServer)}
+    assert {at.where.partition(":")[0] for at in witnesses(load(EXAMPLE, GIVEN_SECRETS))[1:]} == {
+        "git+ssh", "mailto"
+    }  # fmt: skip
+
+
 def test_every_table_and_key_is_explained() -> None:
     page = (ROOT / "docs/config.md").read_text()
     assert set(TABLES) == set(RAW)
     for name in TABLES:
         assert f"[{name}]" in page
     keys = {k for name in TABLES if isinstance(RAW[name], dict) for k in RAW[name]}
+    keys |= {key for table in RAW["witness"] for key in table}
     for key in keys | {f.name for f in dataclasses.fields(Override)} | set(OWN):
         assert f"`{key}`" in page, key
     assert set(RAW["override"][0]) == {f.name for f in dataclasses.fields(Override)}

@@ -269,7 +269,7 @@ def test_a_crash_before_the_checkpoint_is_caught_up(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "_publish", crash)
+        patch.setattr(ledger, "_keep", crash)
         with pytest.raises(KeyboardInterrupt):
             integrate(world.lake, signer)
     assert read_checkpoint(world.lake).size == 1

@@ -1,0 +1,78 @@
+"""What the configuration keeps outside the lake: witnesses of its seals, and the time authority."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evidence.errors import ConfigError
+
+if TYPE_CHECKING:
+    from flows.config import Config
+    from storage.witness import Witness
+
+BRANCH = "checkpoints"
+_ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/]+:")
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessAt:
+    """One [[witness]]: `to` says where (a path, `git+…#branch`, `mailto:…`)."""
+
+    to: str
+    every: timedelta = field(default_factory=timedelta)
+
+
+def witnesses(config: Config) -> tuple[Witness, ...]:
+    """The configured witnesses, [ledger] witness first. Raises ConfigError naming all mistakes."""
+    from storage.witness import FileWitness
+
+    found, mistakes = list["Witness"]([FileWitness(config.witness)]), list[str]()
+    for given in config.witnesses:
+        try:
+            found.append(_witness(config, given))
+        except ConfigError as error:
+            mistakes += [f"{config.file}: {mistake}" for mistake in error.mistakes]
+    if mistakes:
+        raise ConfigError(*mistakes)
+    return tuple(found)
+
+
+def _witness(config: Config, given: WitnessAt) -> Witness:
+    from storage.witness import FileWitness
+    from storage.witness_git import GitWitness
+    from storage.witness_mail import MailWitness
+
+    if given.to.startswith("git+"):
+        repository, _, branch = given.to.removeprefix("git+").partition("#")
+        at = _repository(config, given.to, repository)
+        return GitWitness(at, branch or BRANCH, _cache(), every=given.every)
+    if given.to.startswith("mailto:"):
+        if config.mail is None:
+            raise ConfigError(f"[[witness]] {given.to}: say in [mail] which server takes the mail")
+        return MailWitness(given.to.removeprefix("mailto:"), config.mail, every=given.every)
+    if _ELSEWHERE.match(given.to):
+        kinds = "a path, git+REPOSITORY#BRANCH or mailto:ADDRESS"
+        raise ConfigError(f"[[witness]] {given.to!r} is no witness that is known: write {kinds}")
+    path = config.folder / Path(given.to).expanduser()
+    return FileWitness(path.resolve(), given.every, f"the witness {given.to}")
+
+
+def _repository(config: Config, to: str, repository: str) -> str:
+    if re.search(r"://[^/@]*:[^/@]*@", repository):
+        raise ConfigError("[[witness]] git+…: no password in an address; use git's own credentials")
+    if not repository:
+        raise ConfigError(f"[[witness]] {to!r} names no repository")
+    if _ELSEWHERE.match(repository):
+        return repository
+    return str((config.folder / Path(repository).expanduser()).resolve())
+
+
+def _cache() -> Path:
+    """Where copies of remote repositories may lie; they can be thrown away."""
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(home).expanduser() / "headwater" / "witness"

@@ -1,0 +1,117 @@
+"""What witnesses were shown, remembered beside the log: a silent or set-back witness shows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from evidence.errors import LakeError
+from evidence.times import parse, stamp
+from storage.lake import locked, write_durably
+from storage.note import Checkpoint, VerifierKey
+from storage.witness import Held, Witness, opened
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """How it went with one witness: `size`, `digest` (SHA-256, hex) and time (`at`) of the last
+    note that it took (-1: none), its `mark`; `error` and `since` while it does not answer."""
+
+    size: int = -1
+    digest: str = ""
+    at: str = ""
+    mark: str = ""
+    error: str = ""
+    since: str = ""
+
+    def sentence(self, name: str) -> str:
+        """For people; empty when all is well."""
+        if not self.error:
+            return ""
+        last = f"the last it took covers {self.size} items" if self.size >= 0 else "it took none"
+        return f"{name} has not taken a seal since {self.since}: {self.error} ({last})"
+
+
+def memory_path(log: Path) -> Path:
+    """Where the memory of all witnesses lies. It is a memory only: nothing is proved by it."""
+    return log / "witnesses.json"
+
+
+def remembered(log: Path) -> Mapping[str, Published]:
+    """How it went with each witness, by address. Raises LakeError if the memory is damaged."""
+    path = memory_path(log)
+    try:
+        raw = json.loads(path.read_bytes())
+        return {where: Published(**facts) for where, facts in raw.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise LakeError(
+            f"{path} is damaged: {error}; delete it, the next seal writes a new one"
+        ) from error
+
+
+def silent(log: Path, witnesses: Sequence[Witness]) -> Iterator[str]:
+    """One sentence for each of these witnesses that did not take its last seal."""
+    known = remembered(log)
+    for witness in witnesses:
+        if told := known.get(witness.where, Published()).sentence(witness.name):
+            yield told
+
+
+def last_seals(witnesses: Sequence[Witness], key: VerifierKey) -> list[Held]:
+    """The newest checkpoint of each witness that answers: a new seal must continue them all.
+
+    One that does not answer, or whose own history was rewritten, is no reason not to seal:
+    `publish` meets it again and remembers it.
+    Raises VerificationFailed if one holds what this key did not sign.
+    """
+    found = list[Held]()
+    for witness in witnesses:
+        try:
+            notes = witness.kept("", whole=False)
+        except LakeError:
+            continue
+        found += opened(notes, key)
+    return found
+
+
+def publish(
+    log: Path, newest: Callable[[], Checkpoint], witnesses: Sequence[Witness], now: datetime
+) -> None:
+    """Show the newest checkpoint to every witness whose turn it is; remember who did not take it.
+
+    One at a time, and `newest` is asked under the lock: an older seal never replaces a newer one.
+    Raises LakeError only for trouble with our own memory, never for a witness.
+    """
+    if not witnesses:
+        return
+    with locked(log / ".witness.lock"):
+        head, before = newest(), remembered(log)
+        after = {w.where: _shown(w, before.get(w.where, Published()), head, now) for w in witnesses}
+        if after != before:
+            text = json.dumps({where: asdict(facts) for where, facts in after.items()}, indent=1)
+            try:
+                write_durably(memory_path(log), text.encode() + b"\n")
+            except OSError as error:
+                raise LakeError(f"{memory_path(log)} cannot be written: {error}") from error
+
+
+def _shown(witness: Witness, last: Published, head: Checkpoint, now: datetime) -> Published:
+    digest = hashlib.sha256(head.text.encode()).hexdigest()
+    if not last.error and (last.digest == digest or not _due(witness, last, now)):
+        return last
+    try:
+        mark = witness.publish(head, last.mark)
+    except LakeError as error:
+        return replace(last, error=str(error), since=last.since or stamp(now))
+    return Published(size=head.size, digest=digest, at=stamp(now), mark=mark)
+
+
+def _due(witness: Witness, last: Published, now: datetime) -> bool:
+    """A clock that was set back must not hold a witness back for good."""
+    return not last.at or not parse(last.at) <= now < parse(last.at) + witness.every
