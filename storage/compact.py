@@ -15,7 +15,7 @@ import pyarrow as pa
 from evidence.errors import LakeConflict, LakeError
 from storage.delta import Table
 from storage.files import DataFile, Written
-from storage.same import check_bytes, check_rows, open_spilling, selected
+from storage.same import check_bytes, check_rows, open_spilling, relative, selected
 from storage.schema import month_of
 from storage.streamed import GROUP_ROWS, TARGET_BYTES, write_stream
 
@@ -87,7 +87,7 @@ def _settled(table: Table, sealed: int) -> list[DataFile]:
         return list(files)
     added = (add for commit in table.commits(sealed) for add in commit.adds)
     fresh = {add.path for add in added if add.data_change}
-    return [f for f in files if f.path.relative_to(table.root).as_posix() not in fresh]
+    return [file for file in files if relative(table, file) not in fresh]
 
 
 def plan(files: Sequence[DataFile], now: datetime) -> Iterator[Group]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,20 @@ from deltalake.transaction import AddAction, RemoveAction
 from evidence.errors import HeadwaterError, LakeConflict, LakeError
 from evidence.times import parse, stamp
 from storage.files import DataFile, Written, sync, sync_folders, write_files
+from storage.log_packs import Packed, commit_path, entry, listed_versions, packs
 from storage.schema import TableSpec
 
+_KEPT = "delta.deletedFileRetentionDuration"
 _PROPERTIES = {
     "delta.appendOnly": "true",
     "delta.checkpointInterval": "10",
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 3650 days",
-    "delta.deletedFileRetentionDuration": "interval 30 days",
+    _KEPT: "interval 30 days",
 }
 _RETRIES = 100
 _OURS = "headwater"
+_CHECKPOINT = ".checkpoint.parquet"
 REPLACE = "replace"
 """The marker that every replacement of files carries: of two at once, one is refused."""
 
@@ -210,7 +214,7 @@ class Table:
         if version is None:
             raise LakeError(f"table {self.spec.name}: the log lost a commit; verify the lake")
         log = self.root / "_delta_log"
-        checkpoint = log / f"{version:020}.checkpoint.parquet"
+        checkpoint = checkpoint_path(self.root, version)
         for path in (commit_path(self.root, version), checkpoint, log / "_last_checkpoint"):
             if path.exists():
                 sync(path)
@@ -223,8 +227,9 @@ class Table:
 
         Raises LakeError if the log does not hold it.
         """
+        packed = Packed(self.root)
         for version in range(max(since, 0), self.version + 1):
-            commit = read_commit(self.root, version)
+            commit = read_commit(self.root, version, packed)
             if commit is not None and commit.transactions.get(app) == marker:
                 return commit
         raise LakeError(
@@ -243,8 +248,9 @@ class Table:
 
     def backwards(self) -> Iterator[Commit]:
         """The commits from this snapshot's back to the first; what is gone is left out."""
+        packed = Packed(self.root)
         for version in range(self.version, -1, -1):
-            commit = read_commit(self.root, version)
+            commit = read_commit(self.root, version, packed)
             if commit is not None:
                 yield commit
 
@@ -253,11 +259,59 @@ class Table:
 
         Raises LakeError for a version whose log file is gone.
         """
+        packed = Packed(self.root)
         for version in range(since + 1, self.version + 1):
-            commit = read_commit(self.root, version)
+            commit = read_commit(self.root, version, packed)
             if commit is None:
                 raise LakeError(f"table {self.spec.name}: log file {version} is gone")
             yield commit
+
+    def version_at(self, moment: datetime) -> int:
+        """The last version written by `moment`, -1 if there was none yet."""
+        versions = range(self.version + 1)
+        return bisect_right(versions, moment, key=self._written_at) - 1
+
+    def _written_at(self, version: int) -> datetime:
+        commit = read_commit(self.root, version)
+        if commit is None:
+            raise LakeError(f"table {self.spec.name}: log file {version} is gone")
+        return commit.at
+
+    def keep_deleted(self, keep: timedelta) -> bool:
+        """Say in the table for how long files taken out stay; True if that was another time.
+
+        Checkpoints forget files taken out longer ago, and other engines delete none before.
+        """
+        wanted = f"interval {int(keep.total_seconds())} seconds"
+        if self._handle.metadata().configuration.get(_KEPT) == wanted:
+            return False
+        try:
+            self._handle.alter.set_table_properties(
+                {_KEPT: wanted},
+                commit_properties=CommitProperties(
+                    custom_metadata={_OURS: {"at": stamp(self._clock())}}
+                ),
+            )
+        except (DeltaError, OSError) as error:
+            raise self._refusal(error) from error
+        self._handle.update_incremental()
+        self._settle(self.version)
+        return True
+
+    def fold(self) -> None:
+        """Fold the log into a checkpoint, so that readers need only what came after it."""
+        try:
+            self._handle.create_checkpoint()
+        except (DeltaError, OSError) as error:
+            raise LakeError(f"table {self.spec.name}: no checkpoint: {error}") from error
+        self._settle(self.version)
+
+    def opens_at(self, version: int) -> bool:
+        """Whether a reader can open the table as it was at a version."""
+        try:
+            return DeltaTable(self.root, version=version).version() == version
+        except (DeltaError, OSError):
+            return False
 
 
 def create(root: Path, spec: TableSpec) -> None:
@@ -276,28 +330,46 @@ def shown_files(root: Path, spec: TableSpec) -> dict[str, DataFile]:
     return {file.path.relative_to(root).as_posix(): file for file in Table(root, spec).files()}
 
 
-def commit_path(root: Path, version: int) -> Path:
-    """Where the log entry of a version lies."""
-    return root / "_delta_log" / f"{version:020}.json"
-
-
 def log_versions(root: Path) -> list[int]:
-    """The versions whose log entries are there, ascending."""
-    names = (path.stem for path in (root / "_delta_log").glob("*.json"))
-    return sorted(int(name) for name in names if len(name) == 20 and name.isdigit())
+    """The versions whose log entries are there, in the log or in packs, ascending."""
+    packed = (range(pack.first, pack.last + 1) for pack in packs(root))
+    return sorted(set(listed_versions(root)).union(*packed))
 
 
-def read_commit(root: Path, version: int) -> Commit | None:
-    """One log entry, None if it is not there. Raises LakeError if it is damaged."""
+def read_commit(root: Path, version: int, packed: Packed | None = None) -> Commit | None:
+    """One log entry, also out of its pack; None if it is not there. Raises LakeError if damaged.
+
+    Who reads many in a row gives a `packed` of their own.
+    """
     path = commit_path(root, version)
     try:
-        content = path.read_bytes()
+        content = _entry(root, version, packed)
+        if content is None:
+            return None
         actions = [orjson.loads(line) for line in content.splitlines() if line.strip()]
         return _commit(version, actions, hashlib.sha256(content).digest())
-    except FileNotFoundError:
-        return None
+    except LakeError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, HeadwaterError) as error:
         raise LakeError(f"{path} is no log entry: {error}; restore it from a backup") from error
+
+
+def _entry(root: Path, version: int, packed: Packed | None) -> bytes | None:
+    try:
+        return commit_path(root, version).read_bytes()
+    except FileNotFoundError:
+        return packed.entry(version) if packed else entry(root, version)
+
+
+def checkpoints(root: Path) -> list[int]:
+    """The versions at which the log was folded into a checkpoint, ascending."""
+    names = (path.name.split(".")[0] for path in (root / "_delta_log").glob(f"*{_CHECKPOINT}"))
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def checkpoint_path(root: Path, version: int) -> Path:
+    """Where the checkpoint of a version lies."""
+    return root / "_delta_log" / f"{version:020}{_CHECKPOINT}"
 
 
 def _commit(version: int, actions: Sequence[Mapping[str, Any]], digest: bytes) -> Commit:

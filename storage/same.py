@@ -43,11 +43,16 @@ def selected(spec: TableSpec, files: Sequence[Path], columns: Sequence[str] = ()
     return f"SELECT {named} FROM read_parquet([{paths}], hive_partitioning = false)"  # noqa: S608
 
 
+def relative(table: Table, file: DataFile) -> str:
+    """A file's path as the log writes it."""
+    return file.path.relative_to(table.root).as_posix()
+
+
 def check_bytes(table: Table, files: Sequence[DataFile]) -> None:
     """Each file has the bytes that its log entry names. Raises LakeError naming the first."""
     digests = landed_digests(table, files)
     for file in files:
-        name = file.path.relative_to(table.root).as_posix()
+        name = relative(table, file)
         try:
             same = file_sha256(file.path) == digests.get(name)
         except OSError as error:
@@ -61,7 +66,7 @@ def check_bytes(table: Table, files: Sequence[DataFile]) -> None:
 
 def landed_digests(table: Table, files: Sequence[DataFile]) -> dict[str, str]:
     """Path relative to the table → SHA-256 as its log entry says, looked for from the head."""
-    wanted = {file.path.relative_to(table.root).as_posix() for file in files}
+    wanted = {relative(table, file) for file in files}
     found: dict[str, str] = {}
     for commit in table.backwards():
         digests = commit.metadata.get("files", {})

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from evidence.times import stamp
 from storage import delta
 from storage.canonical_rows import digests, identities_of, leaf_data_of
 from storage.files import DataFile, file_sha256, read_rows
+from storage.log_packs import Packed
 from storage.merkle import LEAF_PREFIX, leaf_hash
 from storage.note import LogChain
 from storage.schema import EVIDENCE, TABLES, identity_of, leaf_data
@@ -93,8 +95,9 @@ def survey(root: Path, name: str) -> Survey:
         return found
     found.findings += _holes(name, versions)
     chain: LogChain | None = LogChain(table=name)
+    packed = Packed(root)
     for version in versions:
-        commit = _read(root, version, found)
+        commit = _read(root, version, packed, found)
         # A hole or a damaged entry ends the chain: nothing after it can be shown to be as sealed.
         chain = _linked(chain, commit)
         if chain:
@@ -105,16 +108,31 @@ def survey(root: Path, name: str) -> Survey:
 
 def _holes(name: str, versions: list[int]) -> list[Finding]:
     gone = sorted(set(range(versions[-1] + 1)) - set(versions))
-    return [Finding("log", f"log entry {version} of table {name} is gone") for version in gone]
+    return [
+        Finding("log", f"log entry {first} of table {name} is gone" if first == last else
+                f"log entries {first} to {last} of table {name} are gone, with the pack of them")
+        for first, last in runs(gone)
+    ]  # fmt: skip
 
 
-def _read(root: Path, version: int, found: Survey) -> delta.Commit | None:
+def runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The first and last of each run of consecutive numbers, which are ascending."""
+    for _, run in groupby(enumerate(numbers), lambda placed: placed[1] - placed[0]):
+        members = [number for _, number in run]
+        yield members[0], members[-1]
+
+
+def _read(root: Path, version: int, packed: Packed, found: Survey) -> delta.Commit | None:
     try:
-        commit = delta.read_commit(root, version)
+        commit = delta.read_commit(root, version, packed)
     except LakeError as error:
-        found.findings.append(Finding("log", str(error)))
+        if (finding := Finding("log", str(error))) not in found.findings[-1:]:
+            found.findings.append(finding)
         return None
-    if commit is not None:
+    if commit is None:
+        told = f"log entry {version} of table {root.name} is not in the pack that should hold it"
+        found.findings.append(Finding("log", told))
+    else:
         _apply(root.name, commit, found)
     return commit
 
@@ -193,7 +211,7 @@ def missing_files(root: Path, name: str, found: Survey) -> list[Finding]:
 def _strays(root: Path, name: str, found: Survey) -> list[Finding]:
     known = found.listed.keys() | found.retired
     there = (path.relative_to(root) for path in root.rglob("*.parquet"))
-    strays = [p for p in there if p.parts[0] != "_delta_log" and p.as_posix() not in known]
+    strays = [p for p in there if not p.parts[0].startswith("_") and p.as_posix() not in known]
     if not strays:
         return []
     told = f"{len(strays)} files in {name} belong to no version (left by interrupted writes)"
