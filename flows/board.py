@@ -21,10 +21,12 @@ from dashboards.model import (
 )
 from evidence.errors import LakeError
 from evidence.freshness import ORGANISATION
+from evidence.times import stamp
 from flows.attention import attention
 from flows.config import Config, now
 from flows.judgement import Judged, judge_lake
 from flows.outside import witnesses
+from storage.clocks import landed_ahead
 from storage.lake import Lake
 from storage.ledger import read_checkpoint
 from storage.pages import (
@@ -42,6 +44,7 @@ from storage.views import connect
 
 UNJUDGED = "Run `headwater collect` or `headwater freshness`; if that fails, mend what it names."
 UNSEEN = "Mend its address, key or network; it is tried again with the next seal."
+CLOCK = "Set the clocks of this machine and of those that collect; `headwater verify` names when."
 SHOWN_PER_CONTROL = 8
 SHOWN_IN_ALL = 600
 SHOWN_BYTES = 8_000_000
@@ -69,6 +72,7 @@ def build(lake: Lake, config: Config, at: datetime | None = None) -> Board:
         attention=(
             *_behind(lake, judged),
             *_unseen(lake, config),
+            *_ahead(lake),
             *attention(judged, sources, facts),
         ),
         lake=facts,
@@ -93,6 +97,18 @@ def _unseen(lake: Lake, config: Config) -> Iterator[Attention]:
     """A witness that does not take our seals protects nothing that landed since."""
     for told in silent(lake.path / "log", witnesses(config)):
         yield Attention("source", f"{told[:1].upper()}{told[1:]}.", UNSEEN)
+
+
+def _ahead(lake: Lake) -> Iterator[Attention]:
+    """What claims to land later than now is on no board until then, also if it is a failure."""
+    if not (landed := landed_ahead(lake, now())):
+        return
+    items, until = landed
+    yield Attention(
+        "failed", f"{items} items landed with a time later than now, until {stamp(until)}: a clock "
+        "is or was wrong, and until then they are not judged.",
+        CLOCK,
+    )  # fmt: skip
 
 
 def _capped(items: Mapping[str, ItemPage]) -> dict[str, ItemPage]:

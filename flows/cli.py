@@ -148,6 +148,23 @@ def verify(
 
 
 @app.command()
+def selftest(
+    config: ConfigFile = DEFAULT,
+    demo: Annotated[bool, typer.Option("--demo", help="On a lake made up for it.")] = False,
+    keep: Annotated[
+        Path | None, typer.Option(help="A new folder in which the attacked copies stay.")
+    ] = None,
+    items: Annotated[
+        int, typer.Option(min=3, help="Of a larger lake only so many items, the newest.")
+    ] = 20_000,
+) -> None:
+    """Forge, cut, replay and back-date copies of the lake; exit 1 if verify misses any of it."""
+    from flows.selftest import run
+
+    raise typer.Exit(run(config, demo=demo, keep=keep, items=items))
+
+
+@app.command()
 def rebuild(
     what: Annotated[str, typer.Argument(metavar="WHAT", help="`tags`.")],
     config: ConfigFile = DEFAULT,

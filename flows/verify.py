@@ -45,7 +45,7 @@ def run(
     asked = _configured(file, key) if lake is None else _bare(lake, key)
     kept = [_note(path) for path in checkpoints]
     try:
-        found = verify(asked.lake, asked.vkey, witnesses=asked.witnesses, kept=kept)
+        found = verify(asked.lake, asked.vkey, witnesses=asked.witnesses, kept=kept, now=now())
     except VerificationFailed as failed:
         _prove(failed.notes, say)
         count = len(failed.findings)

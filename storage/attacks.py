@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,10 +127,14 @@ def _title_and_leaf(field: Field) -> str:
     rows = read_rows(file, partition).to_pylist()
     (row,) = (row for row in rows if row["item_id"] == item_id)
     leaf = leaf_hash(leaf_data(row)).hex()
-    for leaves in field.files("leaves"):
-        forged = edited(item_id, leaf_hash=leaf)
-        cover_tracks(field, "leaves", leaves, lambda leaves=leaves: rewrite(leaves, forged))
+    _edit_leaf(field, item_id, leaf)
     return "history was rewritten"
+
+
+def _edit_leaf(field: Field, item_id: str, leaf: str) -> None:
+    for file in field.files("leaves"):
+        change = partial(rewrite, file, edited(item_id, leaf_hash=leaf))
+        cover_tracks(field, "leaves", file, change)
 
 
 def _drop(field: Field, item_id: str, where: str) -> str:
@@ -417,21 +422,8 @@ def _removal(field: Field) -> str:
 
 @_attack("edit the ledger's list of leaves", "leaves")
 def _leaves(field: Field) -> str:
-    for file in field.files("leaves"):
-        change = edited(field.middle, leaf_hash="ab" * 32)
-        cover_tracks(field, "leaves", file, lambda file=file: rewrite(file, change))
+    _edit_leaf(field, field.middle, "ab" * 32)
     return "list was altered"
-
-
-@_attack("edit a tile of the ledger", "tiles")
-def _tile(field: Field) -> str:
-    tiles = sorted(p for p in (field.path / "log" / "tile").rglob("*") if p.is_file())
-    if not tiles:
-        raise NotApplicable("the ledger has no tiles")
-    content = bytearray(tiles[0].read_bytes())
-    content[0] ^= 0xFF
-    replace_file(tiles[0], bytes(content))
-    return tiles[0].name
 
 
 def _follower(field: Field, table: str, change: Change, *, covered: bool = False) -> str:

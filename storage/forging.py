@@ -131,8 +131,8 @@ def cover_tracks(field: Field, table: str, file: Path, work: Callable[[], object
         if before in text:
             told = text.replace(before, after)
             if rows != left:
-                counts = (f'numRecords\\":{number}' for number in (rows, left))
-                told = told.replace(*counts)
+                old, new = (f'numRecords\\":{number},' for number in (rows, left))
+                told = told.replace(old, new)
             replace_file(entry, told.encode())
 
 

@@ -17,6 +17,7 @@ from evidence.errors import HeadwaterError, LakeError
 from evidence.times import stamp
 from storage import delta
 from storage.canonical_rows import digests, identities_of, leaf_data_of
+from storage.clocks import Landing, landing
 from storage.files import DataFile, file_sha256, read_rows
 from storage.log_packs import Packed
 from storage.merkle import LEAF_PREFIX, leaf_hash
@@ -68,6 +69,7 @@ class Survey:
     listed: dict[str, Listed] = field(default_factory=dict)
     retired: set[str] = field(default_factory=set)
     chains: dict[int, LogChain] = field(default_factory=dict)
+    landings: list[Landing] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -134,6 +136,8 @@ def _read(root: Path, version: int, packed: Packed, found: Survey) -> delta.Comm
         found.findings.append(Finding("log", told))
     else:
         _apply(root.name, commit, found)
+        if times := landing(commit):
+            found.landings.append(times)
     return commit
 
 

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from evidence.errors import LakeError
 from storage.attacks import ATTACKS, Attack
@@ -36,8 +35,10 @@ class Trial:
     said: str
 
 
-def trials(base: Field, attacks: Sequence[Attack] = ATTACKS) -> Iterator[Trial]:
-    """Every attack on its own copy of `base`, which stays as it is.
+def trials(
+    base: Field, attacks: Sequence[Attack] = ATTACKS, *, keep: bool = False
+) -> Iterator[Trial]:
+    """Every attack on its own copy of `base`, which stays as it is; `keep` leaves the copies there.
 
     Raises LakeError if the base does not verify before the first attack or after the last: then
     no trial would mean anything.
@@ -49,7 +50,8 @@ def trials(base: Field, attacks: Sequence[Attack] = ATTACKS) -> Iterator[Trial]:
             shutil.copytree(base.folder, work, copy_function=_share)
             yield _try(Field(work, base.signer, base.clock), attack)
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            if not keep:
+                shutil.rmtree(work, ignore_errors=True)
     _holds(base, "after the attacks: one of them reached the copy that all share")
 
 
@@ -67,7 +69,7 @@ def _holds(base: Field, when: str) -> None:
 
 
 def _said(field: Field) -> tuple[Finding, ...]:
-    return examine(field.path, field.signer.vkey, field.witness)
+    return examine(field.path, field.signer.vkey, field.witness, now=field.clock())
 
 
 def _try(field: Field, attack: Attack) -> Trial:
@@ -87,8 +89,3 @@ def _try(field: Field, attack: Attack) -> Trial:
 def _names(finding: Finding, attack: Attack, words: str) -> bool:
     loud = finding.fatal or attack.note
     return loud and finding.kind in attack.kinds and words in finding.sentence
-
-
-def whole_size(path: Path) -> int:
-    """The bytes of a folder, to say what a copy of it will take."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

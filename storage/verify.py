@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from evidence.errors import LakeError, VerificationFailed
+from storage.clocks import wrong_clocks
 from storage.files import read_rows
 from storage.followers import examine_followers, lasting
 from storage.ledger import Checkpoint, checkpoint_path, history_path, history_sizes, open_checkpoint
@@ -63,13 +65,15 @@ def verify(
     witness: Path | None = None,
     witnesses: Sequence[Witness] = (),
     kept: Sequence[Kept] = (),
+    now: datetime | None = None,
 ) -> Verified:
     """Verify the lake at `path` with a public key and what is kept outside it.
 
-    `witness` is a file, one more of the `witnesses`; `kept` are notes that somebody brought.
+    `witness` is a file, one more of the `witnesses`; `kept` are notes that somebody brought. With
+    `now`, landings that lie in the future are a note.
     Raises VerificationFailed naming each difference; LakeError if `vkey` is no key.
     """
-    case = _examine(path, vkey, witness, witnesses, kept)
+    case = _examine(path, vkey, witness, witnesses, kept, now)
     if fatal := tuple(f.sentence for f in case.findings if f.fatal):
         proof = dict.fromkeys(note for f in case.findings for note in f.notes)
         raise VerificationFailed(fatal, tuple(proof))
@@ -88,9 +92,10 @@ def examine(
     *,
     witnesses: Sequence[Witness] = (),
     kept: Sequence[Kept] = (),
+    now: datetime | None = None,
 ) -> tuple[Finding, ...]:
     """All differences between the lake and what was signed, notes included; never stops early."""
-    return tuple(_examine(path, vkey, witness, witnesses, kept).findings)
+    return tuple(_examine(path, vkey, witness, witnesses, kept, now).findings)
 
 
 def _examine(
@@ -99,6 +104,7 @@ def _examine(
     witness: Path | None,
     witnesses: Sequence[Witness],
     kept: Sequence[Kept],
+    now: datetime | None,
 ) -> _Case:
     case = _Case(Path(path), VerifierKey.parse(vkey))
     asked = (*([FileWitness(witness)] if witness else []), *witnesses)
@@ -114,6 +120,8 @@ def _examine(
     _older_seals(case, truth)
     _check_chains(case, case.seal, evidence)
     _compare(case, truth[: case.seal.size])
+    for told in wrong_clocks(evidence.landings, now):
+        case.say("clock", told, fatal=False)
     return case
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from evidence.freshness import Standing
@@ -59,3 +59,15 @@ def test_a_clause_cannot_be_left_out(home: Home, tmp_path: Path) -> None:
     standings = judge_lake(_pulled(config.file), config, now()).standings
     assert standings[ControlId("iso42001:A.8.4")].standing is Standing.NOT_APPLICABLE
     assert standings[ControlId("iso42001:8.4")].standing is Standing.MISSING
+
+
+def test_a_clock_ahead_is_told_before_what_it_hides(home: Home) -> None:
+    """Landed in the future, so in no view of now: without a word the board would look complete."""
+    config = load(home(numbers("n")))
+    lake = Lake.open(config.lake, clock=lambda: now() + timedelta(days=2))
+    for source in config.sources:
+        attempt(lake, source, now)
+    follow(lake, config)
+    notes = build(lake, config).attention
+    told = [note.severity for note in notes if "a time later than now" in note.sentence]
+    assert told == ["failed"]

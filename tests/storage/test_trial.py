@@ -1,0 +1,143 @@
+"""The attacks that users can run: all are named on several lakes, and a blind check is noticed."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evidence.errors import LakeError
+from storage import attacks, trial
+from storage.attacks import ATTACKS, Attack
+from storage.forging import Field
+from storage.lake import Lake
+from storage.survey import Finding
+from storage.trial import Ending, trials
+from storage.trial_lakes import copied, made_up, sampled
+from storage.verify import examine
+from tests.storage.makers import item
+from tests.storage.test_old_lakes import FIXTURES
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+class Ticking:
+    """A second later each time it is read."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Field:
+    return made_up(tmp_path_factory.mktemp("trial") / "base", Ticking())
+
+
+def old_lake() -> Lake:
+    return Lake.open(FIXTURES / "lake-1" / "lake", clock=Ticking())
+
+
+def test_every_attack_on_a_made_up_lake_is_named(base: Field) -> None:
+    done = list(trials(base))
+    assert [t for t in done if t.ending is not Ending.DETECTED] == []
+    assert len(done) == len(ATTACKS) == len({attack.name for attack in ATTACKS})
+    assert [p.name for p in base.folder.parent.iterdir()] == ["base"]
+
+
+@pytest.mark.parametrize(
+    "kind", sorted({kind for attack in ATTACKS if len(attack.kinds) == 1 for kind in attack.kinds})
+)
+def test_a_check_that_went_blind_is_noticed(
+    base: Field, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Verification that no longer finds one kind: each attack that only it names is missed."""
+    concerned = [attack for attack in ATTACKS if attack.kinds == {kind}][:2]
+
+    def blind(*given: Any, **words: Any) -> tuple[Finding, ...]:
+        return tuple(f for f in examine(*given, **words) if f.kind != kind)
+
+    monkeypatch.setattr(trial, "examine", blind)
+    assert [t.ending for t in trials(base, concerned)] == [Ending.MISSED] * len(concerned)
+
+
+@pytest.mark.parametrize(
+    ("check", "attack"),
+    [
+        ("storage.verify.examine_followers", "turn a verdict to fresh"),
+        ("storage.verify.wrong_clocks", "back-date: an item that claims to have landed long ago"),
+    ],
+)
+def test_a_check_taken_out_of_verify_is_noticed(
+    base: Field, check: str, attack: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, lambda *_: ())
+    (done,) = trials(base, [one for one in ATTACKS if one.name == attack])
+    assert done.ending is Ending.MISSED
+
+
+def test_a_finding_about_something_else_is_no_detection(base: Field) -> None:
+    """Named means: the right kind, and the item or file that was altered."""
+
+    def plant(field: Field) -> str:
+        attacks._title(field)
+        return field.ids[0]
+
+    (done,) = trials(base, [Attack("edit one, accuse another", frozenset({"edited"}), plant)])
+    assert done.ending is Ending.MISSED
+    assert "was edited" in done.said
+
+
+def test_a_base_that_does_not_hold_is_refused(base: Field, tmp_path: Path) -> None:
+    shutil.copytree(base.folder, tmp_path / "spoilt")
+    spoilt = Field(tmp_path / "spoilt", base.signer, base.clock)
+    attacks._title(spoilt)
+    with pytest.raises(LakeError, match="does not verify before any attack"):
+        next(trials(spoilt))
+
+
+def test_an_attack_that_reaches_the_shared_copy_is_noticed(base: Field, tmp_path: Path) -> None:
+    shutil.copytree(base.folder, tmp_path / "base")
+    own = Field(tmp_path / "base", base.signer, base.clock)
+
+    def careless(field: Field) -> str:
+        with field.file_of(field.middle).open("r+b") as file:
+            file.write(b"PAR2")
+        return ""
+
+    with pytest.raises(LakeError, match="reached the copy that all share"):
+        list(trials(own, [Attack("write into a file", frozenset({"file"}), careless)]))
+
+
+def test_the_whole_of_an_old_lake_is_copied_and_attacked(tmp_path: Path) -> None:
+    field = copied(old_lake(), tmp_path / "base", Ticking())
+    names = {
+        "edit a title", "drop the first item", "swap two files", "delete a file of verdicts",
+        "replay an older copy of the whole lake", "edit a source's cursor in the log",
+    }  # fmt: skip
+    done = list(trials(field, [attack for attack in ATTACKS if attack.name in names]))
+    assert [(t.attack, t.ending) for t in done if t.ending is not Ending.DETECTED] == []
+    assert len(field.ids) == 78
+
+
+def test_a_sample_holds_the_newest_items_with_what_was_said_of_them(tmp_path: Path) -> None:
+    field = sampled(old_lake(), tmp_path / "base", Ticking(), 30)
+    assert len(field.ids) == 30
+    assert all(field.files(table) for table in ("tags", "verdicts", "standings"))
+    done = list(trials(field, ATTACKS[:3]))
+    assert [t.ending for t in done] == [Ending.DETECTED] * 3
+
+
+def test_what_a_lake_does_not_have_is_told_as_such(tmp_path: Path) -> None:
+    lake = Lake.create(tmp_path / "lake", clock=Ticking())
+    items = [item(number) for number in range(3)]
+    lake.land("jira", items, bookmark=lake.bookmark("jira"), cursor=None, pull_id="p")
+    field = copied(lake, tmp_path / "base", Ticking())
+    (done,) = trials(field, [one for one in ATTACKS if one.name == "turn a verdict to fresh"])
+    assert (done.ending, done.said) == (Ending.NOT_APPLICABLE, "the table verdicts is empty")
