@@ -102,7 +102,10 @@ class ItemPage:
 
 @dataclass(frozen=True, slots=True)
 class LakeFacts:
-    """How much landed and what it was sealed with; `ledger_size` is None before the first seal."""
+    """How much landed and what it was sealed with; `ledger_size` is None before the first seal.
+
+    `shown` is what to give to `--as-of` to see this again, `result` the digest of what was judged.
+    """
 
     items: int
     version: int
@@ -111,6 +114,8 @@ class LakeFacts:
     ledger_origin: str
     untagged: int
     mapping_digest: str
+    shown: str = ""
+    result: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
@@ -25,10 +24,11 @@ from evidence.times import stamp
 from flows.attention import attention
 from flows.config import Config, now
 from flows.judgement import Judged, judge_lake
+from flows.moment import Asked, moment
 from flows.outside import witnesses
 from storage.clocks import landed_ahead
 from storage.lake import Lake
-from storage.ledger import read_checkpoint
+from storage.ledger import Checkpoint, checkpoint_of
 from storage.pages import (
     Connection,
     control_items,
@@ -40,7 +40,6 @@ from storage.pages import (
     source_health,
 )
 from storage.publication import silent
-from storage.views import connect
 
 UNJUDGED = "Run `headwater collect` or `headwater freshness`; if that fails, mend what it names."
 UNSEEN = "Mend its address, key or network; it is tried again with the next seal."
@@ -51,11 +50,10 @@ SHOWN_BYTES = 8_000_000
 """Of payloads in all: a page has to open on a phone. What is left out is counted on the board."""
 
 
-def build(lake: Lake, config: Config, at: datetime | None = None) -> Board:
-    """The whole board as of `at` (now, if None)."""
-    moment = at or now()
-    judged = judge_lake(lake, config, moment)
-    with connect(lake, as_of=moment, mapping_digest=judged.mapping_digest) as connection:
+def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
+    """The whole board as of the moment asked for (now, if None)."""
+    judged = judge_lake(lake, moment(lake, config, asked))
+    with judged.moment.connect(lake) as connection:
         shown = control_items(connection, SHOWN_PER_CONTROL)
         sources = _sources(connection, config)
         needed = [v.item_id for v in judged.verdicts if v.item_id]
@@ -64,13 +62,14 @@ def build(lake: Lake, config: Config, at: datetime | None = None) -> Board:
         facts = _lake_facts(connection, lake, judged)
     return Board(
         organisation=config.organisation,
-        as_of=moment,
+        as_of=judged.at,
         built_at=now(),
         controls=tuple(_controls(judged)),
         systems=tuple(_systems(judged)),
         sources=sources,
         attention=(
             *_behind(lake, judged),
+            *_notes(judged),
             *_unseen(lake, config),
             *_ahead(lake),
             *attention(judged, sources, facts),
@@ -84,6 +83,8 @@ def build(lake: Lake, config: Config, at: datetime | None = None) -> Board:
 
 def _behind(lake: Lake, judged: Judged) -> Iterator[Attention]:
     """What landed and was not tagged yet is not judged: the board may look better than it is."""
+    if judged.moment.size is not None:
+        return
     tagged = lake.followed("tags", f"tags:{judged.mapping_digest}") or 0
     if missing := lake.version - tagged:
         yield Attention(
@@ -111,6 +112,12 @@ def _ahead(lake: Lake) -> Iterator[Attention]:
     )  # fmt: skip
 
 
+def _notes(judged: Judged) -> Iterator[Attention]:
+    """What a reader of a past moment must know first."""
+    for note in judged.moment.notes:
+        yield Attention("mapping", f"{note[:1].upper()}{note[1:]}.", judged.moment.token)
+
+
 def _capped(items: Mapping[str, ItemPage]) -> dict[str, ItemPage]:
     sizes = accumulate(len(item.payload) for item in items.values())
     kept = zip(items.items(), sizes, strict=True)
@@ -135,9 +142,9 @@ def pages(connection: Connection, ids: Iterable[str]) -> dict[str, ItemPage]:
     }
 
 
-def page(lake: Lake, config: Config, item_id: str) -> ItemPage | None:
-    """One item, whether or not the board shows it; None if it is not in the lake."""
-    with connect(lake, mapping_digest=config.rules().digest) as connection:
+def page(lake: Lake, config: Config, item_id: str, asked: Asked | None = None) -> ItemPage | None:
+    """One item, whether or not the board shows it; None if it had not landed by then."""
+    with moment(lake, config, asked).connect(lake) as connection:
         return pages(connection, [item_id]).get(item_id)
 
 
@@ -211,16 +218,23 @@ def _source(name: str, uses: str, row: dict[str, Any] | None) -> SourceRow:
 
 def _lake_facts(connection: Connection, lake: Lake, judged: Judged) -> LakeFacts:
     number, untagged = counts(connection)
-    try:
-        sealed = read_checkpoint(lake)
-    except LakeError:
-        sealed = None
+    sealed = _sealed(lake, judged.moment.size)
     return LakeFacts(
         items=number,
-        version=lake.version,
+        version=judged.moment.version,
         ledger_size=sealed.size if sealed else None,
         ledger_root=sealed.root.hex() if sealed else "",
         ledger_origin=sealed.origin if sealed else "",
         untagged=untagged,
         mapping_digest=judged.mapping_digest,
+        shown=judged.moment.token,
+        result=judged.digest,
     )
+
+
+def _sealed(lake: Lake, size: int | None) -> Checkpoint | None:
+    """The checkpoint of the items shown: the last, or the one kept at that size, if any."""
+    try:
+        return checkpoint_of(lake, size)
+    except LakeError:
+        return None

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from evidence.errors import ConfigError, HeadwaterError, InvalidItem, VerificationFailed
-from evidence.times import parse
+from evidence.errors import ConfigError, HeadwaterError, VerificationFailed
 from flows.terminal import printable
 
 TELEMETRY_OFF = {
@@ -33,7 +31,12 @@ ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", envvar="HEADWATER_CONFIG", help="The configuration file.")
 ]
 AsOf = Annotated[
-    str, typer.Option("--as-of", help="A past moment with a zone, such as 2026-11-01T00:00:00Z.")
+    str,
+    typer.Option(
+        "--as-of",
+        help="A past moment with a zone, such as 2026-11-01T00:00:00Z, or @12345: the first "
+        "12345 items of the ledger, or both: 2026-11-01T00:00:00Z@12345.",
+    ),
 ]
 DEFAULT = Path("headwater.toml")
 
@@ -95,7 +98,7 @@ def status(
     """Say where the controls stand and what needs a person now."""
     from flows.status import show
 
-    raise typer.Exit(show(config, _moment(as_of), fail_on=fail_on, as_json=json))
+    raise typer.Exit(show(config, _asked(as_of), fail_on=fail_on, as_json=json))
 
 
 @app.command()
@@ -108,7 +111,7 @@ def query(
     """Ask the lake in SQL: read-only, no files, no network."""
     from flows.query import run
 
-    raise typer.Exit(run(config, sql, _moment(as_of), form))
+    raise typer.Exit(run(config, sql, _asked(as_of), form))
 
 
 @app.command()
@@ -117,11 +120,12 @@ def explain(
         str, typer.Argument(metavar="ID", help="An item id (or its start) or control.")
     ],
     config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
 ) -> None:
     """Say why an item speaks to its controls, or what a control has and lacks."""
     from flows.explain import explain as tell
 
-    raise typer.Exit(tell(config, what, typer.echo))
+    raise typer.Exit(tell(config, what, typer.echo, _asked(as_of)))
 
 
 @app.command()
@@ -201,7 +205,7 @@ def dashboard(
     """
     from flows.show import show_board
 
-    raise typer.Exit(show_board(config, port, output, _moment(as_of), open_loopback))
+    raise typer.Exit(show_board(config, port, output, _asked(as_of), open_loopback))
 
 
 @app.command()
@@ -221,12 +225,10 @@ def demo(
     raise typer.Exit(demonstrate(folder, port, watching if serve is None else serve))
 
 
-def _moment(text: str) -> datetime | None:
-    try:
-        return parse(text) if text else None
-    except InvalidItem as error:
-        example = "a moment with its zone, such as 2026-11-01T00:00:00Z"
-        raise ConfigError(f"--as-of {text!r}: write {example}") from error
+def _asked(text: str) -> Any:
+    from flows.moment import parse_as_of
+
+    return parse_as_of(text)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from evidence.times import duration
 from flows.outside import WitnessAt
 from mappings.catalogue import EVERYWHERE, Override
 from mappings.controls import NAMESPACE
+from mappings.in_force import InForce, mapping_in_force
 from mappings.rules import RULES, RuleSet, load_rules
 
 if TYPE_CHECKING:
@@ -83,6 +84,10 @@ class Config:
     def rules(self) -> RuleSet:
         """The shipped rules and the organisation's own. Raises MappingError: file and line."""
         return load_rules((RULES, *self.own_rules))
+
+    def mapping(self) -> InForce:
+        """What is judged by today: catalogue, rules, overrides. Raises MappingError."""
+        return mapping_in_force((RULES, *self.own_rules), self.overrides)
 
 
 def load(file: Path, environment: Mapping[str, str] | None = None) -> Config:

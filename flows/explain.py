@@ -7,38 +7,51 @@ from pathlib import Path
 from typing import Any
 
 from evidence.errors import ConfigError, LakeError
-from flows.config import Config, load, now
-from flows.judgement import judge_lake
+from flows.config import load, now
+from flows.judgement import Judged, judge_lake
+from flows.moment import Asked, Moment, moment
 from flows.terminal import printable
 from mappings.catalogue import load_catalogue
 from mappings.controls import Control
 from storage.lake import Lake
 from storage.pages import find_items
-from storage.views import connect
 
 NEAREST = 5
 Say = Callable[[str], None]
 
 
-def explain(file: Path, what: str, say: Say) -> int:
-    """Explain a control (`A.6.2.4`, `iso42001:5.2`) or an item (id, or at least 6 signs of it)."""
+def explain(file: Path, what: str, say: Say, asked: Asked | None = None) -> int:
+    """Explain a control (`A.6.2.4`, `iso42001:5.2`) or an item (id, or at least 6 signs of it).
+
+    With `asked`, as things stood then, by the mapping that was in force.
+    """
     config = load(file)
-    control = next((c for c in load_catalogue().controls if what in (c.id, c.number)), None)
-    safe = lambda line: say(printable(line))  # noqa: E731
+    if len(what) < 6 and not any(what in (c.id, c.number) for c in load_catalogue().controls):
+        raise ConfigError(f"{what!r} is no control; an item id needs at least 6 signs")
+    lake = Lake.open(config.lake, clock=now)
+    shown = moment(lake, config, asked)
+    controls = shown.mapping.catalogue.controls
+    control = next((c for c in controls if what in (c.id, c.number)), None)
+
+    def safe(line: str) -> None:
+        say(printable(line))
+
+    for note in shown.notes:
+        safe(f"note: {note}")
     if control is not None:
-        _control(config, control, safe)
+        _control(judge_lake(lake, shown), control, safe)
     else:
-        _item(config, what, safe)
+        _item(lake, shown, what, safe)
     return 0
 
 
-def _item(config: Config, what: str, say: Say) -> None:
-    row = _row(config, what)
+def _item(lake: Lake, shown: Moment, what: str, say: Say) -> None:
+    row = _row(lake, shown, what)
     say(f"{row['item_id']}\n  {row['title']}\n  {row['kind']} · {row['change']} · {row['outcome']}")
     say(f"  source {row['source']}, system {row['system'] or 'organisation'}, {row['subject']}")
     for name in ("observed_from", "observed_to", "collected_at", "landed_at"):
         say(f"  {name:<14}{row[name].isoformat()}")
-    told = config.rules().explain(row)
+    told = shown.mapping.rules.explain(row)
     say("speaks to:" if told.matched else "speaks to no control")
     for match in told.matched:
         say(f"  {match.rule}: {'; '.join(match.why)}")
@@ -49,10 +62,8 @@ def _item(config: Config, what: str, say: Say) -> None:
         say(f"not by {miss.rule}: {'; '.join(miss.failed)}")
 
 
-def _row(config: Config, what: str) -> dict[str, Any]:
-    if len(what) < 6:
-        raise ConfigError(f"{what!r} is no control; an item id needs at least 6 signs")
-    with connect(Lake.open(config.lake, clock=now)) as connection:
+def _row(lake: Lake, shown: Moment, what: str) -> dict[str, Any]:
+    with shown.connect(lake) as connection:
         rows = find_items(connection, what)
     if not rows:
         raise LakeError(f"no item's id begins with {what!r}, and no control has that number")
@@ -62,8 +73,7 @@ def _row(config: Config, what: str) -> dict[str, Any]:
     return rows[0]
 
 
-def _control(config: Config, control: Control, say: Say) -> None:
-    judged = judge_lake(Lake.open(config.lake, clock=now), config, now())
+def _control(judged: Judged, control: Control, say: Say) -> None:
     found = judged.standings[control.id]
     say(f"{control.id} {control.title}\n  {control.summary}")
     say(f"stands: {found.standing}: {found.why} ({found.in_date} of {found.expected} in date)")
@@ -76,3 +86,5 @@ def _control(config: Config, control: Control, say: Say) -> None:
     for change in judged.overrides:
         if change.control == control.id:
             say(f"  override:  {change.evidence}: {change.reason}")
+    if judged.moment.size is not None:
+        say(judged.moment.sentence(judged.digest))

@@ -1,15 +1,18 @@
-"""Let the followers catch up with the evidence: tags by today's rules, then the ledger's seal."""
+"""Let the followers catch up: the mapping in force lands, tags follow it, then the seal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evidence.model import Change, Cursor, EvidenceItem, Nature
+from evidence.own import MAPPING_KIND, OWN_SOURCE
 from flows.config import Config
 from flows.outside import witnesses
-from mappings.rules import RuleSet
+from mappings.in_force import InForce
+from storage.actions import acting_user, action_item, land_own
 from storage.keys import load_key
-from storage.lake import Lake
+from storage.lake import Bookmark, Lake
 from storage.ledger import Checkpoint, integrate
 from storage.publication import silent
 
@@ -32,9 +35,14 @@ class Followed:
         return "\n\n".join((told, *self.silent))
 
 
-def follow(lake: Lake, config: Config, rules: RuleSet | None = None) -> Followed:
-    """Tag and seal what landed since the last time. Idempotent; a crash leaves it only behind."""
-    rules = rules or config.rules()
+def follow(lake: Lake, config: Config) -> Followed:
+    """Tag and seal what landed since the last time, after the mapping itself if it changed.
+
+    Idempotent; a crash leaves it only behind.
+    """
+    mapping = config.mapping()
+    land_mapping(lake, mapping)
+    rules = mapping.rules
     tags = lake.follow_sql("tags", rules.sql(), app=f"tags:{rules.digest}")
     checkpoint = seal(lake, config)
     unseen = tuple(silent(lake.path / "log", witnesses(config)))
@@ -48,3 +56,33 @@ def seal(lake: Lake, config: Config, *, anew: Sequence[str] = ()) -> Checkpoint:
     """
     signer = load_key(config.key, origin=config.origin)
     return integrate(lake, signer, witnesses=witnesses(config), anew=anew)
+
+
+def land_mapping(lake: Lake, mapping: InForce) -> None:
+    """Land the mapping as evidence if it is not the one that landed last. Raises LakeError.
+
+    The cursor of Headwater's own source remembers its digest, in the commit that holds the document
+    and the record of who brought it into force.
+    """
+    land_own(lake, lambda bookmark: _changed(lake, mapping, bookmark))
+
+
+def _changed(
+    lake: Lake, mapping: InForce, bookmark: Bookmark
+) -> tuple[tuple[EvidenceItem, ...], Cursor | None]:
+    before = bookmark.cursor.value if bookmark.cursor else ""
+    if before == mapping.digest:
+        return (), None
+    at = lake.clock()
+    told = f"{len(mapping.rules.rules)} rules, {len(mapping.overrides)} overrides"
+    document = EvidenceItem(
+        source=OWN_SOURCE, kind=MAPPING_KIND, subject="mapping", observed_from=at, observed_to=at,
+        collected_at=at, payload=mapping.document, nature=Nature.STATE,
+        change=Change.CHANGED if before else Change.NEW, actor=acting_user(),
+        title=f"Mapping {mapping.digest[:16]}: {told}",
+    )  # fmt: skip
+    facts = {"before": before, "now": mapping.digest, "mapping_digest": mapping.rules.digest}
+    title = f"mapping: {mapping.digest[:16]} in force"
+    return (document, action_item(lake, "mapping", facts=facts, title=title)), Cursor(
+        mapping.digest
+    )

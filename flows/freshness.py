@@ -15,6 +15,7 @@ from evidence.freshness import Standing
 from flows.config import FILE, load, now
 from flows.follow import follow, seal
 from flows.judgement import Judged, judge_lake
+from flows.moment import present
 from flows.record import record
 from flows.report import verdict_rows
 from storage.lake import Lake
@@ -26,7 +27,7 @@ def freshness(config: str = FILE) -> State[Any]:
     settings = load(Path(config))
     lake = Lake.open(settings.lake, clock=now)
     follow(lake, settings)
-    judged = judge_lake(lake, settings, now())
+    judged = judge_lake(lake, present(lake, settings))
     changed = record(lake, judged)
     seal(lake, settings)
     poor = [v for v in judged.verdicts if v.failed or not v.in_date]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
+from evidence.canonical import digest, plain
 from evidence.errors import InvalidItem
 from evidence.freshness import (
     ORGANISATION,
@@ -22,28 +23,68 @@ from evidence.freshness import (
     together,
 )
 from evidence.model import ControlId
-from evidence.times import parse
-from flows.config import Config
-from mappings.catalogue import Catalogue, Override, load_catalogue
+from evidence.times import parse, stamp
+from flows.moment import Moment
+from mappings.catalogue import Catalogue, Override
 from mappings.controls import NAMESPACE
 from storage.lake import Lake
 from storage.pages import Connection, records, seen_systems
-from storage.views import connect, sightings
+from storage.views import sightings
 
 NO_SYSTEM = "(no AI system is registered)"
 
 
+RESULT = "headwater.result/1"
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """All verdicts and standings as of `at`, with the registers they were judged by."""
+    """All verdicts and standings as of a moment, with the registers they were judged by."""
 
-    at: datetime
-    catalogue: Catalogue
-    mapping_digest: str
+    moment: Moment
     systems: Mapping[str, Mapping[str, Any]]
     soa: Mapping[str, Mapping[str, Any]]
     standings: Mapping[ControlId, ControlStanding]
-    overrides: tuple[Override, ...] = ()
+
+    @property
+    def at(self) -> datetime:
+        """The time as of which it was judged."""
+        return self.moment.at
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The controls and what each needs."""
+        return self.moment.mapping.catalogue
+
+    @property
+    def mapping_digest(self) -> str:
+        """The digest that the tags carry."""
+        return self.moment.mapping.rules.digest
+
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """What the organisation changed about the expectations, control by control."""
+        return self.catalogue.changes(self.moment.mapping.overrides)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every verdict and standing, and what they were judged by.
+
+        Judging the same items by the same mapping as of the same time gives the same digest.
+        """
+        return digest(self.told())
+
+    def told(self) -> dict[str, Any]:
+        """What the digest covers, as JSON-like values."""
+        return {
+            "form": RESULT, "at": stamp(self.at), "size": self.moment.size,
+            "mapping": self.moment.mapping.digest,
+            "verdicts": [plain(asdict(verdict)) for verdict in self.verdicts],
+            "standings": [
+                plain({k: v for k, v in _fields(standing).items() if k != "verdicts"})
+                for standing in self.standings.values()
+            ],
+        }  # fmt: skip
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -51,21 +92,22 @@ class Judged:
         return tuple(v for standing in self.standings.values() for v in standing.verdicts)
 
 
-def judge_lake(lake: Lake, config: Config, at: datetime) -> Judged:
-    """Judge every control of the catalogue as of `at`, from what had landed by then."""
-    catalogue, rules = load_catalogue(), config.rules()
-    expected = catalogue.expectations(config.overrides)
-    with connect(lake, as_of=at, mapping_digest=rules.digest) as connection:
+def _fields(standing: ControlStanding) -> dict[str, Any]:
+    return {f.name: getattr(standing, f.name) for f in fields(standing)}
+
+
+def judge_lake(lake: Lake, moment: Moment) -> Judged:
+    """Judge every control of the moment's catalogue, from what had landed by then."""
+    at, catalogue = moment.at, moment.mapping.catalogue
+    expected = catalogue.expectations(moment.mapping.overrides)
+    with moment.connect(lake) as connection:
         systems = _systems(connection)
         decisions = records(connection, "statement_of_applicability", "soa", confirmed=True)
         soa = {_number(row["id"]): row for row in decisions}
         attestations = _attestations(connection, at)
         seen = sightings(connection, at)
-    return Judged(
-        at, catalogue, rules.digest, systems, soa,
-        _standings(catalogue, expected, systems, soa, attestations, seen, at),
-        catalogue.changes(config.overrides),
-    )  # fmt: skip
+    found = _standings(catalogue, expected, systems, soa, attestations, seen, at)
+    return Judged(moment, systems, soa, found)
 
 
 def _systems(connection: Connection) -> dict[str, dict[str, Any]]:

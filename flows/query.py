@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from evidence.canonical import plain
+from evidence.canonical import canonical, digest, plain
 from evidence.errors import ConfigError
 from flows.config import load, now
+from flows.moment import Asked, moment
 from flows.terminal import printable
-from mappings.catalogue import load_catalogue
+from mappings.catalogue import Catalogue
 from storage.apart import ask_apart
 from storage.lake import Lake
 from storage.pages import table_of
@@ -26,17 +26,23 @@ from storage.views import Answer
 FORMS = ("table", "csv", "json")
 
 
-def run(file: Path, sql: str, at: datetime | None, form: str) -> int:
-    """Print the answer; 0, or 4 when rows were cut off at the limit (told on stderr)."""
+def run(file: Path, sql: str, asked: Asked | None, form: str) -> int:
+    """Print the answer; 0, or 4 when rows were cut off at the limit (told on stderr).
+
+    With `asked`, what it was asked of and the digest of the rows come on stderr too.
+    """
     if form not in FORMS:
         raise ConfigError(f"--format {form!r}: choose one of {', '.join(FORMS)}")
     config = load(file)
-    Lake.open(config.lake, clock=now)
-    answer = ask_apart(
-        config.lake, sql, as_of=at, mapping_digest=config.rules().digest,
-        dimensions={"controls": controls()},
-    )  # fmt: skip
+    shown = moment(Lake.open(config.lake, clock=now), config, asked)
+    given = shown.views() if asked else {"mapping_digest": shown.mapping.rules.digest}
+    dimensions = {"controls": controls(shown.mapping.catalogue)}
+    answer = ask_apart(config.lake, sql, **given, dimensions=dimensions)
     {"table": _table, "csv": _csv, "json": _json}[form](answer)
+    for note in shown.notes:
+        print(f"headwater: {note}", file=sys.stderr)
+    if asked:
+        print(f"headwater: {shown.sentence(rows_digest(answer))}", file=sys.stderr)
     if answer.truncated:
         print(
             f"headwater: cut off after {len(answer.rows)} rows: narrow the question",
@@ -46,11 +52,19 @@ def run(file: Path, sql: str, at: datetime | None, form: str) -> int:
     return 0
 
 
-def controls() -> Any:
+def rows_digest(answer: Answer) -> str:
+    """SHA-256 over the columns and the rows, whatever their order; none where rows were cut off."""
+    if answer.truncated:
+        return "has no digest: it was cut off"
+    rows = sorted(canonical([_value(value) for value in row]).decode() for row in answer.rows)
+    return digest({"columns": list(answer.columns), "rows": rows})
+
+
+def controls(catalogue: Catalogue) -> Any:
     """The catalogue as a table beside the lake's views, so that ids have titles."""
     rows = [
         {"control": c.id, "number": c.number, "title": c.title, "group_title": c.group_title}
-        for c in load_catalogue().controls
+        for c in catalogue.controls
     ]
     return table_of(rows)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
 from pathlib import Path
 
 from dashboards.server import app, serve
@@ -12,18 +11,19 @@ from evidence.errors import ConfigError
 from evidence.secret import Secret
 from flows.board import build, page
 from flows.config import Config, load, now
+from flows.moment import Asked
 from storage.lake import Lake
 
 TOKEN = "HEADWATER_BOARD_TOKEN"  # noqa: S105  the name of a variable, not a token
 
 
 def show_board(
-    file: Path, port: int, output: Path | None, at: datetime | None, open_loopback: bool
+    file: Path, port: int, output: Path | None, asked: Asked | None, open_loopback: bool
 ) -> int:
     """Write the static file if `output` is given, else serve until stopped. Raises ConfigError."""
     config = load(file)
     if output is not None:
-        board = build(Lake.open(config.lake, clock=now), config, at)
+        board = build(Lake.open(config.lake, clock=now), config, asked)
         try:
             write(board, output)
         except OSError as error:
@@ -33,18 +33,18 @@ def show_board(
     token = os.environ.get(TOKEN, "")
     if not token and not open_loopback:
         raise ConfigError(f"set {TOKEN}, or say --open-loopback for this machine only")
-    serve_board(config, port, token=Secret(token) if token else None, at=at)
+    serve_board(config, port, token=Secret(token) if token else None, asked=asked)
     return 0
 
 
 def serve_board(
-    config: Config, port: int, *, token: Secret | None, at: datetime | None = None
+    config: Config, port: int, *, token: Secret | None, asked: Asked | None = None
 ) -> None:
     """Serve the board until stopped; without a token only to this machine."""
     Lake.open(config.lake, clock=now)
     application = app(
-        load=lambda: build(Lake.open(config.lake, clock=now), config, at),
-        item=lambda item_id: page(Lake.open(config.lake, clock=now), config, item_id),
+        load=lambda: build(Lake.open(config.lake, clock=now), config, asked),
+        item=lambda item_id: page(Lake.open(config.lake, clock=now), config, item_id, asked),
         token=token,
         allow_loopback=token is None,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +15,7 @@ from evidence.freshness import Standing
 from evidence.times import stamp
 from flows.board import UNJUDGED, build
 from flows.config import load, now
+from flows.moment import Asked
 from storage.lake import Lake
 
 SHOWN = 25
@@ -28,12 +28,12 @@ WORSE = {
 """No data is worse than old data. What landed but is not judged yet may be a failure."""
 
 
-def show(file: Path, at: datetime | None, *, fail_on: str, as_json: bool) -> int:
+def show(file: Path, asked: Asked | None, *, fail_on: str, as_json: bool) -> int:
     """Print the standings; 3 if any control is as bad as `fail_on` or worse, else 0."""
     if fail_on and fail_on not in WORSE:
         raise ConfigError(f"--fail-on {fail_on!r}: choose one of {', '.join(WORSE)}")
     config = load(file)
-    board = build(Lake.open(config.lake, clock=now), config, at)
+    board = build(Lake.open(config.lake, clock=now), config, asked)
     if as_json:
         print(json.dumps(_machine(board), indent=2, ensure_ascii=False))
     else:
@@ -69,6 +69,10 @@ def _machine(board: Board) -> dict[str, object]:
         "sources": {row.source: row.outcome for row in board.sources},
         "items": board.lake.items,
         "sealed": board.lake.ledger_size,
+        "shown": board.lake.shown,
+        "version": board.lake.version,
+        "mapping_digest": board.lake.mapping_digest,
+        "result": board.lake.result,
     }  # fmt: skip
 
 
@@ -80,6 +84,11 @@ def show_standings(board: Board) -> None:
         f"[bold]{escape(board.organisation)}[/] as of {stamp(board.as_of)}", highlight=False
     )
     console.print(f"{len(board.controls)} clauses and controls: {told}", highlight=False)
+    console.print(
+        f"shown as of {board.lake.shown} · evidence version {board.lake.version} · "
+        f"rules {board.lake.mapping_digest[:16]} · result {board.lake.result}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
     table = Table("", "what needs a person now", "what to do", show_lines=False)
     for note in board.attention[:SHOWN]:
         style = STYLES.get(note.severity, "")

@@ -159,9 +159,18 @@ def _refused(change: Override, why: str) -> MappingError:
 @cache
 def load_catalogue(folder: Path = HERE) -> Catalogue:
     """The shipped catalogue, read once. Raises MappingError naming file and line."""
+    return read_catalogue(catalogue_trees(folder))
+
+
+def catalogue_trees(folder: Path = HERE) -> dict[str, Node]:
+    """Name → tree of each file that a catalogue is made of. Raises MappingError."""
     names = {name: f"{NAMESPACE}/{name}.yaml" for name in ("evidence_kinds", "clauses", "controls")}
     names |= {"expectations": "expectations.yaml", "aliases": "aliases.yaml"}
-    trees = {name: read(folder / path, root=folder) for name, path in names.items()}
+    return {name: read(folder / path, root=folder) for name, path in names.items()}
+
+
+def read_catalogue(trees: Mapping[str, Node]) -> Catalogue:
+    """The catalogue that these trees tell. Raises MappingError naming file and line."""
     vocabulary = trees["evidence_kinds"].record("the file", "kinds source_types events")
     source_types = vocabulary["source_types"].texts("source_types")
     events = vocabulary["events"].texts("events")

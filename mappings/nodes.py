@@ -38,6 +38,15 @@ class Node:
     file: str
     line: int
 
+    @classmethod
+    def of(cls, value: Any, file: str) -> Node:
+        """The tree of plain values, as `plain` gives them; what it was read from has no lines."""
+        if isinstance(value, dict):
+            return cls({key: cls.of(entry, file) for key, entry in value.items()}, file, 0)
+        if isinstance(value, list):
+            return cls([cls.of(entry, file) for entry in value], file, 0)
+        return cls(value, file, 0)
+
     def error(self, message: str) -> MappingError:
         """The error to raise about this value; it names file and line."""
         return MappingError(message, file=self.file, line=self.line)

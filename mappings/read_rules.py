@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence.canonical import canonical, plain
+from evidence.errors import MappingError
 from evidence.model import ControlId
 from mappings.catalogue import HERE, Catalogue
 from mappings.conditions import COLUMNS, All, Condition, Field, Is, Not, failures
@@ -25,10 +26,13 @@ _DEFAULTS = {"nature": "event", "change": "new", "outcome": "recorded"}
 
 
 def read_rules(
-    files: Sequence[Path], catalogue: Catalogue
+    files: Sequence[Node], catalogue: Catalogue
 ) -> tuple[tuple[Rule, ...], list[dict[str, Any]]]:
-    """Every rule, and what its digest covers (all but the examples). Raises MappingError."""
-    pages = [_page(path) for path in files]
+    """Every rule of the files' trees, and what its digest covers: all but the examples.
+
+    Raises MappingError.
+    """
+    pages = [tree.record("the file", "rules", "kinds") for tree in files]
     stand_for = _own_kinds(pages, catalogue)
     catalogue = replace(catalogue, aliases={**catalogue.aliases, **stand_for})
     rules: dict[str, Rule] = {}
@@ -43,9 +47,12 @@ def read_rules(
     return tuple(rules.values()), sorted(trees, key=lambda tree: str(tree["name"]))
 
 
-def _page(path: Path) -> dict[str, Node]:
-    root = HERE if path.is_relative_to(HERE) else None
-    return read(path, root=root).record("the file", "rules", "kinds")
+def rule_trees(folders: Sequence[Path]) -> list[Node]:
+    """The tree of every `*.yaml` in the folders, by name. Raises MappingError, also for none."""
+    paths = [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
+    if not paths:
+        raise MappingError("no rules found", file=", ".join(map(str, folders)))
+    return [read(path, root=HERE if path.is_relative_to(HERE) else None) for path in paths]
 
 
 def _own_kinds(pages: Sequence[Mapping[str, Node]], catalogue: Catalogue) -> dict[str, str]:

@@ -159,14 +159,18 @@ def _number(digits: str) -> int | float:
 @cache
 def load_rules(folders: tuple[Path, ...] = (RULES,), catalogue: Catalogue | None = None) -> RuleSet:
     """The rules of every `*.yaml` in the folders, read once. Raises MappingError: file and line."""
-    from mappings.read_rules import read_rules
+    from mappings.read_rules import read_rules, rule_trees
 
     catalogue = catalogue or load_catalogue()
-    files = [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
-    if not files:
-        raise MappingError("no rules found", file=", ".join(map(str, folders)))
-    rules, trees = read_rules(files, catalogue)
-    return RuleSet(rules, digest({"catalogue": catalogue.digest, "rules": trees}))
+    rules, trees = read_rules(rule_trees(folders), catalogue)
+    return rule_set(rules, trees, catalogue)
+
+
+def rule_set(
+    rules: tuple[Rule, ...], trees: Sequence[Mapping[str, Any]], catalogue: Catalogue
+) -> RuleSet:
+    """Rules with the digest over their trees and the catalogue that they speak of."""
+    return RuleSet(rules, digest({"catalogue": catalogue.digest, "rules": list(trees)}))
 
 
 def uncovered(rules: RuleSet, catalogue: Catalogue) -> Sequence[tuple[ControlId, str]]:

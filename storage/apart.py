@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -28,7 +29,9 @@ def ask_apart(
     sql: str,
     *,
     as_of: datetime | None = None,
+    size: int | None = None,
     mapping_digest: str | None = None,
+    tags_sql: str = "",
     dimensions: Mapping[str, pa.Table] | None = None,
     limits: Limits | None = None,
 ) -> Answer:
@@ -39,7 +42,8 @@ def ask_apart(
     bounds = limits or Limits()
     spawn = multiprocessing.get_context("spawn")
     here, there = spawn.Pipe(duplex=False)
-    given = (there, lake, sql, as_of, mapping_digest, dict(dimensions or {}), bounds)
+    shown = {"as_of": as_of, "size": size, "mapping_digest": mapping_digest, "tags_sql": tags_sql}
+    given = (there, lake, sql, shown | {"dimensions": dict(dimensions or {})}, bounds)
     process = spawn.Process(target=_answer, args=given, daemon=True)
     process.start()
     there.close()
@@ -61,9 +65,7 @@ def _answer(
     out: Connection,
     lake: Path,
     sql: str,
-    as_of: datetime | None,
-    mapping_digest: str | None,
-    dimensions: Mapping[str, pa.Table],
+    shown: Mapping[str, Any],
     limits: Limits,
 ) -> None:
     most = OWN_BYTES + limits.memory_mb * 1_000_000
@@ -72,10 +74,7 @@ def _answer(
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     try:
         opened = Lake.open(lake, clock=lambda: datetime.now(UTC))
-        with connect(
-            opened, as_of=as_of, mapping_digest=mapping_digest, dimensions=dimensions,
-            limits=limits,
-        ) as connection:  # fmt: skip
+        with connect(opened, **shown, limits=limits) as connection:
             out.send(ask(connection, sql, limits=limits))
     except LakeError as error:
         out.send(str(error))

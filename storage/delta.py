@@ -19,7 +19,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from evidence.errors import HeadwaterError, LakeConflict, LakeError
-from evidence.times import parse, stamp
+from evidence.times import from_ms, parse, stamp
 from storage.files import DataFile, Written, sync, sync_folders, write_files
 from storage.log_packs import Packed, commit_path, entry, listed_versions, packs
 from storage.schema import TableSpec
@@ -68,6 +68,7 @@ class Commit:
     metadata: Mapping[str, Any]
     at: datetime
     digest: bytes
+    written_at: datetime
 
 
 class Table:
@@ -385,6 +386,7 @@ def _commit(version: int, actions: Sequence[Mapping[str, Any]], digest: bytes) -
         metadata=ours,
         at=_time(ours.get("at"), infos),
         digest=digest,
+        written_at=from_ms(infos[0].get("timestamp", 0) if infos else 0),
     )
 
 

@@ -5,14 +5,16 @@ The checkpoints also seal the logs of the tables that follow (`storage.followers
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from evidence.errors import LakeConflict, LakeError, VerificationFailed
+from evidence.times import parse, stamp
 from storage.canonical_rows import digests, leaf_data_of
 from storage.delta import Commit, Table, read_commit
 from storage.files import read_rows
@@ -33,14 +35,19 @@ APP = "ledger"
 _STEP_LEAVES = 65_536
 _AT_ONCE = 20_000
 _RECENT = 100
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class _Tip:
-    """Where the ledger ends: the tree's right edge, and the evidence log it was made from."""
+    """Where the ledger ends: the tree's right edge, and the evidence log it was made from.
+
+    `at` is when the last leaves were taken in; it never goes back, also where the clock did.
+    """
 
     edge: Edge = field(default_factory=Edge)
     chain: LogChain = field(default_factory=LogChain)
+    at: datetime = _NEVER
 
 
 def integrate(
@@ -69,7 +76,7 @@ def integrate(
         _follow(tiles, leaves, tip.edge, seals)
         for seal in seals:
             _refuse_rewrite(evidence, leaves, tiles, tip, seal)
-        tip = _append(evidence, leaves, tiles, tip)
+        tip = _append(evidence, leaves, tiles, tip, lake.clock)
         followers = follower_chains(lake, seals, anew=anew)
         head = signer.sign(tip.edge.size, tip.edge.root(), tip.chain, followers)
         _keep(lake, head)
@@ -146,7 +153,8 @@ def _tip(leaves: Table) -> _Tip:
     try:
         hashes = tuple(bytes.fromhex(text) for text in commit.metadata["edge"])
         chain = LogChain(commit.transactions[APP], bytes.fromhex(commit.metadata["chain"]))
-        return _Tip(Edge(commit.metadata["size"], hashes), chain)
+        at = parse(commit.metadata.get("sealed_at", stamp(_NEVER)))
+        return _Tip(Edge(commit.metadata["size"], hashes), chain, at)
     except (KeyError, TypeError, ValueError) as error:
         raise LakeError(f"the ledger's log entry {commit.version} is damaged: {error}") from error
 
@@ -237,7 +245,9 @@ def _stands(tiles: Tiles, seal: Checkpoint) -> bool:
     return tiles.stand(seal.size, seal.root)
 
 
-def _append(evidence: Table, leaves: Table, tiles: Tiles, tip: _Tip) -> _Tip:
+def _append(
+    evidence: Table, leaves: Table, tiles: Tiles, tip: _Tip, clock: Callable[[], datetime]
+) -> _Tip:
     """Leaves for the versions after the tip; log entries without rows wait for the next rows."""
     if tip.chain.version > evidence.version:
         raise VerificationFailed(
@@ -251,6 +261,7 @@ def _append(evidence: Table, leaves: Table, tiles: Tiles, tip: _Tip) -> _Tip:
         parts += _leaves(evidence, commit)
         count = sum(part.num_rows for part in parts)
         if count >= _STEP_LEAVES or (count and commit.version == evidence.version):
+            tip = replace(tip, at=max(tip.at, clock()))
             tip, parts = _commit(leaves, tiles, tip, pa.concat_tables(parts), chain), []
     return tip
 
@@ -289,11 +300,12 @@ def _commit(leaves: Table, tiles: Tiles, tip: _Tip, rows: pa.Table, chain: LogCh
     table = pa.Table.from_arrays([columns[name] for name in LEAVES.names], schema=LEAVES)
     nodes = [node.hex() for node in edge.hashes]
     metadata = {"size": edge.size, "edge": nodes, "chain": chain.digest.hex()}
+    metadata |= {"sealed_at": stamp(tip.at)}
     leaves.commit([table], app=APP, marker=chain.version, metadata=metadata)
     if leaves.marker(APP) != chain.version:
         raise LakeConflict("another integrator works on this ledger without its lock")
     tiles.append(tip.edge.size, growth.tops)
-    return _Tip(edge, chain)
+    return _Tip(edge, chain, tip.at)
 
 
 def _keep(lake: Lake, head: Checkpoint) -> None:

@@ -24,7 +24,7 @@ from storage.engine import (
 )
 from storage.lake import Lake
 from storage.question import Answer, ask
-from storage.schema import TABLES
+from storage.schema import TABLES, TAGS
 from storage.sightings import sightings
 
 __all__ = ["Answer", "Connection", "Limits", "ask", "connect", "sightings"]
@@ -115,23 +115,31 @@ def connect(
     lake: Lake,
     *,
     as_of: datetime | None = None,
+    size: int | None = None,
     mapping_digest: str | None = None,
+    tags_sql: str = "",
     dimensions: Mapping[str, pa.Table] | None = None,
     limits: Limits | None = None,
 ) -> Connection:
     """A connection with the views, as things had landed by `as_of` (default: all that landed).
 
-    `tags` shows the given mapping digest, else the one tagged last. `dimensions` become tables
-    (`controls`, `systems`). Close it, or use it in a `with`. Raises LakeError.
+    With `size` the evidence is exactly the first `size` items of the ledger, whatever their clocks
+    say: what `as_of` alone shows may still grow, by a landing that began before it. `tags` shows
+    the given mapping digest, else the one tagged last; or what `tags_sql` (one SELECT over the
+    relation `items`) makes of the evidence shown. `dimensions` become tables (`controls`,
+    `systems`). Close it, or use it in a `with`. Raises LakeError.
     """
     if as_of is not None:
         as_of = utc(as_of, what="as_of")
     # Tags may be made long after what they speak of: the digest chooses them, not their time.
     moments = {name: None if name == "tags" else as_of for name in TABLES}
+    if size is not None:
+        moments["evidence"] = None
     files = {name: [f.path for f in lake.files(name, at)] for name, at in moments.items()}
     connection = open_engine(limits or Limits())
     try:
-        _build(connection, files, as_of, mapping_digest, dimensions or {})
+        shown = _until("landed_at", as_of) if size is None else _sealed(size)
+        _build(connection, files, as_of, shown, mapping_digest, tags_sql, dimensions or {})
         lock(connection, [path for paths in files.values() for path in paths])
     except duckdb.Error as error:
         connection.close()
@@ -146,14 +154,16 @@ def _build(
     connection: Connection,
     files: Mapping[str, Sequence[Path]],
     as_of: datetime | None,
+    shown: str,
     mapping_digest: str | None,
+    tags_sql: str,
     dimensions: Mapping[str, pa.Table],
 ) -> None:
     for name, spec in TABLES.items():
         connection.execute(f"CREATE VIEW lake_{name} AS {rows_of(spec, files[name])}")
     known = mapping_digest if mapping_digest is not None else _newest_digest(connection, as_of)
     words = {
-        "landed": _until("landed_at", as_of),
+        "landed": shown,
         "judged": _until("judged_at", as_of),
         "digest": literal(known),
         "pull_kind": literal(PULL_KIND),
@@ -163,6 +173,8 @@ def _build(
         connection.execute(f"COMMENT ON VIEW {name} IS {literal(comment)}")
         if name == "evidence":
             connection.execute(f"CREATE VIEW lake_placed AS {PLACED}")
+            if tags_sql:
+                _tag_anew(connection, tags_sql)
     for name, table in dimensions.items():
         if name in VIEWS or name.startswith("lake_"):
             raise LakeError(f"a dimension may not be called {name!r}: that is a view of the lake")
@@ -178,6 +190,21 @@ def _filled(sql: str, words: Mapping[str, str]) -> str:
 
 def _until(column: str, as_of: datetime | None) -> str:
     return "true" if as_of is None else f"{column} <= TIMESTAMPTZ {literal(stamp(as_of))}"
+
+
+def _sealed(size: int) -> str:
+    return f"item_id IN (SELECT item_id FROM lake_leaves WHERE leaf_index < {int(size)})"  # noqa: S608
+
+
+def _tag_anew(connection: Connection, sql: str) -> None:
+    """Put what the rules say of the evidence shown in the place of the tags that were kept."""
+    columns = ", ".join(name for name in TAGS.names if name != "tagged_at")
+    connection.execute("CREATE VIEW items AS SELECT * FROM evidence")
+    connection.execute(
+        f"CREATE TABLE lake_made AS SELECT {columns}, NULL::TIMESTAMPTZ AS tagged_at FROM ({sql})"  # noqa: S608
+    )
+    connection.execute("DROP VIEW items")
+    connection.execute("CREATE OR REPLACE VIEW lake_tags AS SELECT * FROM lake_made")
 
 
 def _newest_digest(connection: Connection, as_of: datetime | None) -> str:

@@ -12,6 +12,7 @@ from flows.board import build
 from flows.config import load
 from flows.follow import follow
 from flows.judgement import judge_lake
+from flows.moment import present
 from flows.pull import attempt
 from flows.status import show
 from storage.lake import Lake
@@ -56,7 +57,8 @@ def test_a_clause_cannot_be_left_out(home: Home, tmp_path: Path) -> None:
         subprocess.run(["git", "-C", str(repository), *command], check=True)
     table = 'name = "r"\nuses = "collectors.git_registers:GitRegisters"\ndocuments = ""\n'
     config = load(home(f'{table}repository = "{repository}"'))
-    standings = judge_lake(_pulled(config.file), config, now()).standings
+    lake = _pulled(config.file)
+    standings = judge_lake(lake, present(lake, config)).standings
     assert standings[ControlId("iso42001:A.8.4")].standing is Standing.NOT_APPLICABLE
     assert standings[ControlId("iso42001:8.4")].standing is Standing.MISSING
 

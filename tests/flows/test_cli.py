@@ -47,7 +47,7 @@ def test_a_first_day(home: Home) -> None:
     assert headwater("status", "--fail-on", "missing", "-c", config).returncode == 3
     verified = headwater("verify", "-c", config)
     assert verified.returncode == 0, verified.stderr
-    assert "sealed  23 items" in verified.stdout, "22, and that the lake was made"
+    assert "sealed  25 items" in verified.stdout, "22, the mapping, and two acts"
     item = headwater(
         "query", "select item_id from evidence limit 1", "-c", config, "--format", "csv"
     )

@@ -1,0 +1,160 @@
+"""A past moment: exactly which items, judged by which mapping, so that it can be judged again."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from evidence.errors import ConfigError, InvalidItem, LakeError
+from evidence.own import MAPPING_KIND, OWN_SOURCE
+from evidence.times import parse, stamp
+from flows.config import Config, now
+from mappings.in_force import InForce, read_document
+from storage.lake import Lake
+from storage.pages import Connection
+from storage.seals import Seal, seal_by, seal_of
+from storage.views import connect
+
+_FORM = re.compile(r"(?P<time>[^@]*?)(?:(?:@|^size:)(?P<size>[1-9][0-9]{0,17}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What `--as-of` says: a time, a number of items that the ledger held, or both."""
+
+    at: datetime | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What is judged: the first `size` items of the ledger, by `mapping`, as of `at`.
+
+    `size` None is all that landed, sealed or not: the present, which nobody can repeat exactly.
+    `version` is the evidence version that covers it; `tags_sql` not empty where the tags of that
+    mapping were not kept for all of it and are made anew; `notes` say what the reader must know.
+    """
+
+    at: datetime
+    mapping: InForce
+    size: int | None
+    version: int
+    tags_sql: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def token(self) -> str:
+        """What to give to `--as-of` to see exactly this again."""
+        return stamp(self.at) if not self.size else f"{stamp(self.at)}@{self.size}"
+
+    def sentence(self, digest: str) -> str:
+        """For people: what was looked at, and the digest of what came out."""
+        held = f"{self.size} sealed items" if self.size is not None else "all that landed"
+        return (
+            f"as of {self.token} · {held}, evidence version {self.version} · "
+            f"mapping {self.mapping.digest} · result {digest}"
+        )
+
+    def views(self) -> dict[str, Any]:
+        """The arguments that make `storage.views.connect` show this moment."""
+        return {
+            "as_of": self.at, "size": self.size, "tags_sql": self.tags_sql,
+            "mapping_digest": self.mapping.rules.digest,
+        }  # fmt: skip
+
+    def connect(self, lake: Lake) -> Connection:
+        """The views as of this moment. Raises LakeError."""
+        return connect(lake, **self.views())
+
+
+def parse_as_of(text: str) -> Asked | None:
+    """`2026-11-01T00:00:00Z`, `@12345` or `size:12345`, or time and size together; None for "".
+
+    Raises ConfigError.
+    """
+    if not text:
+        return None
+    match = _FORM.fullmatch(text)
+    try:
+        if match is None:
+            raise InvalidItem(text)
+        time, size = match["time"], match["size"]
+        return Asked(parse(time) if time else None, int(size) if size else None)
+    except InvalidItem as error:
+        raise ConfigError(
+            f"--as-of {text!r}: write a moment with its zone, such as 2026-11-01T00:00:00Z, or a "
+            "number of items that the ledger held, such as @12345"
+        ) from error
+
+
+def present(lake: Lake, config: Config, at: datetime | None = None) -> Moment:
+    """All that landed, judged by today's mapping as of `at` (now, if None)."""
+    return Moment(at or now(), config.mapping(), None, lake.version)
+
+
+def moment(lake: Lake, config: Config, asked: Asked | None) -> Moment:
+    """The moment that was asked for; the present, if none was.
+
+    A time alone stands for the last seal made by then: a landing that began before it and ended
+    after it cannot change what was sealed. Raises LakeError, MappingError.
+    """
+    if asked is None:
+        return present(lake, config)
+    seal = seal_of(lake, asked.size) if asked.size else _by(lake, asked.at)
+    at, size = asked.at or seal.at, asked.size or seal.size
+    bare = Moment(at, config.mapping(), size, seal.version)
+    mapping, notes = _mapping(lake, bare)
+    return _with_tags(lake, replace(bare, mapping=mapping, notes=(*_left_out(lake, bare), *notes)))
+
+
+def _by(lake: Lake, at: datetime | None) -> Seal:
+    at = at or now()
+    return seal_by(lake, at) or Seal(0, 0, at)
+
+
+def _mapping(lake: Lake, bare: Moment) -> tuple[InForce, tuple[str, ...]]:
+    """The mapping that was the last among those items; today's, and a note, where none was."""
+    rows = _asked(
+        lake, bare,
+        "SELECT payload FROM evidence JOIN leaves USING (item_id) WHERE source = $1 AND kind = $2 "
+        "ORDER BY leaf_index DESC LIMIT 1", [OWN_SOURCE, MAPPING_KIND],
+    )  # fmt: skip
+    if rows:
+        return read_document(rows[0][0]), ()
+    return bare.mapping, ("no mapping had landed by then: judged by today's catalogue and rules",)
+
+
+def _left_out(lake: Lake, bare: Moment) -> tuple[str, ...]:
+    """What had landed by its own clock, but was sealed only later."""
+    if bare.size == 0:
+        return ("nothing had been sealed by then: nothing is shown",)
+    by_clock = replace(bare, size=None)
+    sealed = "SELECT item_id FROM lake_leaves WHERE leaf_index < $1"
+    rows = _asked(
+        lake, by_clock, f"SELECT count(*) FROM evidence WHERE item_id NOT IN ({sealed})",  # noqa: S608
+        [bare.size],
+    )  # fmt: skip
+    late = rows[0][0]
+    told = f"{late} items had landed by then, but the first {bare.size} of the ledger do not hold "
+    told += "them: they are left out"
+    return (told,) if late else ()
+
+
+def _with_tags(lake: Lake, judged: Moment) -> Moment:
+    """Tags that were kept for all of it are read; else today's code makes them from the rules."""
+    rules = judged.mapping.rules
+    followed = lake.followed("tags", f"tags:{rules.digest}")
+    kept = followed is not None and followed >= judged.version
+    return judged if kept else replace(judged, tags_sql=rules.sql())
+
+
+def _asked(lake: Lake, shown: Moment, sql: str, values: list[object]) -> list[Any]:
+    try:
+        with connect(lake, as_of=shown.at, size=shown.size) as connection:
+            return connection.execute(sql, values).fetchall()
+    except duckdb.Error as error:
+        raise LakeError(f"the lake cannot be read as of {shown.token}: {error}") from error

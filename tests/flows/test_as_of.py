@@ -1,0 +1,293 @@
+"""The past stays what it was: judged again after anything that happens later, the same digest."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from evidence.canonical import canonical
+from evidence.errors import ConfigError, LakeError, MappingError
+from evidence.freshness import Standing
+from evidence.model import Change, EvidenceItem, Nature, Outcome
+from evidence.runs import Pull, PullFacts, PullOutcome
+from evidence.times import parse, stamp
+from flows.config import Config, load
+from flows.follow import follow
+from flows.judgement import Judged, judge_lake
+from flows.moment import Asked, moment, parse_as_of, present
+from mappings.catalogue import Override
+from mappings.in_force import mapping_in_force, read_document
+from mappings.rules import RULES
+from storage.compact import compact
+from storage.keys import load_key
+from storage.lake import Lake
+from storage.ledger import integrate
+from storage.rebuild import set_tags_aside
+from tests.flows.conftest import Home
+from tests.storage.makers import START, Clock
+
+RULE = """\
+rules:
+  - name: {name}
+    kind: jira.issue
+    when:
+      payload.label: {{exists: true}}
+    evidence: change_request
+    controls: expected
+    rationale: Our own label says so.
+    examples:
+      match:
+        - payload: {{label: change}}
+      ignore:
+        - payload: {{text: none}}
+"""
+
+
+@dataclass
+class House:
+    """A home with a clock, whose mapping can be changed and whose past is remembered."""
+
+    config: Config
+    clock: Clock
+    rng: random.Random = field(default_factory=lambda: random.Random(7))
+    number: int = 0
+
+    @property
+    def lake(self) -> Lake:
+        return Lake.open(self.config.lake, clock=self.clock)
+
+    def land(self, *, late: float = 0.0, source: str = "checks") -> None:
+        """A few results and a state by a whole pull; `late` hours before now by the clock."""
+        self.number += 1
+        self.clock.now -= timedelta(hours=late)
+        at = self.clock.now - timedelta(minutes=2)
+        outcome = self.rng.choice([Outcome.PASSED, Outcome.FAILED])
+        system = self.rng.choice(["credit-scoring", "churn"])
+        items = [
+            self.item(source, "gx.validation_result", f"v{self.number % 3}", at, system, outcome),
+            self.item(source, "jira.issue", f"AI-{self.number}", at, system, Outcome.RECORDED),
+            self.state(source, at, system),
+        ]
+        pull = Pull(
+            f"pull-{self.number}", source, "tests:None", at, self.clock.now, PullOutcome.COMPLETE,
+            PullFacts(1, 3, 3, states=("gx.expectation_suite",)), 3,
+        )  # fmt: skip
+        lake = self.lake
+        lake.land(source, items, bookmark=lake.bookmark(source), cursor=None,
+                  pull_id=pull.pull_id, pull=pull)  # fmt: skip
+        self.clock.now += timedelta(hours=late)
+
+    def state(self, source: str, at: object, system: str) -> EvidenceItem:
+        change = self.rng.choice([Change.CHANGED, Change.GONE, Change.RESTORED])
+        return self.item(
+            source, "gx.expectation_suite", "applications", at, system, Outcome.RECORDED,
+            nature=Nature.STATE, change=change,
+        )  # fmt: skip
+
+    def item(self, source: str, kind: str, subject: str, at: object, system: str,
+             outcome: Outcome, **more: object) -> EvidenceItem:  # fmt: skip
+        payload = {"n": self.number, "label": "change", "expectation_count": self.number}
+        return EvidenceItem(
+            source=source, kind=kind, subject=subject, observed_from=at, observed_to=at,
+            collected_at=at, payload=payload, system=system, outcome=outcome,
+            title=f"{kind} {self.number}", **more,
+        )  # fmt: skip
+
+    def follow(self, seconds: int = 0) -> None:
+        follow(self.lake, self.config)
+        self.clock.now += timedelta(seconds=seconds)
+
+    def new_rules(self) -> None:
+        folder = self.config.folder / f"rules-{self.number}"
+        folder.mkdir(exist_ok=True)
+        (folder / "own.yaml").write_text(RULE.format(name=f"own-{self.number}"))
+        self.config = replace(self.config, own_rules=(folder,))
+
+    def new_overrides(self) -> None:
+        age = timedelta(days=self.rng.randint(1, 30))
+        change = Override("*", "dq_validation", f"reason {self.number}", max_age=age)
+        self.config = replace(self.config, overrides=(change,))
+
+    def pass_time(self) -> None:
+        self.clock.now += timedelta(hours=self.rng.randint(1, 60))
+
+    def judge(self, asked: Asked | None) -> Judged:
+        return judge_lake(self.lake, moment(self.lake, self.config, asked))
+
+
+@pytest.fixture
+def house(home: Home) -> House:
+    config, clock = load(home()), Clock(START)
+    made = House(replace(config, lake=config.lake.parent / "dated"), clock)
+    Lake.create(made.config.lake, clock=clock)
+    return made
+
+
+@pytest.mark.parametrize("seed", range(2, 2 + int(os.environ.get("HEADWATER_PASTS", "1"))))
+def test_judged_again_after_everything_else_it_gives_the_same_digest(
+    house: House, seed: int
+) -> None:
+    house.rng = random.Random(seed)
+    told: dict[str, tuple[str, dict[str, object]]] = {}
+    acts: list[Callable[[], None]] = [
+        house.land, house.land, lambda: house.land(late=3, source="slow"), house.new_rules,
+        house.new_overrides, house.follow, house.follow, house.pass_time,
+    ]  # fmt: skip
+    for _ in range(14):
+        house.rng.choice(acts)()
+        if house.rng.random() < 0.4:
+            house.follow()
+            house.clock.now += timedelta(seconds=house.rng.choice([0, 1]))
+            judged = house.judge(Asked(at=house.clock.now))
+            if judged.moment.size:  # else today's mapping judges, and a note says so
+                told[judged.moment.token] = (judged.digest, judged.told())
+    assert len(told) > 2
+    _much_later(house)
+    for token, (digest, values) in told.items():
+        again = house.judge(parse_as_of(token))
+        assert again.told() == values, token
+        assert again.digest == digest
+        by_time = house.judge(Asked(at=parse(token.partition("@")[0])))
+        assert by_time.moment.token == token, "a time resolves to what it resolved to then"
+
+
+def _much_later(house: House) -> None:
+    """What may happen to a past: late rows, other rules, compaction, tags lost and made late."""
+    old = house.config
+    house.land(late=500, source="slow")
+    house.pass_time()
+    house.new_rules()
+    house.follow()
+    lake = house.lake
+    for name in ("evidence", "tags"):
+        compact(lake.table(name), lake.table("leaves"), sealed=lake.version, now=house.clock.now)
+    set_tags_aside(lake)
+    rules = old.mapping().rules
+    lake.follow_sql("tags", rules.sql(), app=f"tags:{rules.digest}")
+
+
+def test_a_landing_that_ends_after_the_moment_does_not_enter_it(house: House) -> None:
+    house.land()
+    house.follow()
+    house.clock.now += timedelta(hours=1)
+    before = house.judge(Asked(at=house.clock.now))
+    house.land(late=0.5, source="slow")  # it read the clock before that hour was over
+    house.clock.now += timedelta(hours=1)
+    house.follow()
+    after = house.judge(Asked(at=before.at))
+    assert after.digest == before.digest
+    assert after.moment.token == before.moment.token
+    assert after.moment.notes == (
+        f"4 items had landed by then, but the first {before.moment.size} of the ledger do not "
+        "hold them: they are left out",
+    )
+
+
+def test_the_rules_of_that_day_judge_that_day(house: House) -> None:
+    house.land()
+    house.follow(seconds=1)
+    then = house.clock.now
+    before = house.judge(Asked(at=then))
+    house.clock.now += timedelta(days=1)
+    lax = Override("*", "dq_validation", "we need none", applies=False)
+    house.config = replace(house.config, overrides=(lax,))
+    house.follow()
+    after, now_judged = house.judge(Asked(at=then)), house.judge(None)
+    assert after.digest == before.digest
+    assert any(v.evidence == "dq_validation" for v in after.verdicts)
+    assert not any(v.evidence == "dq_validation" for v in now_judged.verdicts)
+    assert now_judged.moment.size is None
+
+
+def test_every_change_of_the_mapping_is_one_item_and_one_act(house: House) -> None:
+    for _ in range(2):
+        house.follow(seconds=1)
+    house.new_overrides()
+    house.follow(seconds=1)
+    house.follow()
+    sql = "SELECT kind, change, content_sha256 FROM evidence ORDER BY kind, change DESC"
+    with present(house.lake, house.config).connect(house.lake) as connection:
+        rows = connection.execute(sql).fetchall()
+    assert [row[:2] for row in rows] == [
+        ("headwater.action", "new"), ("headwater.action", "new"), ("headwater.mapping", "new"),
+        ("headwater.mapping", "changed"),
+    ]  # fmt: skip
+    assert rows[-1][2] == house.config.mapping().digest
+
+
+def test_before_the_first_seal_nothing_is_shown_and_it_says_so(house: House) -> None:
+    house.land()
+    judged = house.judge(Asked(at=house.clock.now))
+    assert judged.moment.size == 0
+    assert "nothing had been sealed by then" in judged.moment.notes[0]
+    assert {s.standing for s in judged.standings.values()} == {Standing.MISSING}
+    with pytest.raises(LakeError, match="5 items are not sealed yet"):
+        house.judge(Asked(size=5))
+
+
+def test_a_lake_without_a_mapping_says_that_todays_judged(house: House) -> None:
+    house.land()
+    integrate(house.lake, load_key(house.config.key))
+    judged = house.judge(Asked(size=2))
+    assert judged.moment.notes[-1].startswith("no mapping had landed by then")
+
+
+def test_a_part_of_a_seal_is_exactly_that_part(house: House) -> None:
+    house.land()
+    house.land()
+    house.follow()
+    shown = moment(house.lake, house.config, Asked(size=3))
+    with shown.connect(house.lake) as connection:
+        counts = connection.execute(
+            "SELECT (SELECT count(*) FROM evidence), (SELECT max(leaf_index) FROM leaves)"
+        ).fetchall()
+    assert counts == [(3, 2)]
+
+
+def test_a_clock_that_goes_back_sets_no_seal_back(house: House) -> None:
+    house.follow(seconds=1)
+    first = moment(house.lake, house.config, Asked(at=house.clock.now))
+    house.clock.now -= timedelta(days=2)
+    house.land()
+    house.follow()
+    assert moment(house.lake, house.config, Asked(at=house.clock.now)).size == 0
+    back = moment(house.lake, house.config, Asked(at=house.clock.now + timedelta(days=2)))
+    assert back.size is not None
+    assert first.size is not None
+    assert back.size > first.size
+
+
+@pytest.mark.parametrize("text", ["yesterday", "@0", "@-1", "size:", "2026-11-01", "@1@2", "@9e9"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="such as @12345"):
+        parse_as_of(text)
+
+
+def test_both_forms_of_a_size_mean_the_same() -> None:
+    assert parse_as_of("@12") == parse_as_of("size:12") == Asked(size=12)
+    both = f"{stamp(START)}@12"
+    assert parse_as_of(both) == Asked(START, 12)
+    assert parse_as_of("") is None
+
+
+def test_a_mapping_document_that_says_another_digest_is_refused() -> None:
+    good = mapping_in_force()
+    assert read_document(canonical(good.document).decode()).digest == good.digest
+    bent = dict(good.document) | {"mapping_digest": "0" * 64}
+    with pytest.raises(MappingError, match="use the version of Headwater that wrote it"):
+        read_document(canonical(bent).decode())
+
+
+def test_where_rules_lie_does_not_change_the_digest(tmp_path: Path) -> None:
+    digests = set()
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "own.yaml").write_text(RULE.format(name="own"))
+        digests.add(mapping_in_force((RULES, tmp_path / name)).digest)
+    assert len(digests) == 1
