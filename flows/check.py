@@ -44,15 +44,16 @@ def schedules(config: Config) -> str:
     from prefect.client.schemas.schedules import CronSchedule
 
     lines = [(f"source {source.name}", source.schedule) for source in config.sources]
+    lines += [("[freshness]", config.freshness_schedule), ("[maintain]", config.maintain_schedule)]
     wrong = []
-    for where, cron in (*lines, ("[freshness]", config.freshness_schedule)):
+    for where, cron in lines:
         try:
             CronSchedule(cron=cron)
         except ValueError:
             wrong.append(f"{config.file}: {where}: schedule {cron!r} is no time that ever comes")
     if wrong:
         raise ConfigError(*wrong)
-    return f"{len(lines) + 1} can be planned"
+    return f"{len(lines)} can be planned"
 
 
 def _mapping(config: Config) -> str:

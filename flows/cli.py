@@ -180,6 +180,14 @@ def rebuild(
 
 
 @app.command()
+def maintain(config: ConfigFile = DEFAULT) -> None:
+    """Make few files of many small ones, delete what is past its time, pack the old log."""
+    from flows.upkeep import run
+
+    raise typer.Exit(run(config))
+
+
+@app.command()
 def serve(config: ConfigFile = DEFAULT) -> None:
     """Keep the schedules of all sources and of freshness on this machine."""
     from flows.serve import serve_all

@@ -33,8 +33,8 @@ FILE = "headwater.toml"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 OWN = ("name", "uses", "schedule")
 TABLES = (
-    "organisation", "lake", "ledger", "mapping", "collect", "freshness", "source", "override",
-    "witness", "mail",
+    "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "source",
+    "override", "witness", "mail",
 )  # fmt: skip
 GIVEN = frozenset({"source", "clock"})
 PATHS = frozenset({"folder", "repository", "public_keys"})
@@ -69,6 +69,8 @@ class Config:
     origin: str
     own_rules: tuple[Path, ...]
     freshness_schedule: str
+    maintain_schedule: str
+    keep_snapshots: timedelta
     patience: int
     wait: timedelta
     sources: tuple[Source, ...]
@@ -112,6 +114,7 @@ class _Reader:
         mapping = self._table(raw, "mapping", ("rules",))
         collect = self._table(raw, "collect", ("patience", "wait"))
         freshness = self._table(raw, "freshness", ("schedule",))
+        maintain = self._table(raw, "maintain", ("schedule", "keep_snapshots"))
         organisation = self._table(raw, "organisation", ("name",))
         name = self._text(organisation, "organisation", "name", "")
         if not name:
@@ -125,6 +128,10 @@ class _Reader:
             freshness_schedule=self._cron(
                 "[freshness]", self._text(freshness, "freshness", "schedule", "*/30 * * * *")
             ),
+            maintain_schedule=self._cron(
+                "[maintain]", self._text(maintain, "maintain", "schedule", "20 */6 * * *")
+            ),
+            keep_snapshots=self._kept(maintain),
             own_rules=self._own_rules(self._text(mapping, "mapping", "rules", "")),
             patience=self._given(collect, "collect", "patience", int, 2),
             wait=self._given(collect, "collect", "wait", timedelta, timedelta(seconds=5)),
@@ -166,6 +173,16 @@ class _Reader:
             return default
         value = self._typed(f"[{where}] {key}", hint, table[key])
         return default if value is None else value
+
+    def _kept(self, table: Mapping[str, Any]) -> timedelta:
+        default = timedelta(days=30)
+        kept: timedelta = self._given(table, "maintain", "keep_snapshots", timedelta, default)
+        if kept < timedelta(hours=1):
+            self.mistakes.append(
+                f"{self.file}: [maintain] keep_snapshots must be an hour (PT1H) at least: readers "
+                "under way need the files that they began with"
+            )
+        return kept
 
     def _own_rules(self, text: str) -> tuple[Path, ...]:
         if not text:

@@ -1,4 +1,4 @@
-"""The served deployments: one for each source, one for freshness."""
+"""The served deployments: one for each source, one for freshness, one for maintenance."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from flows.collect import collect
 from flows.config import Config
 from flows.freshness import freshness
+from flows.maintain import maintain
 
 ALONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 
@@ -28,7 +29,11 @@ def deployments(config: Config) -> list[Any]:
         name="freshness", cron=config.freshness_schedule, concurrency_limit=ALONE,
         parameters={"config": file}, tags=["headwater"],
     )  # fmt: skip
-    return [*pulls, judge]
+    tidy = maintain.to_deployment(
+        name="maintain", cron=config.maintain_schedule, concurrency_limit=ALONE,
+        parameters={"config": file}, tags=["headwater"],
+    )  # fmt: skip
+    return [*pulls, judge, tidy]
 
 
 def serve_deployments(config: Config) -> None:

@@ -33,6 +33,19 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "0 []", done.stderr
 
 
+def test_the_lake_is_maintained_and_that_is_kept(home: Home) -> None:
+    config = home(numbers("good"))
+    headwater("collect", "--direct", "-c", config)
+    done = headwater("maintain", "-c", config)
+    assert done.returncode == 0, done.stderr
+    assert "files became" in done.stdout
+    sql = "SELECT outcome, payload->>'$.facts.tables[0].table' AS t FROM evidence "
+    sql += "WHERE subject = 'maintain'"
+    kept = headwater("query", sql, "-c", config, "--format", "csv")
+    assert kept.stdout.split()[1:] == ["passed,evidence"]
+    assert headwater("verify", "-c", config).returncode == 0
+
+
 def test_a_first_day(home: Home) -> None:
     config = home(numbers("good"), numbers("closed", trouble="refused"))
     checked = headwater("check", "-c", config)
