@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
@@ -23,6 +24,7 @@ from evidence.times import from_ms, parse, stamp
 from storage.files import DataFile, Written, sync, sync_folders, write_files
 from storage.log_packs import Packed, commit_path, entry, listed_versions, packs
 from storage.schema import TableSpec
+from storage.spans import Span, may_hold
 
 _KEPT = "delta.deletedFileRetentionDuration"
 _PROPERTIES = {
@@ -93,10 +95,24 @@ class Table:
         """The last `txn` version committed under `app`, None if there is none."""
         return self._handle.transaction_version(app)
 
-    def files(self) -> tuple[DataFile, ...]:
-        """The table's data files in this snapshot."""
-        actions = pa.table(self._handle.get_add_actions(flatten=True)).to_pylist()
-        return tuple(self._file(action) for action in actions)
+    @property
+    def rows(self) -> int:
+        """How many rows the files of this snapshot hold together."""
+        return pc.sum(self._actions()["num_records"]).as_py() or 0
+
+    def files(self, spans: Mapping[str, Span] | None = None) -> tuple[DataFile, ...]:
+        """The table's data files in this snapshot.
+
+        With `spans` (partition value → least and greatest `observed_to`) only the files of
+        `evidence` that may hold a row of one of them.
+        """
+        actions = self._actions()
+        if spans is not None:
+            actions = actions.filter(may_hold(actions, spans))
+        return tuple(self._file(action) for action in actions.to_pylist())
+
+    def _actions(self) -> pa.Table:
+        return pa.table(self._handle.get_add_actions(flatten=True))
 
     def _file(self, action: Mapping[str, Any]) -> DataFile:
         ends: dict[str, dict[str, Any]] = {"min": {}, "max": {}, "partition": {}}

@@ -1,62 +1,87 @@
-"""Which items of a batch are not in the lake yet: an equal id means an equal time, so few files."""
+"""Which items of a batch are not in the lake yet: the index guesses, the table decides."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evidence.errors import LakeError
 from evidence.model import EvidenceItem
+from storage import delta
 from storage.engine import Limits, lock, open_engine
-from storage.files import DataFile
-from storage.schema import month_of
+from storage.files import DataFile, read_rows
+from storage.index import Index, rebuild
+from storage.run import DamagedRun
+from storage.spans import spans_of
+
+_NEAR = 16
 
 
-def unknown(items: Iterable[EvidenceItem], files: Sequence[DataFile]) -> tuple[EvidenceItem, ...]:
-    """The items that no file holds, in their order; of equal ids the first.
+def unknown(
+    items: Iterable[EvidenceItem], table: delta.Table, index: Index
+) -> tuple[EvidenceItem, ...]:
+    """The items that the table does not hold, in their order; of equal ids the first.
 
-    The id covers `observed_to`, so only files of the same month whose times overlap are read.
-    Raises LakeError if one of them cannot be read.
+    An id that the index lacks is new. One that it has is looked up in the table: the id covers
+    `observed_to`, so only files of the same month whose times overlap are read, first those of the
+    commit that the index names. Raises LakeError if one of them cannot be read.
     """
     batch: dict[str, EvidenceItem] = {}
     for item in items:
         batch.setdefault(item.item_id, item)
-    spans = _spans(batch.values())
-    paths = [file.path for file in files if _may_hold(file, spans)]
-    landed = _landed(list(batch), paths) if paths else set()
+    ids = list(batch)
+    try:
+        guesses = index.find(ids)
+    except DamagedRun:
+        index.runs = rebuild(index.folder, table).runs
+        guesses = index.find(ids)
+    landed = _confirmed(batch, table, guesses) if guesses else set()
     return tuple(item for item in batch.values() if item.item_id not in landed)
 
 
-def _spans(items: Iterable[EvidenceItem]) -> dict[str, tuple[datetime, datetime]]:
-    """The first and the last observed time of each month."""
-    spans: dict[str, tuple[datetime, datetime]] = {}
-    for item in items:
-        at, month = item.observed_to, month_of(item.observed_to)
-        first, last = spans.get(month, (at, at))
-        spans[month] = min(first, at), max(last, at)
-    return spans
+def _confirmed(
+    batch: Mapping[str, EvidenceItem], table: delta.Table, guesses: Mapping[str, int]
+) -> set[str]:
+    """Of the guessed ids those that the table really holds."""
+    files = table.files(spans_of(batch[item_id] for item_id in guesses))
+    landed = _in_near(list(guesses), _near(table, files, set(guesses.values())))
+    rest = [item_id for item_id in guesses if item_id not in landed]
+    return landed | _in_all(rest, [file.path for file in files]) if rest else landed
 
 
-def _may_hold(file: DataFile, spans: Mapping[str, tuple[datetime, datetime]]) -> bool:
-    if (span := spans.get(file.partition["month"])) is None:
-        return False
-    least, greatest = file.least.get("observed_to"), file.greatest.get("observed_to")
-    return least is None or greatest is None or (least <= span[1] and span[0] <= greatest)
+def _near(table: delta.Table, files: Sequence[DataFile], versions: set[int]) -> list[Path]:
+    """The files that these versions brought, if they are few and still part of the table."""
+    if len(versions) > _NEAR:
+        return []
+    commits = [delta.read_commit(table.root, version) for version in versions if version]
+    brought = {add.path for commit in commits if commit for add in commit.adds}
+    return [f.path for f in files if f.path.relative_to(table.root).as_posix() in brought]
 
 
-def _landed(ids: list[str], paths: list[Path]) -> set[str]:
+def _in_near(ids: Sequence[str], paths: Iterable[Path]) -> set[str]:
+    wanted = pa.array(ids, pa.string())
+    found: set[Any] = set()
+    for path in paths:
+        held = read_rows(path, {}, ["item_id"])["item_id"]
+        found.update(held.filter(pc.is_in(held, value_set=wanted)).to_pylist())
+    return found
+
+
+def _in_all(ids: Sequence[str], paths: Sequence[Path]) -> set[str]:
+    if not paths:
+        return set()
     with open_engine(Limits()) as engine:
-        engine.register("wanted", pa.table({"item_id": ids}))
+        engine.register("wanted", pa.table({"item_id": list(ids)}))
         lock(engine, paths)
-        files = [str(path) for path in paths]
         try:
             found = engine.execute(
                 "SELECT item_id FROM read_parquet($files) SEMI JOIN wanted USING (item_id)",
-                {"files": files},
+                {"files": [str(path) for path in paths]},
             ).fetchall()
         except duckdb.Error as error:
             raise LakeError(f"cannot read what landed before: {error}") from error

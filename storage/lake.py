@@ -20,6 +20,7 @@ from evidence.own import OWN_SOURCE
 from evidence.runs import PULL_KIND, Pull, PullOutcome
 from storage import delta, known, sql_follower
 from storage.files import DataFile, sync
+from storage.index import open_index
 from storage.schema import TABLES, TableSpec, evidence_rows
 
 FORM = "headwater.lake/1"
@@ -141,7 +142,8 @@ class Lake:
         if table.marker(_app(source)) != bookmark.version:
             raise LakeConflict(f"{source}: another run landed since this one read its cursor")
         record = (pull_item(pull),) if pull else ()
-        fresh = known.unknown((*batch, *record), table.files())
+        index = open_index(self.path / "index", table)
+        fresh = known.unknown((*batch, *record), table, index)
         new = sum(item.kind != PULL_KIND for item in fresh)
         kept = cursor or bookmark.cursor
         if not fresh and kept == bookmark.cursor:
@@ -152,6 +154,7 @@ class Lake:
             [rows], app=_app(source), marker=marker,
             metadata=_metadata(source, rows, pull_id, kept, bookmark),
         )  # fmt: skip
+        index.landed(table, version, [item.item_id for item in fresh])
         pointed = kept == bookmark.cursor and bookmark.kept_in is not None
         kept_in = bookmark.kept_in if pointed else version
         return Landed(new, len(batch) - new, version, Bookmark(kept, marker, kept_in))

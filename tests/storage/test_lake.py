@@ -219,11 +219,20 @@ def test_a_collector_cannot_forge_a_pull(world: World) -> None:
         world.land(item(1, kind="headwater.pull"))
 
 
-def test_a_missing_data_file_stops_the_landing(world: World) -> None:
+def test_what_cannot_be_told_from_known_evidence_stops_the_landing(world: World) -> None:
+    """The file that held it is gone: neither known nor new can be said, so nothing is."""
     world.land(item(1), cursor="c1")
     next((world.path / "evidence").rglob("month=*/*.parquet")).unlink()
-    with pytest.raises(LakeError, match="landed before"):
-        world.land(item(1, subject="AI-x"), cursor="c2")
+    with pytest.raises(LakeError, match="headwater verify"):
+        world.land(item(1), cursor="c2")
+    assert world.lake.bookmark("jira").cursor == Cursor("c1")
+
+
+def test_new_evidence_lands_beside_what_was_lost(world: World) -> None:
+    """To refuse the new because something old was destroyed would lose both."""
+    world.land(item(1), cursor="c1")
+    next((world.path / "evidence").rglob("month=*/*.parquet")).unlink()
+    assert world.land(item(1, subject="AI-x"), cursor="c2").new == 1
 
 
 SQL = tag_sql([("iso42001:A.1", "ticket", "kind = 'jira.issue'")], "m1")
