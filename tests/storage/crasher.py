@@ -25,7 +25,7 @@ from storage.lake import Lake
 from storage.ledger import integrate
 from tests.storage.makers import item, pull, tag_sql
 
-BATCHES, BATCH = 32, 6
+BATCHES, BATCH = 48, 6
 SQL = tag_sql([("iso42001:A.1", "ticket", "kind = 'jira.issue'")], "m1")
 
 
