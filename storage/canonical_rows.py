@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evidence.canonical import canonical
-from storage.schema import EVIDENCE, IDENTITY, LEAF_COLUMNS, TIME
+from evidence.model import FORM
+from storage.schema import EVIDENCE, TIME, item_form
 
 _TEXT = pa.large_string()  # offsets of 64 bits: long titles cannot overflow a batch
 _NOTHING = pa.scalar("", _TEXT)
@@ -29,15 +30,24 @@ _LEAST, _GREATEST = ((end - _EPOCH) // timedelta(microseconds=1) for end in _END
 def leaf_data_of(rows: pa.Table) -> Any:
     """`schema.leaf_data` of each row, as an Arrow array of bytes without nulls.
 
-    Raises ValueError for a column that is missing or not of the type that `evidence` gives it, and
-    for a year that Python cannot hold.
+    Raises ValueError for a column that is missing or not of the type that `evidence` gives it, for
+    a year that Python cannot hold, and for rows of several forms. Raises LakeError for a form that
+    is not known.
     """
-    return _objects(rows, LEAF_COLUMNS)
+    return _objects(rows, item_form(_form(rows)).leaf)
 
 
 def identities_of(rows: pa.Table) -> Any:
     """`schema.identity_of` of each row. Raises ValueError as `leaf_data_of` does."""
-    return _objects(rows, IDENTITY)
+    return _objects(rows, item_form(_form(rows)).identity)
+
+
+def _form(rows: pa.Table) -> str:
+    """The one form of all rows. Raises ValueError if there are several, or none is named."""
+    forms: list[Any] = pc.unique(rows["form"]).to_pylist() if "form" in rows.column_names else []
+    if rows.num_rows and (len(forms) != 1 or forms[0] is None):
+        raise ValueError("the rows are of several forms or name none")
+    return str(forms[0]) if forms else FORM
 
 
 def digests(values: Any, prefix: bytes = b"") -> list[bytes]:

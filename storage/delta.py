@@ -16,6 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -135,6 +136,7 @@ class Table:
         With `app`, the commit is refused if that app committed since this snapshot. Raises
         LakeConflict (own files deleted again) or LakeError; either way nothing is visible.
         """
+        self.widen()
         written: list[Written] = []
         token = str(uuid.uuid4())
         since = self.version
@@ -170,6 +172,7 @@ class Table:
         refused, because Delta would let both in and show the rows twice. Raises LakeConflict or
         LakeError, the new files deleted again.
         """
+        self.widen()
         token, since = str(uuid.uuid4()), self.version
         now = int(self._clock().timestamp() * 1000)
         try:
@@ -314,6 +317,37 @@ class Table:
         self._handle.update_incremental()
         self._settle(self.version)
         return True
+
+    def widen(self) -> tuple[str, ...]:
+        """Add the columns that came since the table was made; which they were. No row changes.
+
+        Another process may do so at the same moment. Raises LakeError.
+        """
+        lacking = self._lacking()
+        if not lacking:
+            return ()
+        fields = DeltaSchema.from_arrow(pa.schema([self.spec.schema.field(n) for n in lacking]))
+        try:
+            self._handle.alter.add_columns(
+                list(fields.fields),
+                commit_properties=CommitProperties(
+                    custom_metadata={_OURS: {"added": lacking, "at": stamp(self._clock())}}
+                ),
+            )
+        except (DeltaError, OSError) as error:
+            self._handle.update_incremental()
+            if self._lacking():
+                raise self._refusal(error) from error
+            return ()
+        self._handle.update_incremental()
+        self._settle(self.version)
+        return tuple(lacking)
+
+    def _lacking(self) -> list[str]:
+        if not self.spec.added:
+            return []
+        there = {field.name for field in self._handle.schema().fields}
+        return [name for name in self.spec.added if name not in there]
 
     def fold(self) -> None:
         """Fold the log into a checkpoint, so that readers need only what came after it."""

@@ -56,10 +56,18 @@ def rows_of(spec: TableSpec, files: Sequence[Path]) -> str:
         nothing = ", ".join(f'NULL::{_sql_type(f.type)} AS "{f.name}"' for f in spec.schema)
         return f"SELECT {nothing} WHERE false"
     hive = "hive_partitioning = true, hive_types_autocast = false"
-    source = (
-        f"read_parquet({_texts(files)}, {hive if spec.partition else 'hive_partitioning = false'})"
-    )
+    source = relation(spec, files, hive if spec.partition else "hive_partitioning = false")
     return f"SELECT {columns} FROM {source}"  # noqa: S608  names and paths are ours
+
+
+def relation(spec: TableSpec, files: Sequence[Path], hive: str) -> str:
+    """SQL to select from: these files' columns by name, null where an older file lacks one."""
+    if not spec.added:
+        return f"read_parquet({_texts(files)}, {hive})"
+    fields = [spec.schema.field(name) for name in spec.added]
+    added = ", ".join(f'NULL::{_sql_type(field.type)} AS "{field.name}"' for field in fields)
+    source = f"read_parquet({_texts(files)}, {hive}, union_by_name = true)"
+    return f"(SELECT {added} WHERE false UNION ALL BY NAME SELECT * FROM {source})"  # noqa: S608
 
 
 def load_table(connection: Connection, name: str, table: pa.Table) -> None:

@@ -24,6 +24,8 @@ from storage.index import open_index
 from storage.schema import TABLES, TableSpec, evidence_rows
 
 FORM = "headwater.lake/1"
+FORMS = (FORM,)
+"""Every form that can be read; older ones are read as they are (docs/lake.md)."""
 _UNSAFE = set("=*?[]%\n")  # what glob, hive names or URLs in the libraries would misread
 _OUTCOMES = {PullOutcome.COMPLETE: Outcome.PASSED, PullOutcome.PARTIAL: Outcome.FAILED}
 
@@ -87,8 +89,11 @@ class Lake:
             raise LakeError(f"there is no lake at {path}; run `headwater init`") from error
         except (OSError, ValueError, AttributeError) as error:
             raise LakeError(f"{path / 'lake.json'} cannot be read: {error}") from error
-        if form != FORM:
-            raise LakeError(f"the lake {path} has form {form!r}; this Headwater reads {FORM}")
+        if form not in FORMS:
+            raise LakeError(
+                f"the lake {path} has form {form!r}; this Headwater reads {', '.join(FORMS)}: if "
+                "a newer one made it, upgrade Headwater"
+            )
         return cls(path, clock)
 
     @property
@@ -100,6 +105,20 @@ class Lake:
     def tables(self) -> tuple[str, ...]:
         """The names of the lake's tables."""
         return tuple(TABLES)
+
+    def evolve(self) -> dict[str, tuple[str, ...]]:
+        """Make tables and add columns that came since the lake was made: which, by table.
+
+        Rows do not change: older ones have null in a new column. Raises LakeError.
+        """
+        with locked(self.path / ".lock"):
+            made = {name: self.table(name).widen() for name in self._made()}
+        return {name: columns for name, columns in made.items() if columns}
+
+    def _made(self) -> Iterator[str]:
+        for name, spec in TABLES.items():
+            delta.create(self.path / name, spec)
+            yield name
 
     def table(self, name: str) -> delta.Table:
         """A table as of now. Raises LakeError if it is unknown or cannot be opened."""

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from evidence.errors import LakeError
 from storage.delta import Table
-from storage.engine import Connection, literal
+from storage.engine import Connection, literal, relation
 from storage.files import DataFile, Written, file_sha256
 from storage.schema import TableSpec
 from storage.survey import Row, rows_as_leaves
@@ -39,8 +39,7 @@ def open_spilling(folder: Path) -> Connection:
 def selected(spec: TableSpec, files: Sequence[Path], columns: Sequence[str] = ()) -> str:
     """SQL for the rows of these files, partition columns left out."""
     named = ", ".join(f'"{name}"' for name in columns or spec.file_schema.names)
-    paths = ", ".join(literal(str(path)) for path in files)
-    return f"SELECT {named} FROM read_parquet([{paths}], hive_partitioning = false)"  # noqa: S608
+    return f"SELECT {named} FROM {relation(spec, files, 'hive_partitioning = false')}"  # noqa: S608
 
 
 def relative(table: Table, file: DataFile) -> str:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evidence.canonical import canonical
+from evidence.errors import LakeError
 from evidence.model import FORM, Change, EvidenceItem, Nature, Outcome
 from evidence.times import stamp, utc
 
@@ -100,6 +101,7 @@ STANDINGS = _schema(
 class TableSpec:
     """One table: its columns, and how its files are written.
 
+    `added` are the columns that came after the first version: null in rows older than them.
     `clock` is the column that says when a row became durable (empty: the table has none);
     `dictionary`, `bloom` and `stats` list the columns that get that treatment in each file.
     """
@@ -111,6 +113,7 @@ class TableSpec:
     dictionary: tuple[str, ...] = ()
     bloom: tuple[str, ...] = ()
     stats: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
 
     @property
     def file_schema(self) -> pa.Schema:
@@ -163,14 +166,42 @@ TABLES: Mapping[str, TableSpec] = {
     )
 }  # fmt: skip
 
-LEAF_COLUMNS = tuple(name for name in EVIDENCE.names if name != "payload")
-"""What a ledger leaf of form 1 covers: the payload is bound by `content_sha256`."""
+LEAF_COLUMNS = (
+    "form", "item_id", "source", "kind", "nature", "system", "subject", "title", "observed_from",
+    "observed_to", "collected_at", "landed_at", "change", "outcome", "actor", "locator",
+    "content_sha256", "pull_id", "month",
+)  # fmt: skip
+"""What a ledger leaf of form 1 covers: the payload is bound by `content_sha256`.
+
+Written out, because a column that comes later must not change a leaf that was sealed."""
 
 IDENTITY = (
     "form", "source", "kind", "nature", "system", "subject", "observed_from", "observed_to",
     "change", "outcome", "content_sha256",
 )  # fmt: skip
 """What the id of an item of form 1 covers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemForm:
+    """What the id and the leaf of items of one form cover."""
+
+    identity: tuple[str, ...]
+    leaf: tuple[str, ...]
+
+
+ITEM_FORMS: Mapping[str, ItemForm] = {"headwater.item/1": ItemForm(IDENTITY, LEAF_COLUMNS)}
+"""Every form that was ever written: rows of the older ones are checked as they were written."""
+
+
+def item_form(form: str) -> ItemForm:
+    """The form that a row names. Raises LakeError for one that is not known here."""
+    if form not in ITEM_FORMS:
+        raise LakeError(
+            f"an item of form {form!r}; this Headwater knows {', '.join(ITEM_FORMS)}: if a newer "
+            "one wrote it, upgrade Headwater"
+        )
+    return ITEM_FORMS[form]
 
 
 def month_of(moment: datetime) -> str:
@@ -242,12 +273,12 @@ def _number(digits: str) -> int | float:
 
 def identity_of(row: Mapping[str, Any]) -> bytes:
     """The canonical bytes whose SHA-256 must be the row's `item_id`."""
-    return canonical(_plain(row, IDENTITY))
+    return canonical(_plain(row, item_form(row["form"]).identity))
 
 
 def leaf_data(row: Mapping[str, Any]) -> bytes:
-    """The canonical bytes that the ledger seals for a row: every column but the payload."""
-    return canonical(_plain(row, LEAF_COLUMNS))
+    """The canonical bytes that the ledger seals for a row: its form's columns, not the payload."""
+    return canonical(_plain(row, item_form(row["form"]).leaf))
 
 
 def _plain(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

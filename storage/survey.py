@@ -254,7 +254,7 @@ def rows_as_leaves(part: pa.Table, version: int) -> Iterator[Row]:
         content = digests(part["payload"].combine_chunks())
         ids = digests(identities_of(part))
         leaves = digests(leaf_data_of(part), LEAF_PREFIX)
-    except (KeyError, ValueError, pa.ArrowException):
+    except (KeyError, ValueError, LakeError, pa.ArrowException):
         yield from (_row(row, version) for row in part.to_pylist())
         return
     told = zip(part["item_id"].to_pylist(), part["content_sha256"].to_pylist(), strict=True)

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from evidence.errors import LakeError
+from evidence.model import FORM
 from storage.canonical_rows import digests, identities_of, leaf_data_of
 from storage.schema import EVIDENCE, TIME, identity_of, leaf_data
 from tests.storage.makers import item
@@ -32,11 +34,13 @@ _TIMES = st.one_of(
 
 
 def _value(field: Any) -> st.SearchStrategy[Any]:
+    if field.name == "form":
+        return st.just(FORM)
     return _TIMES if field.type == TIME else _TEXTS
 
 
 _ROWS = st.lists(st.fixed_dictionaries({f.name: _value(f) for f in EVIDENCE}), max_size=5)
-_EMPTY = dict.fromkeys(EVIDENCE.names)
+_EMPTY = dict.fromkeys(EVIDENCE.names) | {"form": FORM}
 
 
 @given(_ROWS, st.integers(0, 2))
@@ -59,7 +63,7 @@ def test_digests_are_those_of_each_value(values: list[bytes], prefix: bytes, ski
 
 def _table() -> pa.Table:
     one = item(1)
-    row = {f.name: getattr(one, f.name, "x") for f in EVIDENCE}
+    row = {f.name: getattr(one, f.name, "x") for f in EVIDENCE} | {"form": FORM}
     return pa.Table.from_pylist(
         [row | {"nature": "event", "change": "new", "outcome": "passed", "payload": "{}",
                 "landed_at": one.collected_at}], schema=EVIDENCE,
@@ -80,3 +84,18 @@ def test_what_evidence_cannot_hold_is_refused(column: str, values: Any) -> None:
         leaf_data_of(spoilt)
     with pytest.raises(ValueError, match="column title is missing"):
         leaf_data_of(table.drop_columns(["title"]))
+
+
+@pytest.mark.parametrize(
+    ("forms", "error"),
+    [((FORM, "headwater.item/9"), ValueError), ((FORM, None), ValueError),
+     (("headwater.item/9",), LakeError)],
+    ids=["several", "none", "newer"],
+)  # fmt: skip
+def test_rows_of_other_forms_are_not_taken_for_form_1(
+    forms: tuple[str | None, ...], error: type[Exception]
+) -> None:
+    rows = pa.concat_tables([_table()] * len(forms))
+    spoilt = rows.set_column(0, "form", pa.array(forms, pa.string()))
+    with pytest.raises(error, match=r"several forms|upgrade Headwater"):
+        leaf_data_of(spoilt)
