@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
@@ -85,7 +86,11 @@ def _greatest(one: datetime | None, two: datetime | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """One attempt, whatever came of it. `settings` are the collector's, without secrets."""
+    """One attempt, whatever came of it. `settings` are the collector's, without secrets.
+
+    `hidden` counts the values that were hidden at landing, by why; `redaction` is the digest of the
+    rules that said so.
+    """
 
     pull_id: str
     source: str
@@ -101,6 +106,8 @@ class Pull:
     cursor_before: str = ""
     cursor_after: str = ""
     backfill: bool = False
+    hidden: Mapping[str, int] = field(default_factory=dict)
+    redaction: str = ""
 
     def payload(self) -> dict[str, Any]:
         """The record as JSON-like values, times as text: what lands in the lake."""
@@ -109,5 +116,6 @@ class Pull:
         facts["raw_sha256"] = list(self.facts.raw_sha256)
         facts["states"] = list(self.facts.states)
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "facts"}
+        own["hidden"] = dict(self.hidden)
         record = own | facts | {"outcome": self.outcome.value}
         return {k: stamp(v) if isinstance(v, datetime) else v for k, v in record.items()}

@@ -22,11 +22,20 @@ def check_all(file: Path, say: Callable[[str], None]) -> int:
         ("schedules", lambda: schedules(config)),
         ("mapping", lambda: _mapping(config)),
         ("lake", lambda: f"{Lake.open(config.lake, clock=now).version} versions"),
+        ("redaction", lambda: _redaction(config)),
         ("key", lambda: load_key(config.key, origin=config.origin).origin),
         ("witnesses", lambda: _witnesses(config)),
         *((f"source {source.name}", _probe(source)) for source in config.sources),
     ]
     return max(_told(name, ask, say) for name, ask in checks)
+
+
+def _redaction(config: Config) -> str:
+    """What will be hidden. Raises LakeError if there is no key to hide it with."""
+    redactor = config.redactor()
+    redactor.bound()
+    known = "known secrets" if config.detect else "no known secrets: detect is off"
+    return f"{known}, {len(config.redact)} rules, digest {redactor.digest[:16]}"
 
 
 def _told(name: str, ask: Callable[[], str], say: Callable[[str], None]) -> int:

@@ -188,6 +188,18 @@ def maintain(config: ConfigFile = DEFAULT) -> None:
 
 
 @app.command()
+def reveal(
+    what: Annotated[str, typer.Argument(metavar="ID", help="An item id, or its start.")],
+    config: ConfigFile = DEFAULT,
+    salt: Annotated[str, typer.Option(help="Check with this salt instead of the key.")] = "",
+) -> None:
+    """Prove that an item hides the value given on standard input, or check such a proof."""
+    from flows.reveal import reveal as tell
+
+    raise typer.Exit(tell(config, what, sys.stdin.buffer.read(), salt, typer.echo))
+
+
+@app.command()
 def serve(config: ConfigFile = DEFAULT) -> None:
     """Keep the schedules of all sources and of freshness on this machine."""
     from flows.serve import serve_all

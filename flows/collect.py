@@ -43,7 +43,8 @@ def pull(config: str, name: str) -> Attempt:
     """One source. A source that did not answer raises its own error, after its record landed."""
     settings = load(Path(config))
     source = next(source for source in settings.sources if source.name == name)
-    done = attempt(Lake.open(settings.lake, clock=now), source, now)
+    lake = Lake.open(settings.lake, clock=now, redactor=settings.redactor())
+    done = attempt(lake, source, now)
     logger = get_run_logger()
     logger.info("%s: %s, %d new items", name, done.pull.outcome, done.new)
     for gap in done.pull.facts.gaps:
@@ -70,7 +71,8 @@ def collect(config: str = FILE, sources: Sequence[str] = ()) -> State[Any]:
     )
     futures = patient.map(unmapped(str(settings.file)), names)
     ended = {name: _result(future) for name, future in zip(names, futures, strict=True)}
-    followed = follow(Lake.open(settings.lake, clock=now), settings)
+    lake = Lake.open(settings.lake, clock=now, redactor=settings.redactor())
+    followed = follow(lake, settings)
     create_table_artifact(
         pull_rows(ended), key="headwater-collected", description=followed.sentence
     )

@@ -18,11 +18,14 @@ from evidence.errors import ConfigError
 from evidence.own import OWN_SOURCE
 from evidence.secret import Secret
 from evidence.times import duration
+from flows.config_tables import Made, records
 from flows.outside import WitnessAt
 from mappings.catalogue import EVERYWHERE, Override
 from mappings.controls import NAMESPACE
 from mappings.in_force import InForce, mapping_in_force
 from mappings.rules import RULES, RuleSet, load_rules
+from storage.redaction import Redactor, Rule
+from storage.redaction_key import load_redaction_key
 
 if TYPE_CHECKING:
     from storage.mail import MailServer
@@ -33,8 +36,8 @@ FILE = "headwater.toml"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 OWN = ("name", "uses", "schedule")
 TABLES = (
-    "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "source",
-    "override", "witness", "mail",
+    "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "redaction",
+    "source", "override", "redact", "witness", "mail",
 )  # fmt: skip
 GIVEN = frozenset({"source", "clock"})
 PATHS = frozenset({"folder", "repository", "public_keys"})
@@ -77,11 +80,26 @@ class Config:
     overrides: tuple[Override, ...] = ()
     witnesses: tuple[WitnessAt, ...] = ()
     mail: MailServer | None = None
+    redaction_key: Path = Path("keys/redaction.key")
+    detect: bool = True
+    redact: tuple[Rule, ...] = ()
 
     @property
     def folder(self) -> Path:
         """The folder that headwater.toml lies in: relative paths start here."""
         return self.file.parent
+
+    def redactor(self) -> Redactor:
+        """What hides values at landing; without its key file it refuses what it would hide.
+
+        Raises LakeError if others may read the key.
+        """
+        missing = (
+            f"there is no key at {self.redaction_key}: restore it, or if there never was one run "
+            "`headwater init` in this folder"
+        )
+        key = load_redaction_key(self.redaction_key)
+        return Redactor(self.redact, key, self.detect, missing)
 
     def rules(self) -> RuleSet:
         """The shipped rules and the organisation's own. Raises MappingError: file and line."""
@@ -115,6 +133,7 @@ class _Reader:
         collect = self._table(raw, "collect", ("patience", "wait"))
         freshness = self._table(raw, "freshness", ("schedule",))
         maintain = self._table(raw, "maintain", ("schedule", "keep_snapshots"))
+        redaction = self._table(raw, "redaction", ("key", "detect"))
         organisation = self._table(raw, "organisation", ("name",))
         name = self._text(organisation, "organisation", "name", "")
         if not name:
@@ -139,10 +158,21 @@ class _Reader:
             overrides=tuple(self._overrides(raw.get("override", []))),
             witnesses=tuple(self._witnesses(raw.get("witness", []))),
             mail=self._mail(raw),
+            redaction_key=self._path(
+                self._text(redaction, "redaction", "key", "keys/redaction.key")
+            ),
+            detect=self._given(redaction, "redaction", "detect", bool, True),
+            redact=self._records(raw, "redact", Rule),
         )  # fmt: skip
         if self.mistakes:
             raise ConfigError(*self.mistakes)
         return config
+
+    def _records(self, raw: Mapping[str, Any], name: str, cls: type[Made]) -> tuple[Made, ...]:
+        wrong: list[str] = []
+        made = tuple(records(raw.get(name, []), name, cls, wrong))
+        self.mistakes += [f"{self.file}: {sentence}" for sentence in wrong]
+        return made
 
     def _table(self, raw: Mapping[str, Any], key: str, known: tuple[str, ...]) -> dict[str, Any]:
         table = raw.get(key, {})

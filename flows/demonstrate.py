@@ -42,7 +42,7 @@ def demonstrate(folder: Path, port: int, serve: bool) -> int:
         company = build_company(folder, now(), say)
     with serving(company) as store:
         config = load(company.config)
-        list(prepare(config.key, config.lake, config.origin))
+        list(prepare(config))
         _collect(console, config, "First collection")
         if later(company, store, now()):
             console.print("Meanwhile an alias moved, a tag was edited, tickets and logs went on.")

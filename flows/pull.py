@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,11 +21,12 @@ from evidence.errors import (
     SourceRefused,
 )
 from evidence.model import Batch, Cursor
-from evidence.runs import Pull, PullFacts, PullOutcome
+from evidence.runs import Gap, Pull, PullFacts, PullOutcome
 from evidence.secret import Secret
 from flows.config import Source
 from storage.code import code_version
 from storage.lake import Bookmark, Lake
+from storage.redaction import Redactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class _Run:
     items: int = 0
     new: int = 0
     known: int = 0
+    hidden: Counter[str] = field(default_factory=Counter)
     pending: Batch | None = None
 
     def run(self) -> Attempt:
@@ -88,7 +91,10 @@ class _Run:
             error = _slip(raised)
         pull = self._record(started, before.cursor, error)
         self._land(self.pending, bookmark, pull)
-        return Attempt(pull, self.new, self.known, error)
+        redactor = self.lake.redactor
+        return Attempt(
+            told(redactor, pull, self.hidden), self.new, self.known, hushed(redactor, error)
+        )
 
     def _keep(self, batch: Batch, bookmark: Bookmark) -> Bookmark:
         """Hold the newest batch back, so that the last one lands with the pull's record."""
@@ -110,6 +116,7 @@ class _Run:
         )
         self.new += landed.new
         self.known += landed.known
+        self.hidden.update(landed.hidden)
         return landed.bookmark
 
     def _record(self, started: datetime, before: Cursor | None, error: SourceError | None) -> Pull:
@@ -128,7 +135,34 @@ class _Run:
             code_version=code_version(),
             cursor_before=_short(before),
             cursor_after=_short(after),
+            hidden=dict(self.hidden),
         )
+
+
+def told(redactor: Redactor, pull: Pull, hidden: Mapping[str, int]) -> Pull:
+    """The record as logs and screens may show it; what landed was redacted by the lake."""
+    facts = pull.facts
+    gaps = tuple(Gap(redactor.text(gap.what), redactor.text(gap.why)) for gap in facts.gaps)
+    return dataclasses.replace(
+        pull, error=redactor.text(pull.error), facts=dataclasses.replace(facts, gaps=gaps),
+        hidden=dict(hidden),
+    )  # fmt: skip
+
+
+def hushed(redactor: Redactor, error: SourceError | None) -> SourceError | None:
+    """The error as logs may show it. One that told a secret loses its causes: they told it too."""
+    if error is None:
+        return None
+    chain, words = error.__cause__, [str(error), error.what]
+    while chain is not None:
+        words.append(str(chain))
+        chain = chain.__cause__ or chain.__context__
+    if not any(redactor.reveals(word) for word in words):
+        return error
+    quiet = type(error)(redactor.text(str(error)), what=redactor.text(error.what))
+    if isinstance(error, SourceBusy) and isinstance(quiet, SourceBusy):
+        quiet.retry_after = error.retry_after
+    return quiet
 
 
 def outcome(facts: PullFacts, error: SourceError | None, *, whole: bool) -> PullOutcome:

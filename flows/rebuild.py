@@ -21,7 +21,7 @@ def rebuild(file: Path, what: str, say: Callable[[str], None]) -> int:
             "restore them from a backup"
         )
     config = load(file)
-    lake = Lake.open(config.lake, clock=now)
+    lake = Lake.open(config.lake, clock=now, redactor=config.redactor())
     kept = set_tags_aside(lake)
     if kept is not None:
         say(f"aside   the old tags lie in {kept}")

@@ -39,7 +39,7 @@ def collect_direct(config: Config, sources: Sequence[str] = ()) -> int:
     """The same pulls one after the other in this process, without Prefect."""
     from flows.follow import follow
 
-    lake = Lake.open(config.lake, clock=now)
+    lake = Lake.open(config.lake, clock=now, redactor=config.redactor())
     wanted = [source for source in config.sources if not sources or source.name in sources]
     with Console(stderr=True).status("collecting …") as status:
         ended: dict[str, Attempt] = {}

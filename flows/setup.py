@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evidence.errors import ConfigError
-from flows.config import FILE, load, now
+from flows.config import FILE, Config, load, now
 from storage.actions import act
 from storage.keys import make_key
 from storage.lake import Lake
+from storage.redaction_key import make_redaction_key
 
 STARTER = """\
 # Headwater's configuration. Paths are relative to this file; docs/config.md explains every key.
@@ -24,6 +25,9 @@ path = "lake"
 [ledger]
 key = "keys/ledger.key"           # signs what landed: keep it off the machines that collect
 witness = "witness/checkpoint"    # a copy of the last seal, outside the lake: better elsewhere
+
+[redaction]
+key = "keys/redaction.key"        # salts what is hidden at landing: keep it as long as the lake
 
 [freshness]
 schedule = "*/30 * * * *"
@@ -50,19 +54,25 @@ def initialise(folder: Path, name: str) -> Iterator[str]:
         file.write_text(STARTER.format(name=json.dumps(name, ensure_ascii=False)), encoding="utf-8")
         yield f"written {file}"
     config = load(file)
-    yield from prepare(config.key, config.lake, config.origin)
+    yield from prepare(config)
     yield f"next    add a [[source]] to {file}, then: headwater check -c {file}"
 
 
-def prepare(key: Path, lake: Path, origin: str) -> Iterator[str]:
-    """Signing key and lake, made where they are missing."""
+def prepare(config: Config) -> Iterator[str]:
+    """Signing key, redaction key and lake, made where they are missing."""
+    key, lake, origin = config.key, config.lake, config.origin
     if key.exists():
         yield f"kept    {key}"
     else:
         public = make_key(key, origin=origin)
         yield f"written {key} (its public half, for auditors: {public})"
+    if config.redaction_key.exists():
+        yield f"kept    {config.redaction_key}"
+    else:
+        make_redaction_key(config.redaction_key)
+        yield f"written {config.redaction_key} (salts what is hidden: keep it as long as the lake)"
     existed = lake.exists()
-    made = Lake.create(lake, clock=now)
+    made = Lake.create(lake, clock=now, redactor=config.redactor())
     if not existed:
         act(made, "init", facts={"origin": origin}, title=f"init: a lake for {origin}")
     yield f"{'kept   ' if existed else 'written'} {lake}"

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,19 +15,22 @@ import pyarrow as pa
 
 from evidence.canonical import digest
 from evidence.errors import LakeConflict, LakeError
-from evidence.model import Cursor, EvidenceItem, Outcome
+from evidence.model import Cursor, EvidenceItem
 from evidence.own import OWN_SOURCE
-from evidence.runs import PULL_KIND, Pull, PullOutcome
+from evidence.runs import PULL_KIND, Pull
 from storage import delta, known, sql_follower
+from storage.admission import admit
 from storage.files import DataFile, sync
 from storage.index import open_index
+from storage.redaction import Redactor
+from storage.redaction_key import is_sealed
 from storage.schema import TABLES, TableSpec, evidence_rows
 
 FORM = "headwater.lake/1"
 FORMS = (FORM,)
 """Every form that can be read; older ones are read as they are (docs/lake.md)."""
+REDACTION_FILE = "redaction.json"
 _UNSAFE = set("=*?[]%\n")  # what glob, hive names or URLs in the libraries would misread
-_OUTCOMES = {PullOutcome.COMPLETE: Outcome.PASSED, PullOutcome.PARTIAL: Outcome.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +38,27 @@ class Bookmark:
     """Where a source stands in the lake.
 
     `version` is the marker of its last commit (None: it never landed), which the next commit must
-    still find; `kept_in` the table version whose log entry holds the cursor's text.
+    still find; `kept_in` the table version whose log entry holds the cursor's text; `sealed` says
+    that it lies there so that only the redaction key opens it.
     """
 
     cursor: Cursor | None = None
     version: int | None = None
     kept_in: int | None = None
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Landed:
     """What came of one `land`: new and already known items (the pull's own record not counted),
-    the evidence version after it, and the bookmark to go on with."""
+    the evidence version after it, the bookmark to go on with, and how many values were hidden, by
+    why."""
 
     new: int
     known: int
     version: int
     bookmark: Bookmark
+    hidden: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +67,12 @@ class Lake:
 
     path: Path
     clock: Callable[[], datetime] = field(repr=False, compare=False)
+    redactor: Redactor = field(default_factory=Redactor, repr=False, compare=False)
 
     @classmethod
-    def create(cls, path: Path, *, clock: Callable[[], datetime]) -> Lake:
+    def create(
+        cls, path: Path, *, clock: Callable[[], datetime], redactor: Redactor | None = None
+    ) -> Lake:
         """Make what is missing of the lake at `path`, also when others do so at the same moment.
 
         Raises LakeError if the folder cannot be used.
@@ -77,11 +87,17 @@ class Lake:
                 write_durably(path / "lake.json", json.dumps({"form": FORM}).encode() + b"\n")
         except OSError as error:
             raise LakeError(f"the lake {path} cannot be created: {error}") from error
-        return cls(path, clock)
+        return cls(path, clock, redactor or Redactor())
 
     @classmethod
-    def open(cls, path: Path, *, clock: Callable[[], datetime]) -> Lake:
-        """The lake at `path`. Raises LakeError if there is none, or one of another form."""
+    def open(
+        cls, path: Path, *, clock: Callable[[], datetime], redactor: Redactor | None = None
+    ) -> Lake:
+        """The lake at `path`. Raises LakeError if there is none, or one of another form.
+
+        Without `redactor` known secrets are looked for all the same; having no key to hide them
+        with, an item that holds one does not land.
+        """
         path = _usable(path)
         try:
             form = json.loads((path / "lake.json").read_bytes()).get("form")
@@ -94,7 +110,7 @@ class Lake:
                 f"the lake {path} has form {form!r}; this Headwater reads {', '.join(FORMS)}: if "
                 "a newer one made it, upgrade Headwater"
             )
-        return cls(path, clock)
+        return cls(path, clock, redactor or Redactor())
 
     @property
     def version(self) -> int:
@@ -137,7 +153,7 @@ class Lake:
 
     def bookmark(self, source: str) -> Bookmark:
         """The last landed cursor of a source. Raises LakeError if the log that holds it is gone."""
-        return _bookmark(self.table("evidence"), source)
+        return _bookmark(self.table("evidence"), source, self.redactor)
 
     def land(
         self,
@@ -151,32 +167,60 @@ class Lake:
     ) -> Landed:
         """Land what is new of `items`, the cursor and the pull's record in one durable commit.
 
-        `cursor` None keeps the bookmark's. Nothing is committed when nothing is new. Raises
-        LakeConflict when another writer landed for this source since `bookmark`, LakeError when
-        the items are not this source's or the lake cannot be written.
+        Everything passes the redactor first. `cursor` None keeps the bookmark's. Nothing is
+        committed when nothing is new. Raises LakeConflict when another writer landed for this
+        source since `bookmark`, LakeError when the items are not this source's, something must be
+        hidden and cannot be, or the lake cannot be written.
         """
         batch = tuple(items)
         _check(source, batch, pull)
         table = self.table("evidence")
         if table.marker(_app(source)) != bookmark.version:
             raise LakeConflict(f"{source}: another run landed since this one read its cursor")
-        record = (pull_item(pull),) if pull else ()
         index = open_index(self.path / "index", table)
-        fresh = known.unknown((*batch, *record), table, index)
-        new = sum(item.kind != PULL_KIND for item in fresh)
         kept = cursor or bookmark.cursor
+        admitted = admit(self.redactor, batch, pull, kept, sealed=bookmark.sealed)
+        if admitted.sealed or admitted.hidden:
+            self._bind()
+        fresh = known.unknown((*admitted.items, *admitted.record), table, index)
+        new = sum(item.kind != PULL_KIND for item in fresh)
         if not fresh and kept == bookmark.cursor:
-            return Landed(0, len(batch), table.version, bookmark)
+            return Landed(0, len(batch), table.version, bookmark, admitted.hidden)
         rows = evidence_rows(fresh, landed_at=self.clock(), pull_id=pull_id)
         marker = table.version + 1
+        pointed = kept == bookmark.cursor and bookmark.kept_in is not None
         version = table.commit(
             [rows], app=_app(source), marker=marker,
-            metadata=_metadata(source, rows, pull_id, kept, bookmark),
+            metadata=_metadata(
+                source, rows, pull_id, bookmark.kept_in if pointed else None,
+                self._cursor(kept, admitted.sealed),
+            ),
         )  # fmt: skip
         index.landed(table, version, [item.item_id for item in fresh])
-        pointed = kept == bookmark.cursor and bookmark.kept_in is not None
-        kept_in = bookmark.kept_in if pointed else version
-        return Landed(new, len(batch) - new, version, Bookmark(kept, marker, kept_in))
+        stands = (
+            replace(bookmark, version=marker)
+            if pointed
+            else Bookmark(kept, marker, version, admitted.sealed)
+        )
+        return Landed(new, len(batch) - new, version, stands, admitted.hidden)
+
+    def _cursor(self, cursor: Cursor | None, sealed: bool) -> str | None:
+        """The cursor's text as the log may hold it."""
+        if cursor is None or not sealed:
+            return cursor.value if cursor else None
+        return self.redactor.seal(cursor.value)
+
+    def _bind(self) -> None:
+        """Hidden values of one lake are hidden with one key: with another, ids would not last."""
+        path, ours = self.path / REDACTION_FILE, self.redactor.bound()
+        with locked(self.path / ".lock"):
+            if not path.exists():
+                write_durably(path, json.dumps(ours).encode() + b"\n")
+            if json.loads(path.read_bytes()) != ours:
+                raise LakeError(
+                    f"{path} names another redaction key than {ours['key']}: restore that key; to "
+                    "go on with a new one, delete the file (what was hidden comes again as new)"
+                )
 
     def append(self, table: str, rows: pa.Table) -> int:
         """Append rows to a table of judgements (`verdicts`, `standings`); returns its version.
@@ -199,16 +243,6 @@ class Lake:
         only behind. Raises LakeError.
         """
         return sql_follower.follow(self.table, table, sql, app=app, clock=self.clock)
-
-
-def pull_item(pull: Pull) -> EvidenceItem:
-    """The record of a pull as the evidence item that lands with its last batch."""
-    outcome = _OUTCOMES.get(pull.outcome, Outcome.ERROR)
-    return EvidenceItem(
-        source=pull.source, kind=PULL_KIND, subject=pull.pull_id, observed_from=pull.started_at,
-        observed_to=pull.finished_at, collected_at=pull.finished_at, payload=pull.payload(),
-        title=f"Pull of {pull.source}: {pull.outcome.value}, {pull.items} items", outcome=outcome,
-    )  # fmt: skip
 
 
 @contextmanager
@@ -257,16 +291,14 @@ def _check(source: str, items: Sequence[EvidenceItem], pull: Pull | None) -> Non
 
 
 def _metadata(
-    source: str, rows: pa.Table, pull_id: str, cursor: Cursor | None, bookmark: Bookmark
+    source: str, rows: pa.Table, pull_id: str, pointed: int | None, cursor: str | None
 ) -> Mapping[str, object]:
     """What the log entry says beside the rows; a cursor that did not move is only pointed at."""
     facts = {"source": source, "pull_id": pull_id, "batch": digest(rows["item_id"].to_pylist())}
-    if cursor == bookmark.cursor and bookmark.kept_in is not None:
-        return facts | {"cursor_in": bookmark.kept_in}
-    return facts | {"cursor": cursor.value if cursor else None}
+    return facts | ({"cursor": cursor} if pointed is None else {"cursor_in": pointed})
 
 
-def _bookmark(table: delta.Table, source: str) -> Bookmark:
+def _bookmark(table: delta.Table, source: str, redactor: Redactor) -> Bookmark:
     marker = table.marker(_app(source))
     if marker is None:
         return Bookmark()
@@ -276,5 +308,8 @@ def _bookmark(table: delta.Table, source: str) -> Bookmark:
     held = commit if kept_in == commit.version else delta.read_commit(table.root, kept_in)
     if held is None or "cursor" not in held.metadata:
         raise LakeError(f"{source}: log file {kept_in} with its cursor is gone; restore it")
-    text = held.metadata["cursor"]
-    return Bookmark(None if text is None else Cursor(text), marker, kept_in)
+    text: str | None = held.metadata["cursor"]
+    if text is None:
+        return Bookmark(None, marker, kept_in)
+    sealed = is_sealed(text)
+    return Bookmark(Cursor(redactor.unseal(text) if sealed else text), marker, kept_in, sealed)

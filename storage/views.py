@@ -89,6 +89,8 @@ VIEWS: Mapping[str, tuple[str, str]] = {
             coalesce(TRY_CAST(payload->'$.states' AS VARCHAR[]), []) AS states,
             coalesce(TRY_CAST(payload->>'$.backfill' AS BOOLEAN), false) AS backfill,
             (payload->'$.settings')::VARCHAR AS settings,
+            (payload->'$.hidden')::VARCHAR AS hidden,
+            coalesce(payload->>'$.redaction', '') AS redaction,
             payload->>'$.cursor_before' AS cursor_before,
             payload->>'$.cursor_after' AS cursor_after, landed_at, item_id
         FROM evidence WHERE kind = {pull_kind}""",

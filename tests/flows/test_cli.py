@@ -148,7 +148,7 @@ def test_init_twice_keeps_what_is_there(tmp_path: Path) -> None:
     text = (tmp_path / "a" / "headwater.toml").read_text()
     again = headwater("init", tmp_path / "a")
     assert again.returncode == 0
-    assert again.stdout.count("kept") == 3
+    assert again.stdout.count("kept") == 4
     assert (tmp_path / "a" / "headwater.toml").read_text() == text
 
 

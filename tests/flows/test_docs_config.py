@@ -12,6 +12,7 @@ from flows.config import GIVEN, OWN, TABLES, _resolve, load
 from flows.outside import WitnessAt, witnesses
 from mappings.catalogue import Override, load_catalogue
 from storage.mail import MailServer
+from storage.redaction import Rule
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "headwater.toml"
@@ -58,3 +59,7 @@ def test_every_table_and_key_is_explained() -> None:
     for key in keys | {f.name for f in dataclasses.fields(Override)} | set(OWN):
         assert f"`{key}`" in page, key
     assert set(RAW["override"][0]) == {f.name for f in dataclasses.fields(Override)}
+    for name, cls in {"redact": Rule}.items():
+        assert set(RAW[name][0]) == {f.name for f in dataclasses.fields(cls)}
+        for key in RAW[name][0]:
+            assert f"`{key}`" in page, key
