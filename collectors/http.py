@@ -55,7 +55,8 @@ def clean(text: str, limit: int = 200) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One good answer: its JSON, its headers, the SHA-256 of its body after content decoding."""
+    """One good answer: its JSON (or the bytes asked for), its headers, the SHA-256 of its body
+    after content decoding."""
 
     data: Any
     status: int
@@ -66,6 +67,15 @@ class Reply:
     def date(self) -> datetime | None:
         """The source's own clock when it answered, as far as it says."""
         return moment_of(self.headers.get("Date", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Bytes:
+    """A request's body that is no JSON, its media type, and that of the answer."""
+
+    content: bytes
+    sent: str
+    wanted: str
 
 
 @dataclass(frozen=True)
@@ -120,6 +130,12 @@ class Http:
         """The answer to POST of a JSON body; `safe` says that it only reads."""
         return self._ask("POST", path, params=None, body=body, safe=safe)
 
+    def post_bytes(self, path: str, body: bytes, *, sent: str, wanted: str) -> bytes:
+        """The body of the answer to POST of bytes that only asks; `sent` and `wanted` are media
+        types."""
+        reply = self._ask("POST", path, params=None, body=_Bytes(body, sent, wanted), safe=True)
+        return bytes(reply.data)
+
     def taken(self) -> PullFacts:
         """Pages and digests of the good answers since this was asked last."""
         facts = PullFacts(pages=len(self._read), raw_sha256=tuple(self._read))
@@ -154,7 +170,7 @@ class Http:
             for _ in range(_REDIRECTS):
                 with self._send(method, url, params, body) as response:
                     if not response.is_redirect:
-                        return self._reply(response, what)
+                        return self._reply(response, what, body)
                     url, params = self._moved(response, what), None
         except requests.RequestException as error:
             raise _unreachable(error, what, urlsplit(url).netloc) from error
@@ -163,9 +179,13 @@ class Http:
     def _send(
         self, method: str, url: str, params: Mapping[str, Any] | None, body: Any
     ) -> requests.Response:
+        given: dict[str, Any] = {"json": body}
+        if isinstance(body, _Bytes):
+            headers = {"Content-Type": body.sent, "Accept": body.wanted}
+            given = {"data": body.content, "headers": headers}
         return self.session.request(
-            method, url, params=params, json=body, auth=self.auth, stream=True,
-            allow_redirects=False, timeout=(self.connect_timeout, self.read_timeout),
+            method, url, params=params, auth=self.auth, stream=True, allow_redirects=False,
+            timeout=(self.connect_timeout, self.read_timeout), **given,
         )  # fmt: skip
 
     def _url(self, path: str) -> str:
@@ -184,12 +204,15 @@ class Http:
             raise SourceRefused(f"{what}: redirects to {clean(urlsplit(target).path, 100)}")
         return target
 
-    def _reply(self, response: requests.Response, what: str) -> Reply:
+    def _reply(self, response: requests.Response, what: str, asked: Any) -> Reply:
         good = 200 <= response.status_code < 300
         raw = self._body(response, what, self.max_bytes if good else _ERROR_BYTES, strict=good)
         if not good:
             raise self._failure(response, raw, what)
-        data = self._json(response, raw, what)
+        wanted = asked.wanted if isinstance(asked, _Bytes) else ""
+        data = (
+            self._plain(response, raw, what, wanted) if wanted else self._json(response, raw, what)
+        )
         digest = hashlib.sha256(raw).hexdigest()
         return Reply(data, response.status_code, response.headers, digest)
 
@@ -221,6 +244,13 @@ class Http:
             title = re.search(r"<title[^>]*>(.*?)</title", text, re.I | re.S)
             text = f"HTML page {title.group(1).strip()!r}" if title else "HTML page"
         return clean(self.auth.mask(text))
+
+    def _plain(self, response: requests.Response, raw: bytes, what: str, wanted: str) -> bytes:
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind == wanted:
+            return raw
+        told = self._told(response, raw[:200]) if kind.startswith("text/") else kind or "no type"
+        raise SourceRefused(f"{what}: {clean(told)} in place of {wanted}: not this address")
 
     def _json(self, response: requests.Response, raw: bytes, what: str) -> Any:
         text = raw.decode("utf-8-sig", "replace")

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evidence.errors import ConfigError, HeadwaterError, LakeError
+from evidence.times import stamp
 from flows.config import Config, Source, load, now
+from flows.keys import public_key_of
 from flows.outside import witnesses
 from mappings.catalogue import load_catalogue
 from storage.keys import load_key
 from storage.lake import Lake
+from storage.note import VerifierKey
 from storage.publication import silent
 
 
@@ -25,6 +28,7 @@ def check_all(file: Path, say: Callable[[str], None]) -> int:
         ("redaction", lambda: _redaction(config)),
         ("key", lambda: load_key(config.key, origin=config.origin).origin),
         ("witnesses", lambda: _witnesses(config)),
+        ("anchor", lambda: _anchored(config)),
         *((f"source {source.name}", _probe(source)) for source in config.sources),
     ]
     return max(_told(name, ask, say) for name, ask in checks)
@@ -55,6 +59,8 @@ def schedules(config: Config) -> str:
     lines = [(f"source {source.name}", source.schedule) for source in config.sources]
     lines += [("[freshness]", config.freshness_schedule), ("[maintain]", config.maintain_schedule)]
     wrong = []
+    if config.anchor:
+        lines.append(("[anchor]", config.anchor.schedule))
     for where, cron in lines:
         try:
             CronSchedule(cron=cron)
@@ -78,6 +84,20 @@ def _witnesses(config: Config) -> str:
     if told := "; ".join(silent(config.lake / "log", outside)):
         raise LakeError(told)
     return ", ".join(witness.where for witness in outside)
+
+
+def _anchored(config: Config) -> str:
+    """Until where the newest timestamp that holds reaches. Raises HeadwaterError."""
+    from storage.timestamps import load_roots, read_timestamp, timestamp_sizes
+
+    if config.anchor is None:
+        return "no time authority"
+    roots, sizes = load_roots(config.anchor.roots), timestamp_sizes(config.lake)
+    if not sizes:
+        return "no seal is stamped yet; `headwater anchor` asks for the first timestamp"
+    key = VerifierKey.parse(public_key_of(config))
+    newest = read_timestamp(config.lake, sizes[-1], key, roots)
+    return f"the first {newest.size} items are stamped, {stamp(newest.at)}"
 
 
 def _probe(source: Source) -> Callable[[], str]:

@@ -141,6 +141,9 @@ def verify(
         list[Path] | None,
         typer.Option("--checkpoint", help="A note that somebody kept; may be given often."),
     ] = None,
+    roots: Annotated[
+        Path | None, typer.Option("--roots", help="The time authority's certificates (PEM).")
+    ] = None,
 ) -> None:
     """Recompute every digest and the ledger, and compare with what was signed.
 
@@ -148,7 +151,16 @@ def verify(
     """
     from flows.verify import run
 
-    raise typer.Exit(run(config, typer.echo, lake=lake, key=key, checkpoints=checkpoint or []))
+    given = checkpoint or []
+    raise typer.Exit(run(config, typer.echo, lake=lake, key=key, checkpoints=given, roots=roots))
+
+
+@app.command()
+def anchor(config: ConfigFile = DEFAULT) -> None:
+    """Have the newest seal stamped by the time authority of [anchor] (RFC 3161)."""
+    from flows.anchoring import run
+
+    raise typer.Exit(run(config, typer.echo))
 
 
 @app.command()

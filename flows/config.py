@@ -19,7 +19,7 @@ from evidence.own import OWN_SOURCE
 from evidence.secret import Secret
 from evidence.times import duration
 from flows.config_tables import Made, records
-from flows.outside import WitnessAt
+from flows.outside import Anchor, WitnessAt
 from mappings.catalogue import EVERYWHERE, Override
 from mappings.controls import NAMESPACE
 from mappings.in_force import InForce, mapping_in_force
@@ -37,10 +37,10 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 OWN = ("name", "uses", "schedule")
 TABLES = (
     "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "redaction",
-    "source", "override", "redact", "witness", "mail",
+    "source", "override", "redact", "witness", "mail", "anchor",
 )  # fmt: skip
 GIVEN = frozenset({"source", "clock"})
-PATHS = frozenset({"folder", "repository", "public_keys"})
+PATHS = frozenset({"roots", "folder", "repository", "public_keys"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ class Config:
     redaction_key: Path = Path("keys/redaction.key")
     detect: bool = True
     redact: tuple[Rule, ...] = ()
+    anchor: Anchor | None = None
 
     @property
     def folder(self) -> Path:
@@ -163,6 +164,7 @@ class _Reader:
             ),
             detect=self._given(redaction, "redaction", "detect", bool, True),
             redact=self._records(raw, "redact", Rule),
+            anchor=self._anchor(raw),
         )  # fmt: skip
         if self.mistakes:
             raise ConfigError(*self.mistakes)
@@ -344,12 +346,21 @@ class _Reader:
     def _mail(self, raw: Mapping[str, Any]) -> MailServer | None:
         from storage.mail import MailServer
 
-        if "mail" not in raw:
+        return self._single(raw, "mail", MailServer)
+
+    def _anchor(self, raw: Mapping[str, Any]) -> Anchor | None:
+        found = self._single(raw, "anchor", Anchor)
+        if found is not None:
+            self._cron("[anchor]", found.schedule)
+        return found
+
+    def _single(self, raw: Mapping[str, Any], name: str, cls: type[T]) -> T | None:
+        if name not in raw:
             return None
-        if not isinstance(raw["mail"], dict):
-            self.mistakes.append(f"{self.file}: mail must be a table: write [mail]")
+        if not isinstance(raw[name], dict):
+            self.mistakes.append(f"{self.file}: {name} must be a table: write [{name}]")
             return None
-        return self._built("[mail]", MailServer, raw["mail"])
+        return self._built(f"[{name}]", cls, raw[name])
 
     def _built(self, where: str, cls: type[T], given: Mapping[str, Any]) -> T | None:
         """The dataclass from its table, None if there is a mistake in it."""

@@ -1,4 +1,4 @@
-"""The served deployments: one for each source, one for freshness, one for maintenance."""
+"""The served deployments: one for each source, for freshness, for maintenance, to anchor."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from prefect import serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 
+from flows.anchor import anchor
 from flows.collect import collect
 from flows.config import Config
 from flows.freshness import freshness
@@ -33,7 +34,13 @@ def deployments(config: Config) -> list[Any]:
         name="maintain", cron=config.maintain_schedule, concurrency_limit=ALONE,
         parameters={"config": file}, tags=["headwater"],
     )  # fmt: skip
-    return [*pulls, judge, tidy]
+    if config.anchor is None:
+        return [*pulls, judge, tidy]
+    stamped = anchor.to_deployment(
+        name="anchor", cron=config.anchor.schedule, concurrency_limit=ALONE,
+        parameters={"config": file}, tags=["headwater"],
+    )  # fmt: skip
+    return [*pulls, judge, tidy, stamped]
 
 
 def serve_deployments(config: Config) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evidence.errors import ConfigError
+from evidence.secret import Secret
 
 if TYPE_CHECKING:
     from flows.config import Config
@@ -25,6 +26,18 @@ class WitnessAt:
 
     to: str
     every: timedelta = field(default_factory=timedelta)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """[anchor]: the RFC 3161 time authority, when it is asked, and the PEM file of certificates
+    (its root, with intermediates it does not send) by which its answers are checked."""
+
+    url: str
+    roots: Path
+    schedule: str = "15 * * * *"
+    user: str = ""
+    password: Secret = field(default_factory=lambda: Secret(""))
 
 
 def witnesses(config: Config) -> tuple[Witness, ...]:

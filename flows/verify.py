@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.x509 import Certificate
+
 from evidence.errors import ConfigError, LakeError, VerificationFailed
 from evidence.model import Outcome
 from flows.config import load, now
+from flows.keys import public_key, public_key_of
 from flows.outside import witnesses
 from storage.actions import try_to_act
 from storage.lake import Lake
+from storage.timestamps import load_roots
 from storage.verify import Verified, verify
 from storage.witness import Kept, Witness
 
@@ -30,22 +34,30 @@ class Asked:
     lake: Path
     vkey: str
     witnesses: tuple[Witness, ...] = ()
+    roots: tuple[Certificate, ...] | None = None
     recorded: bool = False
 
 
 def run(
     file: Path, say: Callable[[str], None], *, lake: Path | None = None, key: str = "",
-    checkpoints: Sequence[Path] = (),
+    checkpoints: Sequence[Path] = (), roots: Path | None = None,
 ) -> int:  # fmt: skip
     """0 when everything is as it was signed. Raises VerificationFailed naming each difference.
 
     With `lake` no configuration is read and nothing is written; else how it ended lands in the
     lake, if it can be written: also, and above all, a failure. The private key is never needed.
     """
-    asked = _configured(file, key) if lake is None else _bare(lake, key)
+    asked = _configured(file, key, roots) if lake is None else _bare(lake, key, roots)
     kept = [_note(path) for path in checkpoints]
     try:
-        found = verify(asked.lake, asked.vkey, witnesses=asked.witnesses, kept=kept, now=now())
+        found = verify(
+            asked.lake,
+            asked.vkey,
+            witnesses=asked.witnesses,
+            kept=kept,
+            roots=asked.roots,
+            now=now(),
+        )
     except VerificationFailed as failed:
         _prove(failed.notes, say)
         count = len(failed.findings)
@@ -59,32 +71,21 @@ def run(
     return 0
 
 
-def _bare(lake: Path, key: str) -> Asked:
+def _bare(lake: Path, key: str, roots: Path | None) -> Asked:
     if not key:
         raise ConfigError("--lake needs --key: the ledger's public key, or the file that holds it")
     if not (lake / "lake.json").is_file():
         raise ConfigError(f"--lake {lake}: there is no lake in this folder")
-    return Asked(lake, public_key(key))
+    return Asked(lake, public_key(key), roots=None if roots is None else load_roots(roots))
 
 
-def _configured(file: Path, key: str) -> Asked:
+def _configured(file: Path, key: str, roots: Path | None) -> Asked:
     config = load(file)
-    vkey = public_key(key or str(config.key.with_name(config.key.name + ".pub")))
-    if not vkey.startswith(f"{config.origin}+"):
-        raise LakeError(f"the public key is not of {config.origin!r}: {vkey}")
-    return Asked(config.lake, vkey, witnesses(config), recorded=True)
-
-
-def public_key(given: str) -> str:
-    """The vkey itself, or the one in the file. Raises ConfigError if it is neither."""
-    if given.count("+") >= 2 and not Path(given).is_file():
-        return given.strip()
-    try:
-        return Path(given).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"the public key {given} cannot be read: {error}; give --key, the text or its file"
-        ) from error
+    trusted = roots or (config.anchor.roots if config.anchor else None)
+    return Asked(
+        config.lake, public_key_of(config, key), witnesses(config),
+        None if trusted is None else load_roots(trusted), recorded=True,
+    )  # fmt: skip
 
 
 def _note(path: Path) -> Kept:

@@ -17,23 +17,38 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """The times of one commit of evidence, by its log: first and last landed, last collected."""
+    """The times of one commit of evidence, by its log: first and last landed, last collected.
+
+    Its items are the leaves from `leaf` to before `end`.
+    """
 
     version: int
     first: datetime
     last: datetime
     collected: datetime
+    leaf: int = 0
+    end: int = 0
 
 
-def landing(commit: Commit) -> Landing | None:
-    """The times of a commit that landed items, None for any other or one that names none."""
+def landing(commit: Commit, leaf: int = 0) -> Landing | None:
+    """The times of a commit that landed items, None for any other or one that names none.
+
+    `leaf` is the number of items that landed before it.
+    """
     adds = [add for add in commit.adds if add.data_change]
     first = [moment for add in adds if (moment := _moment(add.least, "landed_at"))]
     last = [moment for add in adds if (moment := _moment(add.greatest, "landed_at"))]
     collected = [moment for add in adds if (moment := _moment(add.greatest, "collected_at"))]
     if not first or not last:
         return None
-    return Landing(commit.version, min(first), max(last), max(collected, default=max(last)))
+    latest = max(collected, default=max(last))
+    end = leaf + landed_rows(commit)
+    return Landing(commit.version, min(first), max(last), latest, leaf, end)
+
+
+def landed_rows(commit: Commit) -> int:
+    """How many rows a commit landed; a rewrite of files lands none."""
+    return sum(add.rows for add in commit.adds if add.data_change)
 
 
 def _moment(values: object, name: str) -> datetime | None:

@@ -17,7 +17,7 @@ from evidence.errors import HeadwaterError, LakeError
 from evidence.times import stamp
 from storage import delta
 from storage.canonical_rows import digests, identities_of, leaf_data_of
-from storage.clocks import Landing, landing
+from storage.clocks import Landing, landed_rows, landing
 from storage.files import DataFile, file_sha256, read_rows
 from storage.log_packs import Packed
 from storage.merkle import LEAF_PREFIX, leaf_hash
@@ -70,6 +70,7 @@ class Survey:
     retired: set[str] = field(default_factory=set)
     chains: dict[int, LogChain] = field(default_factory=dict)
     landings: list[Landing] = field(default_factory=list)
+    rows: int = 0
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -136,8 +137,9 @@ def _read(root: Path, version: int, packed: Packed, found: Survey) -> delta.Comm
         found.findings.append(Finding("log", told))
     else:
         _apply(root.name, commit, found)
-        if times := landing(commit):
+        if times := landing(commit, found.rows):
             found.landings.append(times)
+        found.rows += landed_rows(commit)
     return commit
 
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from cryptography.x509 import Certificate
+
 from evidence.errors import LakeError, VerificationFailed
+from storage.anchored import examine_timestamps
 from storage.clocks import wrong_clocks
 from storage.files import read_rows
 from storage.followers import examine_followers, lasting
@@ -66,14 +69,16 @@ def verify(
     witnesses: Sequence[Witness] = (),
     kept: Sequence[Kept] = (),
     now: datetime | None = None,
+    roots: Sequence[Certificate] | None = None,
 ) -> Verified:
     """Verify the lake at `path` with a public key and what is kept outside it.
 
     `witness` is a file, one more of the `witnesses`; `kept` are notes that somebody brought. With
-    `now`, landings that lie in the future are a note.
+    `now`, landings that lie in the future are a note. `roots` are the certificates by which the
+    seals' timestamps are checked; with None there need not be any.
     Raises VerificationFailed naming each difference; LakeError if `vkey` is no key.
     """
-    case = _examine(path, vkey, witness, witnesses, kept, now)
+    case = _examine(path, vkey, witness, witnesses, kept, now, roots)
     if fatal := tuple(f.sentence for f in case.findings if f.fatal):
         proof = dict.fromkeys(note for f in case.findings for note in f.notes)
         raise VerificationFailed(fatal, tuple(proof))
@@ -93,9 +98,10 @@ def examine(
     witnesses: Sequence[Witness] = (),
     kept: Sequence[Kept] = (),
     now: datetime | None = None,
+    roots: Sequence[Certificate] | None = None,
 ) -> tuple[Finding, ...]:
     """All differences between the lake and what was signed, notes included; never stops early."""
-    return tuple(_examine(path, vkey, witness, witnesses, kept, now).findings)
+    return tuple(_examine(path, vkey, witness, witnesses, kept, now, roots).findings)
 
 
 def _examine(
@@ -105,6 +111,7 @@ def _examine(
     witnesses: Sequence[Witness],
     kept: Sequence[Kept],
     now: datetime | None,
+    roots: Sequence[Certificate] | None,
 ) -> _Case:
     case = _Case(Path(path), VerifierKey.parse(vkey))
     asked = (*([FileWitness(witness)] if witness else []), *witnesses)
@@ -122,6 +129,9 @@ def _examine(
     _compare(case, truth[: case.seal.size])
     for told in wrong_clocks(evidence.landings, now):
         case.say("clock", told, fatal=False)
+    case.findings += examine_timestamps(
+        case.path, case.key, roots, evidence.landings, case.seal.size, now
+    )
     return case
 
 

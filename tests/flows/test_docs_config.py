@@ -9,7 +9,7 @@ from pathlib import Path
 
 import collectors
 from flows.config import GIVEN, OWN, TABLES, _resolve, load
-from flows.outside import WitnessAt, witnesses
+from flows.outside import Anchor, WitnessAt, witnesses
 from mappings.catalogue import Override, load_catalogue
 from storage.mail import MailServer
 from storage.redaction import Rule
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "headwater.toml"
 SECRETS = (
     "MLFLOW_PASSWORD", "MLFLOW_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "JIRA_TOKEN",
-    "SMTP_PASSWORD",
+    "SMTP_PASSWORD", "TSA_PASSWORD",
 )  # fmt: skip
 GIVEN_SECRETS = dict.fromkeys(SECRETS, "secret")
 RAW = tomllib.loads(EXAMPLE.read_text())
@@ -44,6 +44,7 @@ def test_every_setting_of_what_lies_outside_is_in_it() -> None:
     keys = {key for table in RAW["witness"] for key in table}
     assert keys == {f.name for f in dataclasses.fields(WitnessAt)}
     assert set(RAW["mail"]) == {f.name for f in dataclasses.fields(MailServer)}
+    assert set(RAW["anchor"]) == {f.name for f in dataclasses.fields(Anchor)}
     assert {at.where.partition(":")[0] for at in witnesses(load(EXAMPLE, GIVEN_SECRETS))[1:]} == {
         "git+ssh", "mailto"
     }  # fmt: skip
