@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
+import pytest
 
 from evidence.model import EvidenceItem
+from storage import log_packs
+from storage.keys import load_key, make_key
+from storage.ledger import integrate
+from storage.maintain import maintain
 from storage.schema import TABLES
 from storage.views import VIEWS
-from tests.storage.makers import START, World, item
+from tests.storage.makers import START, World, days, item
 
 TEXT = (Path(__file__).parents[2] / "docs" / "lake.md").read_text(encoding="utf-8")
 
 
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+def _blocks(language: str, heading: str = "") -> list[str]:
+    text = TEXT.partition(heading)[2] if heading else TEXT
+    text = text.partition("\n## ")[0] if heading else text
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def test_the_identity_is_recomputed_without_us(tmp_path: Path) -> None:
@@ -46,13 +53,51 @@ def test_every_view_is_explained() -> None:
         assert f"`{view}`" in TEXT.partition("## Views")[2].partition("##")[0]
 
 
-def test_plain_tools_read_the_lake(tmp_path: Path) -> None:
-    world = World(tmp_path / "lake")
-    world.land(item(1), item(30), cursor="c")
-    sql = _blocks("sql")[0].replace("lake/", f"{tmp_path}/lake/")
-    assert duckdb.sql(sql).fetchall() == [("jira.issue", 2)]
-    block = _blocks("python")[1] + "print(sorted(evidence['subject']))"
-    assert _run(block, tmp_path) == "['AI-1', 'AI-30']"
+@pytest.fixture(scope="module")
+def lakes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders with a `lake`: one fresh, one with files replaced and most of its log packed."""
+    made = {}
+    for state in ("fresh", "maintained"):
+        folder = made[state] = tmp_path_factory.mktemp(state)
+        world = World(folder / "lake")
+        make_key(folder / "key", origin="test/lake")
+        signer = load_key(folder / "key")
+        for number in range(14):
+            world.land(item(number), item(number + 40, kind="other"), cursor=str(number))
+            world.clock.now += days(1)
+        integrate(world.lake, signer)
+        if state == "maintained":
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(log_packs, "ENTRIES", 5)
+                maintain(world.lake, signer.verifier, keep=days(2))
+    packed = made["maintained"] / "lake/evidence"
+    assert not (packed / "_delta_log/00000000000000000000.json").exists()
+    world = World(made["maintained"] / "lake")
+    table = world.lake.table("evidence")
+    assert len(list(packed.glob("*/*.parquet"))) > len(table.files()), (
+        "replaced files still lie here"
+    )
+    return made
+
+
+@pytest.mark.parametrize("state", ["fresh", "maintained"])
+@pytest.mark.parametrize("tool", ["duckdb", "pandas", "pyarrow.dataset", "polars", "QueryBuilder"])
+def test_each_tool_reads_the_lake_as_the_page_says(
+    lakes: dict[str, Path], tool: str, state: str
+) -> None:
+    listing, *snippets = _blocks("python", "## Reading it without Headwater")
+    (snippet,) = (block for block in snippets if re.search(rf"import .*{tool}", block))
+    told = _run(listing + snippet, lakes[state])
+    assert told == "[('jira.issue', 14), ('other', 14)]"
+
+
+def test_a_log_with_a_hole_gives_no_list(lakes: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(lakes["fresh"], tmp_path / "holed")
+    (tmp_path / "holed/lake/evidence/_delta_log/00000000000000000004.json").unlink()
+    listing = _blocks("python", "## Reading it without Headwater")[0]
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        _run(listing + "files('lake/evidence')", tmp_path / "holed")
+    assert "are missing" in failed.value.stderr
 
 
 def _run(code: str, folder: Path) -> str:
