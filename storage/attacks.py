@@ -118,8 +118,19 @@ def _payload_covered(field: Field) -> str:
     return item_id
 
 
-@_attack("edit a title, its leaf redone in the ledger", "rewrite")
+@_attack("edit a title, its leaf redone in the ledger", "edited")
 def _title_and_leaf(field: Field) -> str:
+    return _redo_leaf(field)
+
+
+@_attack("edit a title, its leaf redone, the tree taken away", "rewrite")
+def _title_and_tree(field: Field) -> str:
+    _redo_leaf(field)
+    remove(field.path / "log" / "tile")
+    return "history was rewritten"
+
+
+def _redo_leaf(field: Field) -> str:
     item_id, file = field.middle, field.file_of(field.middle)
     change = edited(item_id, title="Nothing to see")
     cover_tracks(field, "evidence", file, lambda: rewrite(file, change))
@@ -128,7 +139,7 @@ def _title_and_leaf(field: Field) -> str:
     (row,) = (row for row in rows if row["item_id"] == item_id)
     leaf = leaf_hash(leaf_data(row)).hex()
     _edit_leaf(field, item_id, leaf)
-    return "history was rewritten"
+    return item_id
 
 
 def _edit_leaf(field: Field, item_id: str, leaf: str) -> None:

@@ -179,13 +179,40 @@ def read_rows(
 
     Raises LakeError if the file is gone or no Parquet.
     """
-    wanted = None if columns is None else [name for name in columns if name not in partition]
     try:
         with pq.ParquetFile(path) as file:
-            table = file.read(columns=wanted)
+            table = file.read(columns=_held(partition, columns))
         table.validate(full=True)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise LakeError(f"cannot read {path}: {error}; run `headwater verify`") from error
+        raise _unreadable(path, error) from error
+    return _put_back(table, partition)
+
+
+def read_parts(
+    path: Path, partition: Mapping[str, str], columns: Iterable[str] | None = None, *, rows: int
+) -> Iterator[pa.Table]:
+    """`read_rows` in parts of at most so many rows: memory does not grow with the file.
+
+    Raises LakeError, also after some parts.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(rows, columns=_held(partition, columns)):
+                batch.validate(full=True)
+                yield _put_back(pa.Table.from_batches([batch]), partition)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from error
+
+
+def _held(partition: Mapping[str, str], columns: Iterable[str] | None) -> list[str] | None:
+    return None if columns is None else [name for name in columns if name not in partition]
+
+
+def _unreadable(path: Path, error: Exception) -> LakeError:
+    return LakeError(f"cannot read {path}: {error}; run `headwater verify`")
+
+
+def _put_back(table: pa.Table, partition: Mapping[str, str]) -> pa.Table:
     for name, value in partition.items():
         table = table.append_column(name, pa.repeat(value, table.num_rows))
     return table

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -141,6 +142,11 @@ def _chains(lines: Sequence[str]) -> Iterator[LogChain]:
             yield LogChain(int(match["version"]), bytes.fromhex(match["digest"]), match["table"])
 
 
+@lru_cache(maxsize=8)
+def _public(raw: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
 def _check_signature(signed: str, signatures: str, key: VerifierKey, what: str) -> None:
     for line in signatures.splitlines():
         dash, _, rest = line.partition(" ")
@@ -154,7 +160,7 @@ def _check_signature(signed: str, signatures: str, key: VerifierKey, what: str) 
         if raw[:4] != key.key_id:
             continue
         try:
-            Ed25519PublicKey.from_public_bytes(key.public).verify(raw[4:], signed.encode())
+            _public(key.public).verify(raw[4:], signed.encode())
         except InvalidSignature as error:
             raise VerificationFailed((f"{what} has a signature that does not hold",)) from error
         return

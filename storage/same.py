@@ -14,8 +14,8 @@ from evidence.errors import LakeError
 from storage.delta import Table
 from storage.engine import Connection, literal, relation
 from storage.files import DataFile, Written, file_sha256
+from storage.rescan import Row, rows_as_leaves
 from storage.schema import TableSpec
-from storage.survey import Row, rows_as_leaves
 
 MEMORY_MB = 512
 _STEP_ROWS = 20_000
@@ -134,7 +134,7 @@ def _recomputed(table: Table, file: Written) -> Iterator[list[Row]]:
             rows = pa.Table.from_batches([batch])
             for name, value in file.partition.items():
                 rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
-            found = list(rows_as_leaves(rows, 0))
+            found = list(rows_as_leaves(rows))
             for row in found:
                 if row.problem:
                     raise LakeError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,20 +10,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from evidence.errors import HeadwaterError, LakeError
+from evidence.errors import LakeError
 from evidence.times import stamp
 from storage import delta
-from storage.canonical_rows import digests, identities_of, leaf_data_of
 from storage.clocks import Landing, landed_rows, landing
-from storage.files import DataFile, file_sha256, read_rows
+from storage.files import DataFile
 from storage.log_packs import Packed
-from storage.merkle import LEAF_PREFIX, leaf_hash
 from storage.note import LogChain
-from storage.schema import EVIDENCE, TABLES, identity_of, leaf_data
-
-_AT_ONCE = 20_000
+from storage.schema import TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +70,6 @@ class Survey:
     def files(self) -> list[Listed]:
         """The files in ledger order."""
         return list(self.listed.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row as found: the leaf it would make, and what is wrong with it by itself."""
-
-    item_id: str
-    version: int
-    leaf: bytes
-    problem: str = ""
 
 
 def survey(root: Path, name: str) -> Survey:
@@ -222,59 +205,3 @@ def _strays(root: Path, name: str, found: Survey) -> list[Finding]:
         return []
     told = f"{len(strays)} files in {name} belong to no version (left by interrupted writes)"
     return [Finding("stray", told, fatal=False)]
-
-
-def scan(root: Path, listed: list[Listed], findings: list[Finding]) -> Iterator[Row]:
-    """Every row of the evidence in ledger order, recomputed; unreadable files become findings."""
-    for file in listed:
-        path = root / file.path
-        if not path.is_file():
-            continue
-        try:
-            if file_sha256(path) != file.sha256:
-                told = f"the file evidence/{file.path} does not have the bytes that landed"
-                findings.append(Finding("file", told))
-            table = read_rows(path, file.added.partition, EVIDENCE.names)
-        except (LakeError, OSError) as error:
-            findings.append(Finding("file", str(error)))
-            continue
-        if table.num_rows != file.added.rows:
-            told = f"the file evidence/{file.path} holds {table.num_rows} rows"
-            findings.append(Finding("file", f"{told}, not {file.added.rows}"))
-        # What stands in place of older files was sealed before: none of its rows is merely new.
-        version = file.version if file.added.data_change else 0
-        for part in table.to_batches(max_chunksize=_AT_ONCE):
-            yield from rows_as_leaves(pa.Table.from_batches([part]), version)
-
-
-def rows_as_leaves(part: pa.Table, version: int) -> Iterator[Row]:
-    """Rows of the evidence with all their columns, recomputed.
-
-    Whole columns at once; what does not hold, or cannot be read so, is looked at by the row.
-    """
-    try:
-        content = digests(part["payload"].combine_chunks())
-        ids = digests(identities_of(part))
-        leaves = digests(leaf_data_of(part), LEAF_PREFIX)
-    except (KeyError, ValueError, LakeError, pa.ArrowException):
-        yield from (_row(row, version) for row in part.to_pylist())
-        return
-    told = zip(part["item_id"].to_pylist(), part["content_sha256"].to_pylist(), strict=True)
-    for place, (item_id, sha256) in enumerate(told):
-        if ids[place].hex() == item_id and content[place].hex() == sha256:
-            yield Row(item_id, version, leaves[place])
-        else:
-            yield _row(part.slice(place, 1).to_pylist()[0], version)
-
-
-def _row(row: Mapping[str, Any], version: int) -> Row:
-    item_id = str(row.get("item_id"))
-    try:
-        leaf = leaf_hash(leaf_data(row))
-        if hashlib.sha256(row["payload"].encode()).hexdigest() != row["content_sha256"]:
-            return Row(item_id, version, leaf, "its payload does not have the digest beside it")
-        if hashlib.sha256(identity_of(row)).hexdigest() != item_id:
-            return Row(item_id, version, leaf, "its id is not the digest of its content")
-    except (KeyError, AttributeError, HeadwaterError, UnicodeEncodeError) as error:
-        return Row(item_id, version, b"", f"it is no whole row any more ({error})")
-    return Row(item_id, version, leaf)

@@ -53,6 +53,27 @@ class Tiles:
         except LakeError:
             return False
 
+    def differ(self, level: int, row: bytes) -> tuple[list[str], list[str]]:
+        """Of one level that should be `row`: the tiles that are missing or cut, and false ones."""
+        missing, false = [], []
+        for number, at in enumerate(range(0, len(row), _BYTES)):
+            wanted = row[at : at + _BYTES]
+            try:
+                held = self._load(level, number, len(wanted) // 32)
+            except LakeError:
+                missing.append(tile_path(level, number))
+                continue
+            if held[: len(wanted)] != wanted:
+                false.append(tile_path(level, number))
+        return missing, false
+
+    def level(self, size: int) -> bytes:
+        """The leaf hashes of the tree of `size` leaves. Raises LakeError if a tile is missing."""
+        numbers = range(-(-size // WIDTH))
+        widths = (min(WIDTH, size - number * WIDTH) for number in numbers)
+        parts = zip(numbers, widths, strict=True)
+        return b"".join(self._load(0, n, width)[: 32 * width] for n, width in parts)
+
     def edge(self, size: int) -> Edge:
         """The right edge of the tree of `size` leaves. Raises LakeError if a tile is missing."""
         return Edge(size, self._whole(0, size))

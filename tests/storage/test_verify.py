@@ -15,14 +15,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from evidence.errors import VerificationFailed
-from storage import delta, ledger
+from storage import case, delta, ledger
+from storage.compact import compact
+from storage.files import read_rows
 from storage.keys import Signer, load_key, make_key
 from storage.lake import Lake
 from storage.ledger import history_path, integrate
+from storage.merkle import leaf_hash
 from storage.note import LogChain
-from storage.schema import identity_of
+from storage.schema import identity_of, leaf_data
 from storage.survey import Finding
 from storage.verify import examine, verify
+from storage.witness import Kept
 from tests.storage.makers import World, days, item
 
 
@@ -144,21 +148,37 @@ def test_an_edit_with_every_digest_redone_is_named(sealed: Sealed) -> None:
     assert "missing in the middle" in said
 
 
-def test_an_edit_with_its_leaf_redone_is_a_rewritten_history(sealed: Sealed) -> None:
-    """The forger redoes the leaf as well: the seal does not fit, and the range is named."""
-    _edit(sealed.files()[2], "title", "Nothing to see")
-    rows = {row.item_id: row.leaf.hex() for row in _scan(sealed)}
+def _redo(sealed: Sealed) -> str:
+    """Edit an item and its leaf; the item's id."""
+    edited = _edit(sealed.files()[2], "title", "Nothing to see")
+    rows = _made(sealed)
     for file in (sealed.path / "leaves").glob("*.parquet"):
         _rewrite(file, lambda old: [r | {"leaf_hash": rows[r["item_id"]]} for r in old])
+    return edited
+
+
+def test_an_edit_with_its_leaf_redone_is_named_by_the_tiles(sealed: Sealed) -> None:
+    """Three places must tell the same: the third still has the sealed leaf."""
+    edited = _redo(sealed)
+    said = sealed.said()
+    assert "the ledger's own list was altered; its tree of tiles still fits the seal" in said
+    assert f"item {edited} was edited: its columns differ from its leaf" in said
+
+
+def test_an_edit_with_its_leaf_and_tiles_redone_is_a_rewritten_history(sealed: Sealed) -> None:
+    """The seal does not fit, and the range is named."""
+    _redo(sealed)
+    shutil.rmtree(sealed.path / "log/tile")
     said = sealed.said()
     assert "history was rewritten" in said
     assert "leaves 3 to 5 are not those that were sealed" in said
 
 
-def _scan(sealed: Sealed) -> Any:
-    from storage.survey import scan, survey
-
-    return scan(sealed.evidence, survey(sealed.evidence, "evidence").files, [])
+def _made(sealed: Sealed) -> dict[str, str]:
+    """The leaf that each row makes as it is now."""
+    table = sealed.world.lake.table("evidence")
+    rows = [read_rows(f.path, f.partition) for f in table.files()]
+    return {row["item_id"]: leaf_hash(leaf_data(row)).hex() for t in rows for row in t.to_pylist()}
 
 
 def test_altered_leaves_over_true_evidence_are_told_apart(sealed: Sealed) -> None:
@@ -409,3 +429,109 @@ def test_the_integrator_refuses_to_sign_over_each_rewrite(sealed: Sealed) -> Non
     with pytest.raises(VerificationFailed, match="cut"):
         integrate(sealed.world.lake, sealed.signer)
     assert ledger.history_sizes(sealed.path) == [3, 6, 9, 12]
+
+
+def _tile(sealed: Sealed) -> Path:
+    (tile,) = (path for path in (sealed.path / "log/tile").rglob("*") if path.is_file())
+    return tile
+
+
+def test_a_false_tile_is_named_and_a_lost_one_is_a_note(sealed: Sealed) -> None:
+    tile = _tile(sealed)
+    row = tile.read_bytes()
+    tile.write_bytes(row[:-1] + bytes([row[-1] ^ 1]))
+    assert "1 tiles of the tree are not what its leaves make" in sealed.said()
+    for spoil in (lambda: tile.write_bytes(row[:-1]), tile.unlink):
+        spoil()
+        found = verify(sealed.path, sealed.signer.vkey, witness=sealed.witness)
+        assert "1 tiles of the tree are missing or cut, first log/tile/0/000" in found.notes[0]
+
+
+def test_with_rows_moved_and_the_list_altered_the_tiles_name_what_is_lost(sealed: Sealed) -> None:
+    """Compacted files are in another order: only the tiles know which leaf was where."""
+    lake, now = sealed.world.lake, sealed.world.clock.now + days(300)
+    assert compact(lake.table("evidence"), lake.table("leaves"), sealed=lake.version, now=now).put
+    for file in (sealed.path / "leaves").glob("*.parquet"):
+        _rewrite(file, lambda rows: [r | {"leaf_hash": "ab" * 32} for r in rows])
+    assert [f.kind for f in sealed.findings()] == ["leaves"]
+    (file, *_) = (f.path for f in lake.table("evidence").files() if f.rows > 1)
+    lost: list[str] = []
+
+    def change(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        lost.append(rows[0]["item_id"])
+        return rows[1:]
+
+    _rewrite(file, change)
+    said = sealed.said()
+    assert "its tree of tiles still fits the seal" in said
+    assert "1 sealed items are missing" in said
+
+
+def test_two_checkpoints_that_contradict_are_both_named(sealed: Sealed) -> None:
+    """Our key signed another beginning of six items: no log begins with both."""
+    own = (sealed.path / "log/checkpoint").read_text()
+    other = sealed.signer.sign(6, b"f" * 32, LogChain(2, b"f" * 32))
+    kept = [Kept("auditor", "the auditor's note", other.text)]
+    with pytest.raises(VerificationFailed, match="forked") as failed:
+        verify(sealed.path, sealed.signer.vkey, witness=sealed.witness, kept=kept)
+    (told,) = (f for f in failed.value.findings if "forked" in f)
+    assert "of 6 items with root " + b"f".hex() * 32 in told
+    assert "that of 12 with root " in told
+    assert set(failed.value.notes) == {other.text, own}
+
+
+def test_a_checkpoint_from_the_future_is_named(sealed: Sealed) -> None:
+    """Signed over more items, or a longer log, than the lake holds."""
+    more = sealed.signer.sign(15, b"f" * 32, LogChain(6, b"f" * 32))
+    (sealed.path / "log/checkpoint").write_text(more.text)
+    said = sealed.said()
+    assert "the ledger lists 12 of the 15 sealed items" in said
+    assert "up to version 6 is not the one that was sealed; it can be followed to version 4" in said
+
+
+def test_a_checkpoint_set_back_among_longer_ones_is_no_shorter_promise(sealed: Sealed) -> None:
+    """A crash between history and checkpoint looks the same: what was signed last is what holds."""
+    (sealed.path / "log/checkpoint").write_text(history_path(sealed.path, 9).read_text())
+    found = verify(sealed.path, sealed.signer.vkey)
+    assert (found.size, found.items) == (12, 12)
+    assert "covers 9 items, the last one kept 12" in found.notes[0]
+    sealed.files()[-1].unlink()
+    with pytest.raises(VerificationFailed, match="missing at the tail"):
+        verify(sealed.path, sealed.signer.vkey)
+
+
+def test_a_checkpoint_in_another_ones_place_is_named(sealed: Sealed) -> None:
+    history_path(sealed.path, 6).write_text(history_path(sealed.path, 9).read_text())
+    assert "the checkpoint 00000000000000000006 covers 9 items" in sealed.said()
+
+
+@pytest.mark.parametrize("text", ["no hash at all", "AB" * 32, "ab" * 31, ""])
+def test_an_id_that_is_no_hash_is_named_as_it_is(sealed: Sealed, text: str) -> None:
+    """Also when its leaf was made of it: whatever the text, it is compared as text."""
+    old = _edit(sealed.files()[0], "item_id", text)
+    assert f"item {text} is in no ledger" in sealed.said()
+
+    def renamed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [r | ({"item_id": text} if r["item_id"] == old else {}) for r in rows]
+
+    for file in (sealed.path / "leaves").glob("*.parquet"):
+        _rewrite(file, renamed)
+    assert f"item {text} was edited: its id is not the digest" in sealed.said()
+
+
+def test_a_thousand_findings_of_a_kind_are_counted_not_told(
+    sealed: Sealed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(case, "LISTED", 2)
+    for file in sealed.files():
+        _rewrite(file, lambda rows: [r | {"title": "x"} for r in rows])
+    said = sealed.said()
+    assert said.count("was edited") == 2
+    assert "10 more findings of the kind 'edited' are not told one by one" in said
+
+
+def test_progress_ends_with_every_row_read(sealed: Sealed) -> None:
+    told: list[tuple[int, int]] = []
+    verify(sealed.path, sealed.signer.vkey, progress=lambda done, of: told.append((done, of)))
+    assert told[-1] == (12, 12)
+    assert told == sorted(told)

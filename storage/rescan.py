@@ -1,0 +1,148 @@
+"""Every row of the evidence read again and recomputed, in parts of bounded size."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from evidence.errors import HeadwaterError, LakeError
+from storage.ahead import ahead
+from storage.canonical_rows import digests, identities_of, leaf_data_of
+from storage.files import file_sha256, read_parts
+from storage.leaves import Hashes
+from storage.merkle import LEAF_PREFIX, leaf_hash
+from storage.schema import EVIDENCE, identity_of, leaf_data
+from storage.survey import Finding, Listed
+
+PART_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as found: the leaf it would make, and what is wrong with it by itself."""
+
+    item_id: str
+    leaf: bytes
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some rows of one file, recomputed: the id and the leaf of each.
+
+    `single` holds, by their place, the rows that are not right in themselves; what `ids` and
+    `leaves` say at these places means nothing. `version` is the one that landed them, 0 for rows
+    that were moved since and so must be sealed.
+    """
+
+    version: int
+    ids: Hashes
+    leaves: Hashes
+    single: Mapping[int, Row] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What is hashed of some rows; None where they cannot be read as whole columns."""
+
+    rows: pa.Table
+    version: int
+    told: tuple[Any, Any, Any] | None
+
+
+def scan(root: Path, listed: Sequence[Listed], findings: list[Finding]) -> Iterator[Part]:
+    """Every row of the evidence in the order of the log; unreadable files become findings."""
+    found: list[Finding] = []
+    for prepared in ahead(_prepared(root, listed, found)):
+        yield _hashed(prepared)
+    findings += found
+
+
+def recompute(rows: pa.Table, version: int = 0) -> Part:
+    """Some rows of the evidence, with all their columns, recomputed."""
+    return _hashed(_prepare(rows, version))
+
+
+def rows_as_leaves(rows: pa.Table) -> Iterator[Row]:
+    """Some rows of the evidence, with all their columns, recomputed one by one."""
+    part = recompute(rows)
+    for place in range(rows.num_rows):
+        whole = Row(part.ids[place].tobytes().hex(), part.leaves[place].tobytes())
+        yield part.single.get(place, whole)
+
+
+def _prepared(root: Path, listed: Sequence[Listed], findings: list[Finding]) -> Iterator[_Prepared]:
+    for file in listed:
+        path, count = root / file.path, 0
+        if not path.is_file():
+            continue
+        # What stands in place of older files was sealed before: none of its rows is merely new.
+        version = file.version if file.added.data_change else 0
+        try:
+            if file_sha256(path) != file.sha256:
+                told = f"the file evidence/{file.path} does not have the bytes that landed"
+                findings.append(Finding("file", told))
+            for rows in read_parts(path, file.added.partition, EVIDENCE.names, rows=PART_ROWS):
+                count += rows.num_rows
+                yield _prepare(rows, version)
+        except (LakeError, OSError) as error:
+            findings.append(Finding("file", str(error)))
+            continue
+        if count != file.added.rows:
+            told = f"the file evidence/{file.path} holds {count} rows, not {file.added.rows}"
+            findings.append(Finding("file", told))
+
+
+def _prepare(rows: pa.Table, version: int) -> _Prepared:
+    try:
+        payload = rows["payload"].combine_chunks().cast(pa.large_binary())
+        return _Prepared(rows, version, (payload, identities_of(rows), leaf_data_of(rows)))
+    except (KeyError, ValueError, LakeError, pa.ArrowException):
+        return _Prepared(rows, version, None)
+
+
+def _hashed(prepared: _Prepared) -> Part:
+    """Whole columns at once; what does not hold, or cannot be read so, is looked at by the row."""
+    rows, nothing = prepared.rows, np.zeros((prepared.rows.num_rows, 32), np.uint8)
+    if prepared.told is None:
+        single = dict(enumerate(map(_row, rows.to_pylist())))
+        return Part(prepared.version, nothing, nothing, single)
+    payload, identity, data = prepared.told
+    content, ids = digests(payload), digests(identity)
+    return Part(
+        version=prepared.version, ids=_array(ids), leaves=_array(digests(data, LEAF_PREFIX)),
+        single=dict(_wrong(rows, ids, content)),
+    )  # fmt: skip
+
+
+def _array(hashes: list[bytes]) -> Hashes:
+    return np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, 32)
+
+
+def _wrong(rows: pa.Table, ids: list[bytes], content: list[bytes]) -> Iterator[tuple[int, Row]]:
+    names = [one.hex() for one in ids], [one.hex() for one in content]
+    told = rows["item_id"].to_pylist(), rows["content_sha256"].to_pylist()
+    if told == names:
+        return
+    for place, same in enumerate(zip(*told, *names, strict=True)):
+        if same[:2] != same[2:]:
+            yield place, _row(rows.slice(place, 1).to_pylist()[0])
+
+
+def _row(row: Mapping[str, Any]) -> Row:
+    item_id = str(row.get("item_id"))
+    try:
+        leaf = leaf_hash(leaf_data(row))
+        if hashlib.sha256(row["payload"].encode()).hexdigest() != row["content_sha256"]:
+            return Row(item_id, leaf, "its payload does not have the digest beside it")
+        if hashlib.sha256(identity_of(row)).hexdigest() != item_id:
+            return Row(item_id, leaf, "its id is not the digest of its content")
+    except (KeyError, AttributeError, HeadwaterError, UnicodeEncodeError) as error:
+        return Row(item_id, b"", f"it is no whole row any more ({error})")
+    return Row(item_id, leaf)

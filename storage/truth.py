@@ -1,0 +1,119 @@
+"""Which list of leaves the seal confirms: the ledger's own, else one made of what else there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from evidence.errors import LakeError
+from storage.case import Case
+from storage.history import check_history
+from storage.leaves import Finder, Grown, Leaves, grow, id_key
+from storage.note import Checkpoint
+from storage.rescan import scan
+from storage.survey import Listed
+from storage.tiles import Tiles
+
+
+def read_leaves(case: Case, listed: Sequence[Listed]) -> Leaves:
+    """The ledger's own list, as far as the seal goes."""
+    leaves = Leaves.empty(case.seal.size if case.seal else 0)
+    for file in listed:
+        path = case.path / "leaves" / file.path
+        if not path.is_file():
+            continue
+        try:
+            leaves.read(path)
+        except LakeError as error:
+            case.say("leaves", f"the ledger's file leaves/{file.path} is damaged: {error}")
+    return leaves
+
+
+def find_truth(case: Case, seal: Checkpoint, leaves: Leaves, evidence: Sequence[Listed]) -> Leaves:
+    """The leaves that the seal confirms; where none does, the ledger's list, and that is said."""
+    sizes = [held.head.size for held in case.held]
+    for truth, what in _lists(case, seal, leaves, evidence):
+        grown = grow(truth, sizes)
+        if grown.roots.get(seal.size) == seal.root:
+            if what:
+                told = f"the ledger's own list was altered; {what} still fits the seal"
+                case.say("leaves", told)
+            _check_tiles(case, truth, grown)
+            check_history(case, grown.roots)
+            return truth
+    _say_altered(case, seal, leaves)
+    check_history(case, grow(leaves, sizes).roots)
+    return leaves
+
+
+def _lists(
+    case: Case, seal: Checkpoint, leaves: Leaves, evidence: Sequence[Listed]
+) -> Iterator[tuple[Leaves, str]]:
+    yield leaves, ""
+    rows = _from_rows(case, evidence)
+    if rows.size >= seal.size:
+        yield rows.first(seal.size), "the evidence"
+    try:
+        content = Tiles(case.path / "log").level(seal.size)
+    except LakeError:
+        return
+    yield _from_tiles(content, leaves, rows), "its tree of tiles"
+
+
+def _from_rows(case: Case, listed: Sequence[Listed]) -> Leaves:
+    """The leaves that the rows make in the order of the log, as far as they were never moved."""
+    ids, hashes, versions = bytearray(), bytearray(), list[npt.NDArray[np.int64]]()
+    for part in scan(case.path / "evidence", listed, []):
+        keys, leaves = part.ids.copy(), part.leaves.copy()
+        for place, row in part.single.items():
+            keys[place] = np.frombuffer(id_key(row.item_id), np.uint8)
+            leaves[place] = np.frombuffer(row.leaf or bytes(32), np.uint8)
+        ids += keys.tobytes()
+        hashes += leaves.tobytes()
+        versions.append(np.full(len(keys), part.version))
+    return Leaves(
+        ids=np.frombuffer(bytes(ids), np.uint8).reshape(-1, 32),
+        hashes=np.frombuffer(bytes(hashes), np.uint8).reshape(-1, 32),
+        versions=np.concatenate([np.zeros(0, np.int64), *versions]),
+        held=np.ones(len(ids) // 32, np.bool_),
+    )
+
+
+def _from_tiles(content: bytes, leaves: Leaves, rows: Leaves) -> Leaves:
+    """The leaves of the tiles; their items by the rows that make them, else by the ledger."""
+    hashes = np.frombuffer(content, np.uint8).reshape(-1, 32)
+    places = Finder(rows.hashes).places(hashes)
+    found = places >= 0
+    made = Leaves(
+        leaves.ids.copy(), hashes, leaves.versions.copy(), found | leaves.held, dict(leaves.odd)
+    )
+    made.ids[found], made.versions[found] = rows.ids[places[found]], rows.versions[places[found]]
+    return made
+
+
+def _check_tiles(case: Case, truth: Leaves, grown: Grown) -> None:
+    """The tiles are made of the leaves, and nobody's proof may fail because one was altered."""
+    tiles = Tiles(case.path / "log")
+    missing, false = list[str](), list[str]()
+    for level, row in {0: truth.hashes.tobytes(), **grown.levels}.items():
+        lacking, wrong = tiles.differ(level, bytes(row))
+        missing += lacking
+        false += wrong
+    again = "`headwater rebuild tiles` makes them again from the leaves"
+    if false:
+        case.say("tiles", f"{len(false)} tiles of the tree are not what its leaves make, first "
+                          f"log/{false[0]}: {again}")  # fmt: skip
+    if missing:
+        case.say("tiles", f"{len(missing)} tiles of the tree are missing or cut, first "
+                          f"log/{missing[0]}: {again}", fatal=False)  # fmt: skip
+
+
+def _say_altered(case: Case, seal: Checkpoint, leaves: Leaves) -> None:
+    held = int(np.count_nonzero(leaves.held))
+    if held < seal.size:
+        case.say("leaves", f"the ledger lists {held} of the {seal.size} sealed items: it was cut")
+    else:
+        case.say("rewrite", f"the {seal.size} leaves are not those that were sealed: "
+                            "history was rewritten")  # fmt: skip
