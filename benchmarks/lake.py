@@ -33,10 +33,13 @@ BATCH = 10_000
 SMALL = 50
 
 
-def item(number: int) -> EvidenceItem:
-    """One synthetic ticket; hashes in the payload keep it from compressing too well."""
+def item(number: int, at: datetime | None = None) -> EvidenceItem:
+    """One synthetic ticket; hashes in the payload keep it from compressing too well.
+
+    Observed at any minute of the 24 months unless told.
+    """
     dice = random.Random(number)
-    at = START + timedelta(minutes=dice.randrange(24 * 30 * 24 * 60))
+    at = at or START + timedelta(minutes=dice.randrange(24 * 30 * 24 * 60))
     words = [hashlib.sha256(f"{number}:{n}".encode()).hexdigest() for n in range(9)]
     return EvidenceItem(
         source="bench", kind="jira.issue", subject=f"T-{number}", system=f"system-{number % 200}",

@@ -20,6 +20,13 @@ from evidence.times import stamp
 _NUMBER = re.compile(rb"[:,\[]-?[0-9]+(?:\.0[,\]}]|(?:\.[0-9]+)?e|[0-9]{15})").search
 _HIGH = re.compile(rb"[\xee-\xf4]").search
 _EXACT = 2**53 - 1
+_STRICT = (
+    orjson.OPT_SORT_KEYS
+    | orjson.OPT_STRICT_INTEGER
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
 
 
 def canonical(value: object) -> bytes:
@@ -35,6 +42,22 @@ def canonical(value: object) -> bytes:
         return rfc8785.dumps(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidItem(f"not exact JSON: {error}; pass the value through plain()") from error
+
+
+def canonical_plain(value: object) -> bytes:
+    """`canonical(plain(value))`, most often without making the plain value first.
+
+    Raises InvalidItem where `plain` does; UUIDs and enumerations may stand for their values.
+    """
+    if not isinstance(value, dict | list):  # a bare number has nothing before it to be found by
+        return canonical(plain(value))
+    try:
+        fast = orjson.dumps(value, option=_STRICT)
+        if not _NUMBER(fast) and (fast.isascii() or not _HIGH(fast)):
+            return fast if b"null" not in fast else _refuse_nan(value, fast)
+    except (TypeError, ValueError, RecursionError):
+        pass  # something that only `plain` can put into words, or refuse with a reason
+    return canonical(plain(value))
 
 
 def _refuse_nan(value: object, fast: bytes) -> bytes:
@@ -63,7 +86,7 @@ def plain(value: Any) -> Any:
     become hex, lone surrogates become U+FFFD, tuples and sets become lists, keys become text.
     Raises InvalidItem for a time without zone or an unknown type.
     """
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, bool) or (type(value) is str and value.isascii()):
         return value
     if isinstance(value, str):
         return str(value).encode("utf-8", "surrogatepass").decode("utf-8", "replace")

@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NewType
 
-from evidence.canonical import canonical, plain
+from evidence.canonical import canonical, canonical_plain, plain
 from evidence.errors import InvalidItem
 from evidence.runs import PullFacts
 from evidence.times import stamp, utc
@@ -89,7 +89,7 @@ class EvidenceItem:
         for name in ("source", "kind", "subject"):
             if not getattr(self, name).strip():
                 raise InvalidItem(f"{self.kind or 'item'} {self.subject!r}: {name} is empty")
-        _set(self, "content", canonical(plain(self.payload)))
+        _set(self, "content", canonical_plain(self.payload))
         _set(self, "content_sha256", hashlib.sha256(self.content).hexdigest())
         _set(self, "item_id", hashlib.sha256(canonical(self.identity())).hexdigest())
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from evidence.canonical import digest
 from evidence.errors import LakeConflict, LakeError
-from evidence.model import Cursor, EvidenceItem
+from evidence.model import Cursor, EvidenceItem, ItemId
 from evidence.own import OWN_SOURCE
 from evidence.runs import PULL_KIND, Pull
 from storage import delta, known, sql_follower
@@ -24,7 +24,7 @@ from storage.files import DataFile, sync
 from storage.index import open_index
 from storage.redaction import Redactor
 from storage.redaction_key import is_sealed
-from storage.schema import TABLES, TableSpec, evidence_rows
+from storage.schema import TABLES, TableSpec, evidence_steps
 
 FORM = "headwater.lake/1"
 FORMS = (FORM,)
@@ -186,17 +186,18 @@ class Lake:
         new = sum(item.kind != PULL_KIND for item in fresh)
         if not fresh and kept == bookmark.cursor:
             return Landed(0, len(batch), table.version, bookmark, admitted.hidden)
-        rows = evidence_rows(fresh, landed_at=self.clock(), pull_id=pull_id)
+        ids = [item.item_id for item in fresh]
         marker = table.version + 1
         pointed = kept == bookmark.cursor and bookmark.kept_in is not None
         version = table.commit(
-            [rows], app=_app(source), marker=marker,
+            evidence_steps(fresh, landed_at=self.clock(), pull_id=pull_id),
+            app=_app(source), marker=marker,
             metadata=_metadata(
-                source, rows, pull_id, bookmark.kept_in if pointed else None,
+                source, ids, pull_id, bookmark.kept_in if pointed else None,
                 self._cursor(kept, admitted.sealed),
             ),
         )  # fmt: skip
-        index.landed(table, version, [item.item_id for item in fresh])
+        index.landed(table, version, ids)
         stands = (
             replace(bookmark, version=marker)
             if pointed
@@ -291,10 +292,10 @@ def _check(source: str, items: Sequence[EvidenceItem], pull: Pull | None) -> Non
 
 
 def _metadata(
-    source: str, rows: pa.Table, pull_id: str, pointed: int | None, cursor: str | None
+    source: str, ids: list[ItemId], pull_id: str, pointed: int | None, cursor: str | None
 ) -> Mapping[str, object]:
     """What the log entry says beside the rows; a cursor that did not move is only pointed at."""
-    facts = {"source": source, "pull_id": pull_id, "batch": digest(rows["item_id"].to_pylist())}
+    facts = {"source": source, "pull_id": pull_id, "batch": digest(ids)}
     return facts | ({"cursor": cursor} if pointed is None else {"cursor_in": pointed})
 
 

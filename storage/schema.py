@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
@@ -17,6 +17,7 @@ from evidence.errors import LakeError
 from evidence.model import FORM, Change, EvidenceItem, Nature, Outcome
 from evidence.times import stamp, utc
 
+STEP_ROWS = 50_000
 TIME: pa.DataType = pa.timestamp("us", tz="UTC")
 
 
@@ -227,6 +228,16 @@ def evidence_rows(items: Iterable[EvidenceItem], *, landed_at: datetime, pull_id
     }
     columns = [made[name] if name in made else _column(batch, name) for name in EVIDENCE.names]
     return pa.Table.from_arrays(columns, schema=EVIDENCE)
+
+
+def evidence_steps(
+    items: Sequence[EvidenceItem], *, landed_at: datetime, pull_id: str
+) -> Iterator[pa.Table]:
+    """`evidence_rows`, never more of them at a time than fit well into memory."""
+    for start in range(0, len(items), STEP_ROWS):
+        step = items[start : start + STEP_ROWS]
+        later = timedelta(microseconds=len(items) - start - len(step))
+        yield evidence_rows(step, landed_at=landed_at - later, pull_id=pull_id)
 
 
 def _column(

@@ -11,7 +11,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence.canonical import canonical, digest, plain
+from evidence.canonical import canonical, canonical_plain, digest, plain
 from evidence.errors import InvalidItem
 
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -50,6 +50,41 @@ def test_where_fast_and_exact_could_differ(value: Any) -> None:
 def test_what_json_cannot_hold_is_refused(bad: Any) -> None:
     with pytest.raises(InvalidItem):
         canonical(bad)
+
+
+ODD = (
+    st.floats() | st.integers() | st.binary(max_size=3) | st.datetimes(timezones=st.just(UTC))
+    | st.dates() | st.text(st.characters(), max_size=4) | st.frozensets(st.integers(), max_size=3)
+)  # fmt: skip
+ANY = st.recursive(
+    VALUES | ODD,
+    lambda inner: (
+        st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(TEXT | st.integers(), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(ANY)
+def test_in_one_go_it_is_what_it_is_in_two(value: Any) -> None:
+    assert canonical_plain(value) == canonical(plain(value))
+
+
+@pytest.mark.parametrize("bad", [datetime(2026, 1, 2), object(), {"x": object()}])  # noqa: DTZ001
+def test_in_one_go_it_refuses_what_it_does_in_two(bad: Any) -> None:
+    with pytest.raises(InvalidItem):
+        canonical_plain({"a": [bad]})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": float("nan"), "b": None}, {"a": [1.0, float("inf")]}, {"k": 2**53}, [None, "null"],
+        {"\ud800": 1}, {1: 2, "1": 3}, [-0.0], {"a": 1e21}, 2**53, 1.0, "null", float("nan"),
+    ],
+)  # fmt: skip
+def test_in_one_go_at_the_edges(value: Any) -> None:
+    assert canonical_plain(value) == canonical(plain(value))
 
 
 def test_plain_keeps_what_a_reader_could_miss() -> None:

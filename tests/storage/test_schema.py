@@ -18,6 +18,7 @@ from storage.schema import (
     ITEM_FORMS,
     TABLES,
     evidence_rows,
+    evidence_steps,
     identity_of,
     item_of,
     leaf_data,
@@ -107,3 +108,11 @@ def test_files_of_a_write_that_failed_do_not_stay(tmp_path: Path) -> None:
     with pytest.raises(NotADirectoryError):
         write_files(tmp_path, TABLES["evidence"], rows)
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_a_large_commit_is_made_in_steps_of_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.schema.STEP_ROWS", 3)
+    items = [item(n) for n in range(8)]
+    steps = list(evidence_steps(items, landed_at=START, pull_id="p"))
+    assert [step.num_rows for step in steps] == [3, 3, 2]
+    assert pa.concat_tables(steps) == evidence_rows(items, landed_at=START, pull_id="p")
