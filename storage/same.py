@@ -83,7 +83,8 @@ def check_rows(
     Rows of `evidence` are recomputed: id, payload digest, and the leaf that was sealed of them.
     """
     evidence = table.spec.name == "evidence"
-    columns = ["item_id"] if evidence else table.spec.file_schema.names
+    # A leaf covers the columns of its form; what was added to the table later it does not.
+    columns = ["item_id", *table.spec.added] if evidence else table.spec.file_schema.names
     before = selected(table.spec, [file.path for file in old], columns)
     after = selected(table.spec, [table.root / file.relative for file in new], columns)
     try:
