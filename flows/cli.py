@@ -212,6 +212,41 @@ def reveal(
 
 
 @app.command()
+def pack(
+    control: Annotated[str, typer.Option(help="Such as A.6.2.4 or 5.2.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new .zip file.")],
+    config: ConfigFile = DEFAULT,
+    system: Annotated[
+        str | None, typer.Option(help="Only of this AI system; '' for the organisation.")
+    ] = None,
+    kinds: Annotated[
+        list[str] | None, typer.Option("--kind", help="Only items of this kind; repeatable.")
+    ] = None,
+    as_of: AsOf = "",
+) -> None:
+    """Write a control's evidence with its proofs as one signed file, checked without Headwater."""
+    from flows.pack import write
+
+    asked = _asked(as_of)
+    done = write(config, control, output, asked, typer.echo, system=system, kinds=kinds or [])
+    raise typer.Exit(done)
+
+
+@app.command()
+def proof(
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new file.")],
+    item: Annotated[str, typer.Argument(metavar="[ID]", help="An item id, or its start.")] = "",
+    config: ConfigFile = DEFAULT,
+    since: Annotated[int, typer.Option(help="Instead: the size of an older seal.")] = 0,
+    until: Annotated[int, typer.Option(help="The seal to prove it by; the last if none.")] = 0,
+) -> None:
+    """Prove that an item is sealed, or that the log goes on from an older seal."""
+    from flows.proof import write
+
+    raise typer.Exit(write(config, item, since, until, output, typer.echo))
+
+
+@app.command()
 def serve(config: ConfigFile = DEFAULT) -> None:
     """Keep the schedules of all sources and of freshness on this machine."""
     from flows.serve import serve_all

@@ -41,6 +41,17 @@ class Signer:
         line = f"— {self.origin} {base64.b64encode(raw).decode()}\n"
         return Checkpoint(self.origin, size, root, chain, f"{text}\n{line}", followers)
 
+    def attest(self, what: str, text: str) -> str:
+        """A signed note of its own kind: `text` (whole lines) under the name `origin/what`.
+
+        The name is part of what is signed and of the key's id, so that such a note is never taken
+        for a checkpoint, nor a checkpoint for it.
+        """
+        key = VerifierKey(f"{self.origin}/{what}", self.verifier.public)
+        body = f"{key.origin}\n{text}"
+        raw = key.key_id + self._key.sign(body.encode())
+        return f"{body}\n— {key.origin} {base64.b64encode(raw).decode()}\n"
+
 
 def make_key(path: Path, *, origin: str) -> str:
     """Write a new key to a new file with mode 0600, its vkey beside it (`.pub`); returns the vkey.

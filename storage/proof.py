@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path as File
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -36,6 +36,7 @@ from storage.schema import EVIDENCE, TableSpec
 Path = tuple[bytes, ...]
 """The hashes that lead from a leaf, or an older tree, to the root."""
 
+_Found = TypeVar("_Found")
 _HEAD = "c2sp.org/tlog-proof@v1"
 
 
@@ -100,7 +101,25 @@ def inclusion_proof(lake: Lake, item_id: str, *, size: int | None = None) -> Inc
     return InclusionProof(index, found, data, head.text)
 
 
-def _prove(lake: Lake, head: Checkpoint, path: Callable[[Roots], Path | None]) -> Path | None:
+def inclusion_paths(lake: Lake, head: Checkpoint, leaves: Mapping[int, bytes]) -> dict[int, Path]:
+    """The paths of many leaves (place → hash) under one checkpoint.
+
+    Raises LakeError if one of them is not the leaf that was sealed there.
+    """
+
+    def paths(roots: Roots) -> dict[int, Path] | None:
+        found = {index: inclusion_path(roots, index, head.size) for index in leaves}
+        for index, nodes in found.items():
+            if root_from_inclusion(leaves[index], index, head.size, nodes) != head.root:
+                return None
+        return found
+
+    if (proved := _prove(lake, head, paths)) is None:
+        raise LakeError("not every item is the leaf that was sealed; run `headwater verify`")
+    return proved
+
+
+def _prove(lake: Lake, head: Checkpoint, path: Callable[[Roots], _Found | None]) -> _Found | None:
     """A path from the tiles; where they are missing or damaged, from the list of all leaves."""
     with suppress(LakeError):
         if (found := path(tiles_of(lake).root)) is not None:
