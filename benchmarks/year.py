@@ -120,9 +120,9 @@ class Year:
 
     def row(self) -> list[str]:
         """One row of the table."""
-        evidence = self.lake.path / "evidence"
-        size = sum(p.stat().st_size for p in self.lake.path.rglob("*") if p.is_file())
-        lying = len(list(self.lake.path.rglob("*.parquet")))
+        evidence = Path(self.lake.place.uri) / "evidence"
+        size = sum(p.stat().st_size for p in Path(self.lake.place.uri).rglob("*") if p.is_file())
+        lying = len(list(Path(self.lake.place.uri).rglob("*.parquet")))
         asked = self.asked()
         return [
             f"{self.done:,}", f"{median(self.took[-200:]) * 1000:.0f}",
@@ -164,7 +164,7 @@ def main(commits: int) -> None:
         print(f"\nRight after maintenance → after {LOOSE} commits without: {', '.join(ratios)}.")
         print(f"The maintenance after them: {year.maintained[-1]:.1f} s.")
         began = time.perf_counter()
-        found = verify(year.lake.path, year.signer.vkey)
+        found = verify(year.lake.place, year.signer.vkey)
         seconds = time.perf_counter() - began
         print(f"Verified: {found.items:,} items in {seconds:.1f} s; {'; '.join(found.notes)}")
 

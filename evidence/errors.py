@@ -10,6 +10,8 @@ HeadwaterError
 ├── MappingError         correct a file under mappings/
 └── LakeError            the lake cannot be read or written as asked
     ├── LakeConflict     another writer landed first: read the cursor again, redo
+    ├── LakeBusy         the store did not answer: wait and try again
+    ├── LakeRefused      a person must act: key, permission, address of the store
     └── VerificationFailed   the lake is not what was signed; `findings` says where
 """
 
@@ -75,6 +77,17 @@ class LakeError(HeadwaterError):
 
 class LakeConflict(LakeError):
     """Another writer landed for the same source first. Read the cursor again and redo."""
+
+
+class LakeBusy(LakeError):
+    """The store that holds the lake asks for patience: throttled, down, timed out. Try again.
+
+    Whether the last write happened may be unknown: redo from the bookmark, nothing comes twice.
+    """
+
+
+class LakeRefused(LakeError):
+    """The store that holds the lake said no: wrong key, missing right, no bucket. A person acts."""
 
 
 class VerificationFailed(LakeError):

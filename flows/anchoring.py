@@ -37,7 +37,7 @@ def anchor_now(config: Config) -> str:
     settings, lake = config.anchor, Lake.open(config.lake, clock=now)
     key = VerifierKey.parse(public_key_of(config))
     try:
-        done = anchor(config.lake, key, load_roots(settings.roots), lambda raw: ask(settings, raw))
+        done = anchor(lake.place, key, load_roots(settings.roots), lambda raw: ask(settings, raw))
     except HeadwaterError as error:
         unkept = try_to_act(
             lake, "anchor", outcome=Outcome.ERROR, facts={"url": settings.url, "error": str(error)}

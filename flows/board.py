@@ -96,7 +96,7 @@ def _behind(lake: Lake, judged: Judged) -> Iterator[Attention]:
 
 def _unseen(lake: Lake, config: Config) -> Iterator[Attention]:
     """A witness that does not take our seals protects nothing that landed since."""
-    for told in silent(lake.path / "log", witnesses(config)):
+    for told in silent(lake.place.at("log"), witnesses(config)):
         yield Attention("source", f"{told[:1].upper()}{told[1:]}.", UNSEEN)
 
 

@@ -45,7 +45,7 @@ def follow(lake: Lake, config: Config) -> Followed:
     rules = mapping.rules
     tags = lake.follow_sql("tags", rules.sql(), app=f"tags:{rules.digest}")
     checkpoint = seal(lake, config)
-    unseen = tuple(silent(lake.path / "log", witnesses(config)))
+    unseen = tuple(silent(lake.place.at("log"), witnesses(config)))
     return Followed(tags, checkpoint, rules.digest, unseen)
 
 

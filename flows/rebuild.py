@@ -25,7 +25,7 @@ def rebuild(file: Path, what: str, say: Callable[[str], None]) -> int:
     kept = set_tags_aside(lake)
     if kept is not None:
         say(f"aside   the old tags lie in {kept}")
-    act(lake, "rebuild", facts={"what": what, "aside": kept.name if kept else None})
+    act(lake, "rebuild", facts={"what": what, "aside": kept})
     seal(lake, config, anew=["tags"])
     say(f"tags    {follow(lake, config).sentence}")
     say("note    only today's rules were applied: tags of earlier rules are in what lies aside")

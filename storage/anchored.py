@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
-from pathlib import Path
 
 from cryptography.x509 import Certificate
 
@@ -15,6 +14,7 @@ from evidence.freshness import CLOCK_SKEW
 from evidence.times import stamp
 from storage.clocks import Landing
 from storage.note import VerifierKey
+from storage.place import Place
 from storage.survey import Finding
 from storage.timestamps import Stamped, stamps, timestamp_sizes
 
@@ -23,7 +23,7 @@ PATIENCE = timedelta(days=2)
 
 
 def examine_timestamps(
-    lake: Path,
+    lake: Place,
     key: VerifierKey,
     roots: Sequence[Certificate] | None,
     landings: Sequence[Landing],

@@ -35,8 +35,9 @@ from storage.forging import (
 )
 from storage.keys import load_key, make_key
 from storage.lake import Lake
-from storage.ledger import checkpoint_path, history_path, history_sizes, integrate, read_checkpoint
+from storage.ledger import CHECKPOINT, history_name, history_sizes, integrate, read_checkpoint
 from storage.merkle import leaf_hash
+from storage.place_local import LocalPlace
 from storage.schema import evidence_rows, leaf_data
 
 Plant = Callable[[Field], str]
@@ -282,7 +283,7 @@ def _replay(field: Field) -> str:
 @_attack("cut the log, the ledger and the checkpoint together", "rollback")
 def _cut(field: Field) -> str:
     before = {table: len(field.entries(table)) for table in field.lake.tables}
-    sealed = history_sizes(field.path)[-1]
+    sealed = history_sizes(LocalPlace(field.path))[-1]
     _land(field, 1)
     _seal(field)
     for table, kept in before.items():
@@ -290,8 +291,8 @@ def _cut(field: Field) -> str:
             remove(entry)
         for short in (field.path / table / "_delta_log").glob("*checkpoint*"):
             remove(short)
-    remove(history_path(field.path, history_sizes(field.path)[-1]))
-    replace_file(checkpoint_path(field.path), history_path(field.path, sealed).read_bytes())
+    remove(field.path / history_name(history_sizes(LocalPlace(field.path))[-1]))
+    replace_file(field.path / CHECKPOINT, (field.path / history_name(sealed)).read_bytes())
     return "set back"
 
 
@@ -337,16 +338,16 @@ def _clock_back(field: Field) -> str:
 def _other_key(field: Field) -> str:
     make_key(field.folder / "other", origin=field.signer.origin)
     other = load_key(field.folder / "other")
-    remove(checkpoint_path(field.path))
-    for size in history_sizes(field.path):
-        remove(history_path(field.path, size))
+    remove(field.path / CHECKPOINT)
+    for size in history_sizes(LocalPlace(field.path)):
+        remove(field.path / history_name(size))
     integrate(field.lake, other)
     return "not signed by"
 
 
 @_attack("a checkpoint with its size altered", "signature")
 def _altered_note(field: Field) -> str:
-    path = checkpoint_path(field.path)
+    path = field.path / CHECKPOINT
     lines = path.read_text(encoding="utf-8").split("\n")
     lines[1] = str(int(lines[1]) - 1)
     replace_file(path, "\n".join(lines).encode())
@@ -355,7 +356,7 @@ def _altered_note(field: Field) -> str:
 
 @_attack("remove the checkpoint", "seal")
 def _no_checkpoint(field: Field) -> str:
-    remove(checkpoint_path(field.path))
+    remove(field.path / CHECKPOINT)
     return "missing"
 
 
@@ -363,7 +364,7 @@ def _no_checkpoint(field: Field) -> str:
 def _future(field: Field) -> str:
     head = read_checkpoint(field.lake)
     forged = field.signer.sign(head.size + 7, b"\x07" * 32, head.chain, head.followers)
-    replace_file(checkpoint_path(field.path), forged.text.encode())
+    replace_file(field.path / CHECKPOINT, forged.text.encode())
     return str(head.size + 7)
 
 

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from storage.note import Checkpoint, VerifierKey
+from storage.place import Place
 from storage.survey import Finding
 from storage.witness import Held
 
@@ -26,7 +26,7 @@ class Case:
     `own` are the checkpoints in the lake, `outside` those kept elsewhere; `seal` is the longest.
     """
 
-    path: Path
+    place: Place
     key: VerifierKey
     now: datetime | None = None
     progress: Progress | None = None

@@ -15,7 +15,7 @@ import pyarrow as pa
 from evidence.errors import LakeConflict, LakeError
 from storage.delta import Table
 from storage.files import DataFile, Written
-from storage.same import check_bytes, check_rows, open_spilling, relative, selected
+from storage.same import check_bytes, check_rows, open_spilling, selected
 from storage.schema import month_of
 from storage.streamed import GROUP_ROWS, TARGET_BYTES, write_stream
 
@@ -87,7 +87,7 @@ def _settled(table: Table, sealed: int) -> list[DataFile]:
         return list(files)
     added = (add for commit in table.commits(sealed) for add in commit.adds)
     fresh = {add.path for add in added if add.data_change}
-    return [file for file in files if relative(table, file) not in fresh]
+    return [file for file in files if file.name not in fresh]
 
 
 def plan(files: Sequence[DataFile], now: datetime) -> Iterator[Group]:
@@ -102,11 +102,15 @@ def plan(files: Sequence[DataFile], now: datetime) -> Iterator[Group]:
     for key, found in sorted(partitions.items(), key=lambda entry: entry[0]):
         partition = dict(key)
         closed = partition.get("month", "9999") < month_of(now - LATE)
-        once = closed and not any(file.path.name.startswith(FINAL) for file in found)
+        once = closed and not any(_last(file).startswith(FINAL) for file in found)
         worth = found if once else _alike(found)
         if len(worth) > 1:
-            ordered = sorted(worth, key=lambda file: file.path.name)
+            ordered = sorted(worth, key=_last)
             yield Group(partition, tuple(ordered), FINAL if closed else "")
+
+
+def _last(file: DataFile) -> str:
+    return file.name.rpartition("/")[2]
 
 
 def _alike(files: Sequence[DataFile]) -> list[DataFile]:
@@ -126,7 +130,7 @@ def _replace(table: Table, leaves: Table, group: Group, done: Compacted) -> None
         check_rows(table, leaves, group.files, written)
     except BaseException:
         for file in written:
-            (table.root / file.relative).unlink(missing_ok=True)
+            table.place.remove(file.relative)
         raise
     table.replace(group.files, written, metadata={"act": "compact"})
     done.taken += len(group.files)
@@ -138,7 +142,8 @@ def _replace(table: Table, leaves: Table, group: Group, done: Compacted) -> None
 def _rewritten(table: Table, group: Group) -> Iterator[Written]:
     """The files' rows, sorted, in new files; sorting spills to disk, not into memory."""
     spec = table.spec
-    sql = selected(spec, [file.path for file in group.files]) + f" ORDER BY {ORDER[spec.name]}"
+    paths = table.place.locals(file.name for file in group.files)
+    sql = selected(spec, paths) + f" ORDER BY {ORDER[spec.name]}"
     try:
         with (
             tempfile.TemporaryDirectory(prefix="headwater-") as spill,
@@ -147,7 +152,7 @@ def _rewritten(table: Table, group: Group) -> Iterator[Written]:
             batches = engine.execute(sql).to_arrow_reader(GROUP_ROWS)
             rows = (pa.Table.from_batches([batch]) for batch in batches)
             yield from write_stream(
-                table.root, spec, group.partition, rows, prefix=group.prefix, target=TARGET_BYTES
+                table.place, spec, group.partition, rows, prefix=group.prefix, target=TARGET_BYTES
             )
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         raise LakeError(f"table {spec.name} cannot be compacted: {error}") from error

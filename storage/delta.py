@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -22,8 +21,9 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from evidence.errors import HeadwaterError, LakeConflict, LakeError
 from evidence.times import from_ms, parse, stamp
-from storage.files import DataFile, Written, sync, sync_folders, write_files
-from storage.log_packs import Packed, commit_path, entry, listed_versions, packs
+from storage.files import DataFile, Written, write_files
+from storage.log_packs import LOG, Packed, commit_name, entry, listed_versions, packs
+from storage.place import Place
 from storage.schema import TableSpec
 from storage.spans import Span, may_hold
 
@@ -78,14 +78,14 @@ class Table:
     """One table as of the moment it was opened; every decision is made on that snapshot."""
 
     def __init__(
-        self, root: Path, spec: TableSpec, clock: Callable[[], datetime] | None = None
+        self, place: Place, spec: TableSpec, clock: Callable[[], datetime] | None = None
     ) -> None:
-        self.root, self.spec = root, spec
+        self.place, self.spec = place, spec
         self._clock = clock or (lambda: datetime.now(UTC))
         try:
-            self._handle = DeltaTable(root)
+            self._handle = DeltaTable(place.uri, storage_options=place.options)
         except (DeltaError, OSError) as error:
-            raise LakeError(f"table {spec.name} cannot be opened: {error}") from error
+            raise place.told(f"table {spec.name} cannot be opened", error) from error
 
     @property
     def version(self) -> int:
@@ -122,7 +122,7 @@ class Table:
             if group in ends and name and value is not None:
                 ends[group][name] = value
         return DataFile(
-            path=self.root / action["path"], rows=action["num_records"] or 0,
+            place=self.place, name=action["path"], rows=action["num_records"] or 0,
             partition=ends["partition"], least=ends["min"], greatest=ends["max"],
             size=action["size_bytes"],
         )  # fmt: skip
@@ -142,8 +142,8 @@ class Table:
         since = self.version
         try:
             for table in rows:
-                written.extend(write_files(self.root, self.spec, table))
-            sync_folders(self.root, written)
+                written.extend(write_files(self.place, self.spec, table))
+            self.place.settle(file.relative for file in written)
             self._transact(
                 [_action(file) for file in written], _digests(written), app, marker,
                 {**(metadata or {}), "commit": token},
@@ -155,8 +155,7 @@ class Table:
             # An error after the log entry was linked (a checkpoint on a full disk) is a success.
             version = self._landed(token, since)
             if version is None:
-                self._undo(written)
-                raise self._refusal(error) from error
+                raise self._given_up(error, written) from error
         else:
             version = self._landed(token, since)
         return self._settle(version)
@@ -176,10 +175,10 @@ class Table:
         token, since = str(uuid.uuid4()), self.version
         now = int(self._clock().timestamp() * 1000)
         try:
-            if strangers := {file.path for file in old} - {file.path for file in self.files()}:
+            if strangers := {file.name for file in old} - {file.name for file in self.files()}:
                 raise LakeConflict(f"table {self.spec.name} no longer has {sorted(strangers)[0]}")
             self._transact(
-                [*(_removal(file, self.root, now, data_change) for file in old),
+                [*(_removal(file, now, data_change) for file in old),
                  *(_action(file, data_change) for file in new)],
                 _digests(new), REPLACE, since + 1, {**(metadata or {}), "commit": token},
             )  # fmt: skip
@@ -189,8 +188,7 @@ class Table:
         except (DeltaError, OSError) as error:
             version = self._landed(token, since)
             if version is None:
-                self._undo(new)
-                raise self._refusal(error) from error
+                raise self._given_up(error, new) from error
         else:
             version = self._landed(token, since)
         return self._settle(version)
@@ -214,7 +212,7 @@ class Table:
 
     def _landed(self, token: str, since: int) -> int | None:
         for version in count(since + 1):
-            commit = read_commit(self.root, version)
+            commit = read_commit(self.place, version)
             if commit is None:
                 return None
             if commit.metadata.get("commit") == token:
@@ -223,23 +221,31 @@ class Table:
 
     def _undo(self, written: Sequence[Written]) -> None:
         for file in written:
-            (self.root / file.relative).unlink(missing_ok=True)
+            self.place.remove(file.relative)
+
+    def _given_up(self, error: Exception, written: Sequence[Written]) -> LakeError:
+        """What to raise for a commit that is not in the log, its files deleted if that is sure."""
+        refusal = self._refusal(error)
+        # A store may still carry out a call that was given up: then its files must be there.
+        if self.place.certain or isinstance(refusal, LakeConflict):
+            self._undo(written)
+        return refusal
 
     def _refusal(self, error: Exception) -> LakeError:
         if isinstance(error, CommitFailedError):
             return LakeConflict(f"table {self.spec.name}: another writer landed first ({error})")
-        return LakeError(f"table {self.spec.name} cannot be written: {error}")
+        return self.place.told(f"table {self.spec.name} cannot be written", error)
 
     def _settle(self, version: int | None) -> int:
         if version is None:
             raise LakeError(f"table {self.spec.name}: the log lost a commit; verify the lake")
-        log = self.root / "_delta_log"
-        checkpoint = checkpoint_path(self.root, version)
-        for path in (commit_path(self.root, version), checkpoint, log / "_last_checkpoint"):
-            if path.exists():
-                sync(path)
-        sync(log)
-        self._handle.update_incremental()
+        self.place.settle(
+            [commit_name(version), checkpoint_name(version), f"{LOG}/_last_checkpoint"]
+        )
+        try:
+            self._handle.update_incremental()
+        except (DeltaError, OSError) as error:
+            raise self.place.told(f"table {self.spec.name} cannot be read", error) from error
         return version
 
     def find(self, app: str, marker: int, *, since: int) -> Commit:
@@ -247,9 +253,9 @@ class Table:
 
         Raises LakeError if the log does not hold it.
         """
-        packed = Packed(self.root)
+        packed = Packed(self.place)
         for version in range(max(since, 0), self.version + 1):
-            commit = read_commit(self.root, version, packed)
+            commit = read_commit(self.place, version, packed)
             if commit is not None and commit.transactions.get(app) == marker:
                 return commit
         raise LakeError(
@@ -268,9 +274,9 @@ class Table:
 
     def backwards(self) -> Iterator[Commit]:
         """The commits from this snapshot's back to the first; what is gone is left out."""
-        packed = Packed(self.root)
+        packed = Packed(self.place)
         for version in range(self.version, -1, -1):
-            commit = read_commit(self.root, version, packed)
+            commit = read_commit(self.place, version, packed)
             if commit is not None:
                 yield commit
 
@@ -279,9 +285,9 @@ class Table:
 
         Raises LakeError for a version whose log file is gone.
         """
-        packed = Packed(self.root)
+        packed = Packed(self.place)
         for version in range(since + 1, self.version + 1):
-            commit = read_commit(self.root, version, packed)
+            commit = read_commit(self.place, version, packed)
             if commit is None:
                 raise LakeError(f"table {self.spec.name}: log file {version} is gone")
             yield commit
@@ -292,7 +298,7 @@ class Table:
         return bisect_right(versions, moment, key=self._written_at) - 1
 
     def _written_at(self, version: int) -> datetime:
-        commit = read_commit(self.root, version)
+        commit = read_commit(self.place, version)
         if commit is None:
             raise LakeError(f"table {self.spec.name}: log file {version} is gone")
         return commit.at
@@ -354,73 +360,80 @@ class Table:
         try:
             self._handle.create_checkpoint()
         except (DeltaError, OSError) as error:
-            raise LakeError(f"table {self.spec.name}: no checkpoint: {error}") from error
+            raise self.place.told(f"table {self.spec.name}: no checkpoint", error) from error
         self._settle(self.version)
 
     def opens_at(self, version: int) -> bool:
         """Whether a reader can open the table as it was at a version."""
         try:
-            return DeltaTable(self.root, version=version).version() == version
+            opened = DeltaTable(self.place.uri, version, storage_options=self.place.options)
+            return opened.version() == version
         except (DeltaError, OSError):
             return False
 
 
-def create(root: Path, spec: TableSpec) -> None:
-    """Make the table if it is not there. The caller holds the lake's lock. Raises LakeError."""
+def create(place: Place, spec: TableSpec) -> None:
+    """Make the table if it is not there, also when others do so just now. Raises LakeError."""
+    if _begun(place):
+        return
     try:
-        if not DeltaTable.is_deltatable(str(root)):
-            DeltaTable.create(
-                root, spec.schema, partition_by=list(spec.partition), configuration=_PROPERTIES
-            )
+        DeltaTable.create(
+            place.uri, spec.schema, partition_by=list(spec.partition),
+            configuration=_PROPERTIES, storage_options=place.options,
+        )  # fmt: skip
     except (DeltaError, OSError) as error:
-        raise LakeError(f"table {spec.name} cannot be created: {error}") from error
+        if not _begun(place):
+            raise place.told(f"table {spec.name} cannot be created", error) from error
 
 
-def shown_files(root: Path, spec: TableSpec) -> dict[str, DataFile]:
+def _begun(place: Place) -> bool:
+    return any(name.endswith((".json", ".parquet")) for name in place.names(LOG))
+
+
+def shown_files(place: Place, spec: TableSpec) -> dict[str, DataFile]:
     """The files, by path relative to the table, as a reader of the format is given them now."""
-    return {file.path.relative_to(root).as_posix(): file for file in Table(root, spec).files()}
+    return {file.name: file for file in Table(place, spec).files()}
 
 
-def log_versions(root: Path) -> list[int]:
+def log_versions(place: Place) -> list[int]:
     """The versions whose log entries are there, in the log or in packs, ascending."""
-    packed = (range(pack.first, pack.last + 1) for pack in packs(root))
-    return sorted(set(listed_versions(root)).union(*packed))
+    packed = (range(pack.first, pack.last + 1) for pack in packs(place))
+    return sorted(set(listed_versions(place)).union(*packed))
 
 
-def read_commit(root: Path, version: int, packed: Packed | None = None) -> Commit | None:
+def read_commit(place: Place, version: int, packed: Packed | None = None) -> Commit | None:
     """One log entry, also out of its pack; None if it is not there. Raises LakeError if damaged.
 
     Who reads many in a row gives a `packed` of their own.
     """
-    path = commit_path(root, version)
+    content = _entry(place, version, packed)
+    if content is None:
+        return None
     try:
-        content = _entry(root, version, packed)
-        if content is None:
-            return None
         actions = [orjson.loads(line) for line in content.splitlines() if line.strip()]
         return _commit(version, actions, hashlib.sha256(content).digest())
-    except LakeError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, HeadwaterError) as error:
-        raise LakeError(f"{path} is no log entry: {error}; restore it from a backup") from error
+    except (ValueError, KeyError, TypeError, AttributeError, HeadwaterError) as error:
+        where = place.shown(commit_name(version))
+        raise LakeError(f"{where} is no log entry: {error}; restore it from a backup") from error
 
 
-def _entry(root: Path, version: int, packed: Packed | None) -> bytes | None:
-    try:
-        return commit_path(root, version).read_bytes()
-    except FileNotFoundError:
-        return packed.entry(version) if packed else entry(root, version)
+def _entry(place: Place, version: int, packed: Packed | None) -> bytes | None:
+    content = place.read(commit_name(version))
+    if content is not None:
+        return content
+    return packed.entry(version) if packed else entry(place, version)
 
 
-def checkpoints(root: Path) -> list[int]:
+def checkpoints(place: Place) -> list[int]:
     """The versions at which the log was folded into a checkpoint, ascending."""
-    names = (path.name.split(".")[0] for path in (root / "_delta_log").glob(f"*{_CHECKPOINT}"))
-    return sorted(int(name) for name in names if name.isdigit())
+    names = (name.removeprefix(f"{LOG}/") for name in place.names(LOG))
+    stems = (name.split(".")[0] for name in names if name.endswith(_CHECKPOINT))
+    return sorted(int(stem) for stem in stems if stem.isdigit())
 
 
-def checkpoint_path(root: Path, version: int) -> Path:
+def checkpoint_name(version: int) -> str:
     """Where the checkpoint of a version lies."""
-    return root / "_delta_log" / f"{version:020}{_CHECKPOINT}"
+    return f"{LOG}/{version:020}{_CHECKPOINT}"
 
 
 def _commit(version: int, actions: Sequence[Mapping[str, Any]], digest: bytes) -> Commit:
@@ -468,8 +481,8 @@ def _action(file: Written, data_change: bool = True) -> AddAction:
     )  # fmt: skip
 
 
-def _removal(file: DataFile, root: Path, at_ms: int, data_change: bool) -> RemoveAction:
+def _removal(file: DataFile, at_ms: int, data_change: bool) -> RemoveAction:
     return RemoveAction(
-        path=file.path.relative_to(root).as_posix(), data_change=data_change,
+        path=file.name, data_change=data_change,
         deletion_timestamp=at_ms, size=file.size, partition_values=dict(file.partition),
     )  # fmt: skip

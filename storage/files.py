@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from evidence.errors import LakeError
 from evidence.times import stamp
+from storage.place import Place
 from storage.schema import TableSpec
 
 ROW_GROUP = 100_000
@@ -29,19 +30,25 @@ _THREADS = 4
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One Parquet file of a table: absolute path, rows, least and greatest values known, bytes."""
+    """One Parquet file of a table: its name there, rows, least and greatest values known, bytes."""
 
-    path: Path
+    place: Place
+    name: str
     rows: int
     partition: Mapping[str, str]
     least: Mapping[str, Any]
     greatest: Mapping[str, Any]
     size: int = 0
 
+    @property
+    def path(self) -> Path:
+        """Where its bytes lie on this machine; from a bucket they are fetched at the first use."""
+        return self.place.local(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file that lies on disk but is not yet part of the table.
+    """A file that is written but is not yet part of the table.
 
     `stats` is Delta's JSON, `sha256` the digest of the file's bytes.
     """
@@ -54,17 +61,14 @@ class Written:
     sha256: str
 
 
-def write_files(root: Path, spec: TableSpec, rows: pa.Table) -> list[Written]:
-    """One file a partition value, in the rows' order, each on disk; their folders are not yet.
+def write_files(place: Place, spec: TableSpec, rows: pa.Table) -> list[Written]:
+    """One file a partition value, in the rows' order, each stored; `settle` them before a commit.
 
-    On an error (OSError, pa.ArrowException) none of the files stays.
+    On an error (LakeError, pa.ArrowException) none of the files stays.
     """
     parts = list(_split(rows.select(spec.schema.names), spec))
-    targets = [_folder(root, values) / f"{uuid.uuid4()}.parquet" for values, _ in parts]
-    jobs = [
-        partial(_write, root, spec, path, values, part)
-        for path, (values, part) in zip(targets, parts, strict=True)
-    ]
+    written: list[Written] = []
+    jobs = [partial(_write, place, spec, values, part, written.append) for values, part in parts]
     try:
         if len(jobs) < 2:
             return [job() for job in jobs]
@@ -72,15 +76,9 @@ def write_files(root: Path, spec: TableSpec, rows: pa.Table) -> list[Written]:
         with ThreadPoolExecutor(_THREADS) as pool:
             return [future.result() for future in [pool.submit(job) for job in jobs]]
     except BaseException:
-        for path in targets:
-            path.unlink(missing_ok=True)
+        for file in written:
+            place.remove(file.relative)
         raise
-
-
-def sync_folders(root: Path, written: Iterable[Written]) -> None:
-    """Force the entries of new files to disk, each folder once. Raises OSError."""
-    for folder in {(root / file.relative).parent for file in written}:
-        sync(folder)
 
 
 def _split(rows: pa.Table, spec: TableSpec) -> Iterator[tuple[dict[str, str], pa.Table]]:
@@ -100,32 +98,32 @@ def _split(rows: pa.Table, spec: TableSpec) -> Iterator[tuple[dict[str, str], pa
         start += sizes[value]
 
 
-def _folder(root: Path, values: Mapping[str, str]) -> Path:
-    folder = root.joinpath(*(f"{name}={value}" for name, value in values.items()))
-    if not folder.exists():
-        folder.mkdir(exist_ok=True)
-        sync(root)
-    return folder
-
-
 def _write(
-    root: Path, spec: TableSpec, path: Path, values: Mapping[str, str], part: pa.Table
-) -> Written:
+    place: Place, spec: TableSpec, values: Mapping[str, str], part: pa.Table,
+    done: Callable[[Written], None],
+) -> Written:  # fmt: skip
     """The digest is of the bytes that were meant, not of what the disk gives back."""
     content = parquet(spec, part)
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-        status = os.fstat(file.fileno())
-    return Written(
-        relative=path.relative_to(root).as_posix(), size=status.st_size, partition=values,
-        modified_ms=status.st_mtime_ns // 1_000_000, stats=_stats(spec, part),
-        sha256=hashlib.sha256(content).hexdigest(),
+    digest = hashlib.sha256(content).hexdigest()
+    file = Written(
+        relative=file_name(values, digest), size=len(content), partition=values,
+        modified_ms=time.time_ns() // 1_000_000, stats=_stats(spec, part), sha256=digest,
     )  # fmt: skip
+    place.store(file.relative, content)
+    done(file)
+    return file
 
 
-def parquet(spec: TableSpec, part: pa.Table) -> pa.Buffer:
+def file_name(partition: Mapping[str, str], digest: str, prefix: str = "") -> str:
+    """A name for a new data file: nobody else's, and telling what its bytes must be.
+
+    So a copy fetched from a bucket is checked without a look into the log.
+    """
+    folders = "".join(f"{name}={value}/" for name, value in partition.items())
+    return f"{folders}{prefix}{uuid.uuid4()}{'-' * bool(digest)}{digest}.parquet"
+
+
+def parquet(spec: TableSpec, part: pa.Table) -> bytes:
     """A data file of these rows as bytes, with the table's own settings."""
     sink = pa.BufferOutputStream()
     dictionary: Any = list(spec.dictionary)  # the stubs know only its boolean form
@@ -134,7 +132,7 @@ def parquet(spec: TableSpec, part: pa.Table) -> pa.Buffer:
         use_dictionary=dictionary, row_group_size=ROW_GROUP, store_schema=False,
         write_page_index=True, bloom_filter_options=_blooms(spec, part.num_rows),
     )  # fmt: skip
-    return sink.getvalue()
+    return sink.getvalue().to_pybytes()
 
 
 def _blooms(spec: TableSpec, rows: int) -> dict[str, dict[str, float]] | None:
@@ -161,15 +159,6 @@ def file_sha256(path: Path) -> str:
     """The digest of a file's bytes. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Force a file or a folder's entries to disk: a rename alone does not survive power loss."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read_rows(

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import duckdb
 
-from evidence.errors import VerificationFailed
+from evidence.errors import LakeBusy, LakeError, LakeRefused, VerificationFailed
 from storage.delta import Commit, read_commit
 from storage.engine import Limits, lock, open_engine, rows_of
 from storage.files import file_sha256
 from storage.lake import Lake
 from storage.note import Checkpoint, LogChain
+from storage.place import Place
 from storage.schema import TABLES
 from storage.survey import Finding, Listed, Survey, missing_files, survey
 
@@ -61,7 +62,7 @@ def _chain(lake: Lake, name: str, seals: Sequence[Checkpoint]) -> LogChain:
         chain = chain.then(commit.version, commit.digest)
         if due.get(commit.version, chain) != chain:
             raise VerificationFailed((_rewritten(chain),))
-        if commit.version > newest and (told := rewrite_changes(table.root, commit)):
+        if commit.version > newest and (told := rewrite_changes(table.place, name, commit)):
             raise VerificationFailed((told,))
     return chain
 
@@ -78,53 +79,57 @@ def chains_of(name: str, seals: Sequence[Checkpoint]) -> list[LogChain]:
     return [chain for seal in seals for chain in seal.followers if chain.table == name]
 
 
-def examine_followers(lake: Path, seals: Sequence[Checkpoint]) -> Iterator[Finding]:
+def examine_followers(lake: Place, seals: Sequence[Checkpoint]) -> Iterator[Finding]:
     """Whether each follower's log and files are those that the checkpoints seal."""
     for name in FOLLOWERS:
-        found = list(_examine(lake / name, name, chains_of(name, seals)))
+        found = list(_examine(lake.at(name), name, chains_of(name, seals)))
         yield from found
         if any(finding.fatal for finding in found):
             remedy = REMEDIES.get(name, _REMEDY.format(name))
             yield Finding("altered", f"{name} are not as they were written: {remedy}")
 
 
-def _examine(root: Path, name: str, sealed: Sequence[LogChain]) -> Iterator[Finding]:
-    read = survey(root, name)
+def _examine(place: Place, name: str, sealed: Sequence[LogChain]) -> Iterator[Finding]:
+    read = survey(place, name)
     yield from read.findings
-    yield from missing_files(root, name, read)
-    yield from _altered_files(root, name, read.files)
+    yield from missing_files(place, name, read)
+    yield from _altered_files(place, name, read.files)
     for chain in sealed:
         if read.chains.get(chain.version) != chain:
             yield Finding("log", _rewritten(chain))
             break
-    yield from _since(root, name, read, max((chain.version for chain in sealed), default=-1))
+    yield from _since(place, name, read, max((chain.version for chain in sealed), default=-1))
 
 
 def _rewritten(chain: LogChain) -> str:
     return f"the log of {chain.table} up to version {chain.version} is not the one that was sealed"
 
 
-def _altered_files(root: Path, name: str, listed: Sequence[Listed]) -> Iterator[Finding]:
+def _altered_files(place: Place, name: str, listed: Sequence[Listed]) -> Iterator[Finding]:
+    there = set(place.names())
     for file in listed:
-        path = root / file.path
-        if path.is_file() and file_sha256(path) != file.sha256:
+        if file.path not in there:
+            continue
+        with place.fresh(file.path) as path:
+            same = file_sha256(path) == file.sha256
+        if not same:
             told = f"the file {name}/{file.path} does not have the bytes that were written"
             yield Finding("file", f"{told}: {file.added.rows} rows may be altered")
 
 
-def _since(root: Path, name: str, read: Survey, sealed: int) -> Iterator[Finding]:
+def _since(place: Place, name: str, read: Survey, sealed: int) -> Iterator[Finding]:
     """What came after the seal: not covered yet, and a rewrite of files may change no row."""
     later = [version for version in read.chains if version > max(sealed, 0)]
     if later:
         told = f"{len(later)} commits of {name} came after the last seal: not covered yet"
         yield Finding("unsealed", told, fatal=False)
     for version in later:
-        commit = read_commit(root, version)
-        if commit is not None and (told := rewrite_changes(root, commit)):
+        commit = read_commit(place, version)
+        if commit is not None and (told := rewrite_changes(place, name, commit)):
             yield Finding("log", told)
 
 
-def rewrite_changes(root: Path, commit: Commit) -> str:
+def rewrite_changes(place: Place, name: str, commit: Commit) -> str:
     """What a rewrite of files changed; empty if it took out and put in the same rows.
 
     Checked before it is sealed: afterwards nobody else can tell. The files taken out are kept for
@@ -132,14 +137,16 @@ def rewrite_changes(root: Path, commit: Commit) -> str:
     """
     if not commit.removes:
         return ""
-    what = f"version {commit.version} of {root.name} rewrote files"
+    what = f"version {commit.version} of {name} rewrote files"
     try:
         same = _same_rows(
-            root.name,
-            [root / path for path in commit.removes],
-            [root / add.path for add in commit.adds],
+            name,
+            place.locals(commit.removes),
+            place.locals(add.path for add in commit.adds),
         )
-    except duckdb.Error as error:
+    except (LakeBusy, LakeRefused):
+        raise
+    except (duckdb.Error, LakeError) as error:
         return f"{what}, which cannot be compared with what they replaced: {error}"
     return "" if same else f"{what} and changed their rows"
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-from evidence.errors import LakeError, VerificationFailed
+from evidence.errors import LakeBusy, LakeError, LakeRefused, VerificationFailed
 from storage.case import Case
 from storage.followers import lasting
-from storage.ledger import checkpoint_path, history_path, history_sizes, open_checkpoint
+from storage.ledger import CHECKPOINT, history_name, history_sizes, open_checkpoint
 from storage.note import Checkpoint
 from storage.survey import Survey
 from storage.witness import Held
@@ -19,10 +18,11 @@ def read_seals(case: Case) -> list[Checkpoint]:
 
     Returns those that the logs of the followers must continue. `case.outside` was gathered before.
     """
-    path, what = checkpoint_path(case.path), "the lake's checkpoint"
-    own = _open(case, path, what)
-    if own is None and not path.exists():
-        case.say("seal", f"{what} is missing ({path}): what it sealed cannot be verified")
+    what = "the lake's checkpoint"
+    own = _open(case, CHECKPOINT, what)
+    if own is None and case.place.read(CHECKPOINT) is None:
+        where = case.place.shown(CHECKPOINT)
+        case.say("seal", f"{what} is missing ({where}): what it sealed cannot be verified")
     history = list(_history(case))
     case.own = [*([Held("", what, own)] if own else []), *history]
     case.seal = _longest_own(case, own, history)
@@ -33,9 +33,11 @@ def read_seals(case: Case) -> list[Checkpoint]:
     return [*([own] if own else []), *(lasting(held.head) for held in case.outside)]
 
 
-def _open(case: Case, path: Path, what: str) -> Checkpoint | None:
+def _open(case: Case, name: str, what: str) -> Checkpoint | None:
     try:
-        return open_checkpoint(path, case.key, what=what)
+        return open_checkpoint(case.place, name, case.key, what=what)
+    except (LakeBusy, LakeRefused):
+        raise
     except VerificationFailed as error:
         for sentence in error.findings:
             case.say("signature", sentence)
@@ -46,11 +48,10 @@ def _open(case: Case, path: Path, what: str) -> Checkpoint | None:
 
 def _history(case: Case) -> Iterator[Held]:
     """The checkpoints that the lake kept: kept by nobody (''), as its own."""
-    for size in history_sizes(case.path):
-        path = history_path(case.path, size)
-        head = _open(case, path, f"the checkpoint {path.name}")
+    for size in history_sizes(case.place):
+        head = _open(case, history_name(size), f"the checkpoint {size:020}")
         if head is not None and head.size != size:
-            case.say("signature", f"the checkpoint {path.name} covers {head.size} items")
+            case.say("signature", f"the checkpoint {size:020} covers {head.size} items")
         elif head is not None:
             yield Held("", f"the kept checkpoint of {size}", head)
 

@@ -114,7 +114,7 @@ def open_index(folder: Path, table: Table) -> Index:
 def rebuild(folder: Path, table: Table) -> Index:
     """The index made anew from the files of the snapshot. Raises LakeError."""
     index = Index(folder)
-    keys = _keys(file.path for file in table.files())
+    keys = _keys(table.place.locals(file.name for file in table.files()))
     index._add(table, table.version, keys, np.full(len(keys), _UNKNOWN, np.uint32))
     return index
 
@@ -128,10 +128,10 @@ def _follow(index: Index, table: Table) -> bool:
         return True
     keys, versions = [], []
     for commit in table.commits(index.covered):
-        paths = [table.root / add.path for add in commit.adds if add.data_change]
-        if not all(path.is_file() for path in paths):
+        names = [add.path for add in commit.adds if add.data_change]
+        if not all(map(table.place.has, names)):
             return False
-        found = _keys(paths)
+        found = _keys(table.place.locals(names))
         keys.append(found)
         versions.append(np.full(len(found), commit.version, np.uint32))
     index._add(table, table.version, np.concatenate(keys), np.concatenate(versions))
@@ -175,7 +175,7 @@ def _last(name: str) -> int:
 
 def _entry(table: Table, version: int) -> bytes:
     """The digest of a log entry."""
-    commit = read_commit(table.root, version)
+    commit = read_commit(table.place, version)
     if commit is None:
         raise LakeError(f"table {table.spec.name}: log file {version} is gone")
     return commit.digest

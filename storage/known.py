@@ -51,16 +51,20 @@ def _confirmed(
     files = table.files(spans_of(batch[item_id] for item_id in guesses))
     landed = _in_near(list(guesses), _near(table, files, set(guesses.values())))
     rest = [item_id for item_id in guesses if item_id not in landed]
-    return landed | _in_all(rest, [file.path for file in files]) if rest else landed
+    return landed | _in_all(rest, _paths(table, files)) if rest else landed
 
 
 def _near(table: delta.Table, files: Sequence[DataFile], versions: set[int]) -> list[Path]:
     """The files that these versions brought, if they are few and still part of the table."""
     if len(versions) > _NEAR:
         return []
-    commits = [delta.read_commit(table.root, version) for version in versions if version]
+    commits = [delta.read_commit(table.place, version) for version in versions if version]
     brought = {add.path for commit in commits if commit for add in commit.adds}
-    return [f.path for f in files if f.path.relative_to(table.root).as_posix() in brought]
+    return _paths(table, [file for file in files if file.name in brought])
+
+
+def _paths(table: delta.Table, files: Iterable[DataFile]) -> list[Path]:
+    return table.place.locals(file.name for file in files)
 
 
 def _in_near(ids: Sequence[str], paths: Iterable[Path]) -> set[str]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +17,9 @@ from evidence.own import OWN_SOURCE
 from evidence.runs import PULL_KIND, Pull
 from storage import delta, known, sql_follower
 from storage.admission import admit
-from storage.files import DataFile, sync
+from storage.files import DataFile
 from storage.index import open_index
+from storage.place import Place, place_of
 from storage.redaction import Redactor
 from storage.redaction_key import is_sealed
 from storage.schema import TABLES, TableSpec, evidence_steps
@@ -30,7 +28,6 @@ FORM = "headwater.lake/1"
 FORMS = (FORM,)
 """Every form that can be read; older ones are read as they are (docs/lake.md)."""
 REDACTION_FILE = "redaction.json"
-_UNSAFE = set("=*?[]%\n")  # what glob, hive names or URLs in the libraries would misread
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,54 +60,59 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """An evidence lake in a folder. Get one from `create` or `open`."""
+    """An evidence lake in a folder or a bucket. Get one from `create` or `open`."""
 
-    path: Path
+    place: Place
     clock: Callable[[], datetime] = field(repr=False, compare=False)
     redactor: Redactor = field(default_factory=Redactor, repr=False, compare=False)
 
     @classmethod
     def create(
-        cls, path: Path, *, clock: Callable[[], datetime], redactor: Redactor | None = None
+        cls,
+        place: Path | str | Place,
+        *,
+        clock: Callable[[], datetime],
+        redactor: Redactor | None = None,
     ) -> Lake:
-        """Make what is missing of the lake at `path`, also when others do so at the same moment.
+        """Make what is missing of the lake at `place`, also when others do so at the same moment.
 
-        Raises LakeError if the folder cannot be used.
+        Raises LakeError if the place cannot be used.
         """
-        path = _usable(path)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            with locked(path / ".lock"):
-                (path / "log").mkdir(exist_ok=True)
-                for spec in TABLES.values():
-                    delta.create(path / spec.name, spec)
-                write_durably(path / "lake.json", json.dumps({"form": FORM}).encode() + b"\n")
-        except OSError as error:
-            raise LakeError(f"the lake {path} cannot be created: {error}") from error
-        return cls(path, clock, redactor or Redactor())
+        place = place_of(place)
+        with place.locked(".lock"):
+            for spec in TABLES.values():
+                delta.create(place.at(spec.name), spec)
+            if not place.put_new("lake.json", json.dumps({"form": FORM}).encode() + b"\n"):
+                return cls.open(place, clock=clock, redactor=redactor)
+        return cls(place, clock, redactor or Redactor())
 
     @classmethod
     def open(
-        cls, path: Path, *, clock: Callable[[], datetime], redactor: Redactor | None = None
+        cls,
+        place: Path | str | Place,
+        *,
+        clock: Callable[[], datetime],
+        redactor: Redactor | None = None,
     ) -> Lake:
-        """The lake at `path`. Raises LakeError if there is none, or one of another form.
+        """The lake at `place`. Raises LakeError if there is none, or one of another form.
 
         Without `redactor` known secrets are looked for all the same; having no key to hide them
         with, an item that holds one does not land.
         """
-        path = _usable(path)
+        place = place_of(place)
         try:
-            form = json.loads((path / "lake.json").read_bytes()).get("form")
-        except FileNotFoundError as error:
-            raise LakeError(f"there is no lake at {path}; run `headwater init`") from error
-        except (OSError, ValueError, AttributeError) as error:
-            raise LakeError(f"{path / 'lake.json'} cannot be read: {error}") from error
+            content = place.read("lake.json")
+            if content is None:
+                raise LakeError(f"there is no lake at {place}; run `headwater init`")
+            form = json.loads(content).get("form")
+        except (ValueError, AttributeError) as error:
+            raise LakeError(f"{place.shown('lake.json')} cannot be read: {error}") from error
         if form not in FORMS:
             raise LakeError(
-                f"the lake {path} has form {form!r}; this Headwater reads {', '.join(FORMS)}: if "
+                f"the lake {place} has form {form!r}; this Headwater reads {', '.join(FORMS)}: if "
                 "a newer one made it, upgrade Headwater"
             )
-        return cls(path, clock, redactor or Redactor())
+        return cls(place, clock, redactor or Redactor())
 
     @property
     def version(self) -> int:
@@ -127,18 +129,18 @@ class Lake:
 
         Rows do not change: older ones have null in a new column. Raises LakeError.
         """
-        with locked(self.path / ".lock"):
+        with self.place.locked(".lock"):
             made = {name: self.table(name).widen() for name in self._made()}
         return {name: columns for name, columns in made.items() if columns}
 
     def _made(self) -> Iterator[str]:
         for name, spec in TABLES.items():
-            delta.create(self.path / name, spec)
+            delta.create(self.place.at(name), spec)
             yield name
 
     def table(self, name: str) -> delta.Table:
         """A table as of now. Raises LakeError if it is unknown or cannot be opened."""
-        return delta.Table(self.path / name, _spec(name), self.clock)
+        return delta.Table(self.place.at(name), _spec(name), self.clock)
 
     def files(self, table: str, as_of: datetime | None = None) -> tuple[DataFile, ...]:
         """The data files of a table, without those in which every row is later than `as_of`."""
@@ -146,6 +148,11 @@ class Lake:
         if as_of is None or not clock:
             return files
         return tuple(f for f in files if f.least.get(clock) is None or f.least[clock] <= as_of)
+
+    def local_files(self, table: str, as_of: datetime | None = None) -> list[Path]:
+        """`files` as paths of this machine: what lies in a bucket is fetched, several at once."""
+        files = self.files(table, as_of)
+        return self.place.at(table).locals(file.name for file in files)
 
     def followed(self, table: str, app: str) -> int | None:
         """The evidence version up to which a follower has come, None if it never ran."""
@@ -177,7 +184,7 @@ class Lake:
         table = self.table("evidence")
         if table.marker(_app(source)) != bookmark.version:
             raise LakeConflict(f"{source}: another run landed since this one read its cursor")
-        index = open_index(self.path / "index", table)
+        index = open_index(self.place.derived("index"), table)
         kept = cursor or bookmark.cursor
         admitted = admit(self.redactor, batch, pull, kept, sealed=bookmark.sealed)
         if admitted.sealed or admitted.hidden:
@@ -213,15 +220,13 @@ class Lake:
 
     def _bind(self) -> None:
         """Hidden values of one lake are hidden with one key: with another, ids would not last."""
-        path, ours = self.path / REDACTION_FILE, self.redactor.bound()
-        with locked(self.path / ".lock"):
-            if not path.exists():
-                write_durably(path, json.dumps(ours).encode() + b"\n")
-            if json.loads(path.read_bytes()) != ours:
-                raise LakeError(
-                    f"{path} names another redaction key than {ours['key']}: restore that key; to "
-                    "go on with a new one, delete the file (what was hidden comes again as new)"
-                )
+        ours = self.redactor.bound()
+        if not self.place.put_new(REDACTION_FILE, json.dumps(ours).encode() + b"\n"):
+            raise LakeError(
+                f"{self.place.shown(REDACTION_FILE)} names another redaction key than "
+                f"{ours['key']}: restore that key; to go on with a new one, delete the file (what "
+                "was hidden comes again as new)"
+            )
 
     def append(self, table: str, rows: pa.Table) -> int:
         """Append rows to a table of judgements (`verdicts`, `standings`); returns its version.
@@ -244,30 +249,6 @@ class Lake:
         only behind. Raises LakeError.
         """
         return sql_follower.follow(self.table, table, sql, app=app, clock=self.clock)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path`; the system lets go of it when the process dies."""
-    with path.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: a reader sees the old or the new one, also after power loss."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    fresh.write_bytes(content)
-    sync(fresh)
-    fresh.replace(path)
-    sync(path.parent)
-
-
-def _usable(path: Path) -> Path:
-    path = Path(path).absolute()
-    if bad := sorted(_UNSAFE & set(str(path))):
-        raise LakeError(f"the lake's path {str(path)!r} holds {''.join(bad)!r}; choose another")
-    return path
 
 
 def _spec(name: str) -> TableSpec:
@@ -306,7 +287,7 @@ def _bookmark(table: delta.Table, source: str, redactor: Redactor) -> Bookmark:
     # The marker is the least version that the commit could get, so it lies there or just after.
     commit = table.find(_app(source), marker, since=marker)
     kept_in = commit.metadata.get("cursor_in", commit.version)
-    held = commit if kept_in == commit.version else delta.read_commit(table.root, kept_in)
+    held = commit if kept_in == commit.version else delta.read_commit(table.place, kept_in)
     if held is None or "cursor" not in held.metadata:
         raise LakeError(f"{source}: log file {kept_in} with its cursor is gone; restore it")
     text: str | None = held.metadata["cursor"]

@@ -20,10 +20,11 @@ from storage.delta import Commit, Table, read_commit
 from storage.files import read_rows
 from storage.followers import follower_chains, lasting
 from storage.keys import Signer
-from storage.lake import Lake, locked, write_durably
+from storage.lake import Lake
 from storage.leaves import leaf_hashes
 from storage.merkle import EMPTY, LEAF_PREFIX, Edge, consistency_path, roots_from_consistency
 from storage.note import Checkpoint, LogChain, VerifierKey, open_note, parse_note
+from storage.place import Place
 from storage.publication import last_seals, publish
 from storage.schema import LEAF_COLUMNS, LEAVES
 from storage.tiles import Tiles
@@ -36,6 +37,10 @@ _STEP_LEAVES = 65_536
 _AT_ONCE = 20_000
 _RECENT = 100
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_TRIES = 5
+CHECKPOINT = "log/checkpoint"
+"""The last seal. It may lag behind the kept ones: two integrators may write it in either order."""
+HISTORY = "log/checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,37 +70,61 @@ def integrate(
     signed over a log that does not continue the last checkpoint and what each witness that answers
     was shown: raises VerificationFailed. `anew` names followers that were made again, whose old
     log need not go on. Raises LakeError if the lake cannot be read or written. One integrator
-    works at a time; a crash leaves the ledger behind, never wrong.
+    works at a time: in a folder by a lock, in a bucket because the commit of its leaves is refused
+    when another landed first. A crash leaves the ledger behind, never wrong.
     """
-    log = lake.path / "log"
     outside = (*([FileWitness(witness)] if witness else []), *witnesses)
     held = [lasting(kept.head) for kept in last_seals(outside, signer.verifier)]
-    with locked(log / ".lock"):
-        evidence, leaves, tiles = lake.table("evidence"), lake.table("leaves"), tiles_of(lake)
-        tip, seals = _tip(leaves), [*_seals(lake, signer.verifier), *held]
-        _follow(tiles, leaves, tip.edge, seals)
-        for seal in seals:
-            _refuse_rewrite(evidence, leaves, tiles, tip, seal)
-        tip = _append(evidence, leaves, tiles, tip, lake.clock)
-        followers = follower_chains(lake, seals, anew=anew)
-        head = signer.sign(tip.edge.size, tip.edge.root(), tip.chain, followers)
-        _keep(lake, head)
-    publish(log, lambda: read_checkpoint(lake), outside, lake.clock())
+    with lake.place.locked("log/.lock"):
+        head = _sealed(lake, signer, held, anew)
+    publish(lake.place.at("log"), lambda: read_checkpoint(lake), outside, lake.clock())
+    return head
+
+
+def _sealed(
+    lake: Lake, signer: Signer, held: Sequence[Checkpoint], anew: Sequence[str]
+) -> Checkpoint:
+    """The next checkpoint, made and kept; begun again when another integrator was quicker."""
+    for left in reversed(range(_TRIES)):
+        try:
+            return _integrate(lake, signer, held, anew)
+        except LakeConflict:
+            if not left:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _integrate(
+    lake: Lake, signer: Signer, held: Sequence[Checkpoint], anew: Sequence[str]
+) -> Checkpoint:
+    evidence, leaves, tiles = lake.table("evidence"), lake.table("leaves"), tiles_of(lake)
+    own = own_seal(lake.place, signer.verifier)
+    tip, seals = _tip(leaves), [*([own] if own else []), *held]
+    _follow(tiles, leaves, tip.edge, seals)
+    for seal in seals:
+        _refuse_rewrite(evidence, leaves, tiles, tip, seal)
+    tip = _append(evidence, leaves, tiles, tip, lake.clock)
+    followers = follower_chains(lake, seals, anew=anew)
+    head = signer.sign(tip.edge.size, tip.edge.root(), tip.chain, followers)
+    _keep(lake.place, head)
     return head
 
 
 def tiles_of(lake: Lake) -> Tiles:
     """The tiles of a lake's ledger."""
-    return Tiles(lake.path / "log")
+    return Tiles(lake.place.at("log"))
 
 
 def read_checkpoint(lake: Lake) -> Checkpoint:
     """The last checkpoint as it lies in the lake, signature unchecked. Raises LakeError if none."""
-    path = checkpoint_path(lake.path)
-    text = _read(path)
-    if text is None:
-        raise LakeError(f"the ledger has no checkpoint yet at {path}")
-    return parse_note(text, what=str(path))
+    text = read_note(lake.place, CHECKPOINT)
+    head = parse_note(text, what=lake.place.shown(CHECKPOINT)) if text else None
+    if sizes := history_sizes(lake.place, after=head.size if head else -1):
+        name = history_name(sizes[-1])
+        head = parse_note(read_note(lake.place, name) or "", what=lake.place.shown(name))
+    if head is None:
+        raise LakeError(f"the ledger has no checkpoint yet at {lake.place.shown(CHECKPOINT)}")
+    return head
 
 
 def checkpoint_of(lake: Lake, size: int | None) -> Checkpoint:
@@ -105,44 +134,51 @@ def checkpoint_of(lake: Lake, size: int | None) -> Checkpoint:
     """
     if size is None:
         return read_checkpoint(lake)
-    path = history_path(lake.path, size)
-    if (text := _read(path)) is None:
-        raise LakeError(f"no checkpoint of {size} items was kept at {path}")
-    return parse_note(text, what=str(path))
+    name = history_name(size)
+    if (text := read_note(lake.place, name)) is None:
+        raise LakeError(f"no checkpoint of {size} items was kept at {lake.place.shown(name)}")
+    return parse_note(text, what=lake.place.shown(name))
 
 
-def checkpoint_path(lake: Path) -> Path:
-    """Where the last checkpoint of the lake in this folder lies."""
-    return lake / "log" / "checkpoint"
-
-
-def history_path(lake: Path, size: int) -> Path:
+def history_name(size: int) -> str:
     """Where the checkpoint of a size is kept for good."""
-    return lake / "log" / "checkpoints" / f"{size:020}"
+    return f"{HISTORY}/{size:020}"
 
 
-def history_sizes(lake: Path) -> list[int]:
-    """The sizes at which checkpoints were kept, ascending."""
-    names = (path.name for path in (lake / "log" / "checkpoints").glob("*"))
+def history_sizes(place: Place, after: int = -1) -> list[int]:
+    """The sizes beyond `after` at which checkpoints were kept, ascending."""
+    since = history_name(after) if after >= 0 else ""
+    names = (name.rpartition("/")[2] for name in place.names(HISTORY, after=since))
     return sorted(int(name) for name in names if name.isdecimal())
 
 
-def open_checkpoint(path: Path, key: VerifierKey, *, what: str) -> Checkpoint | None:
+def open_checkpoint(place: Place, name: str, key: VerifierKey, *, what: str) -> Checkpoint | None:
     """A checkpoint file with its signature checked, None if it is not there.
 
     Raises VerificationFailed.
     """
-    text = _read(path)
+    text = read_note(place, name)
     return None if text is None else open_note(text, key, what=what)
 
 
-def _read(path: Path) -> str | None:
+def own_seal(place: Place, key: VerifierKey) -> Checkpoint | None:
+    """The last checkpoint that the lake itself has, its signature checked; None if there is none.
+
+    Raises VerificationFailed.
+    """
+    own = open_checkpoint(place, CHECKPOINT, key, what="the lake's checkpoint")
+    if sizes := history_sizes(place, after=own.size if own else -1):
+        own = open_checkpoint(place, history_name(sizes[-1]), key, what="the last checkpoint")
+    return own
+
+
+def read_note(place: Place, name: str) -> str | None:
+    """The text of a note, None if it is not there. Raises LakeError if it is no text."""
+    content = place.read(name)
     try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise LakeError(f"{path} cannot be read: {error}") from error
+        return None if content is None else content.decode()
+    except UnicodeDecodeError as error:
+        raise LakeError(f"{place.shown(name)} is no text: {error}") from error
 
 
 def _tip(leaves: Table) -> _Tip:
@@ -157,15 +193,6 @@ def _tip(leaves: Table) -> _Tip:
         return _Tip(Edge(commit.metadata["size"], hashes), chain, at)
     except (KeyError, TypeError, ValueError) as error:
         raise LakeError(f"the ledger's log entry {commit.version} is damaged: {error}") from error
-
-
-def _seals(lake: Lake, key: VerifierKey) -> Iterator[Checkpoint]:
-    """What was signed before, as the lake itself has it."""
-    own = open_checkpoint(checkpoint_path(lake.path), key, what="the lake's checkpoint")
-    if own is None and (sizes := history_sizes(lake.path)):
-        own = open_checkpoint(history_path(lake.path, sizes[-1]), key, what="the last checkpoint")
-    if own is not None:
-        yield own
 
 
 def _refuse_rewrite(
@@ -205,7 +232,7 @@ def _continues(tiles: Tiles, tip: _Tip, seal: Checkpoint) -> bool:
 def _chain_at(evidence: Table, leaves: Table, version: int) -> LogChain:
     """The log's chain after a version: as the leaves were committed with it, else computed anew."""
     for commit in reversed(range(max(0, leaves.version - _RECENT), leaves.version + 1)):
-        held = read_commit(leaves.root, commit)
+        held = read_commit(leaves.place, commit)
         if held is not None and held.transactions.get(APP) == version:
             return LogChain(version, bytes.fromhex(held.metadata["chain"]))
     chain = LogChain()
@@ -270,7 +297,7 @@ def _leaves(evidence: Table, commit: Commit) -> Iterator[pa.Table]:
     """Item, leaf hash (bytes) and version of what a commit landed, in ledger order."""
     for add in commit.adds:
         if add.data_change:
-            path = evidence.root / add.path
+            path = evidence.place.local(add.path)
             table = read_rows(path, add.partition, LEAF_COLUMNS)
             for part in table.to_batches(max_chunksize=_AT_ONCE):
                 hashes = _hashes(pa.Table.from_batches([part]), path)
@@ -308,15 +335,16 @@ def _commit(leaves: Table, tiles: Tiles, tip: _Tip, rows: pa.Table, chain: LogCh
     return _Tip(edge, chain, tip.at)
 
 
-def _keep(lake: Lake, head: Checkpoint) -> None:
+def _keep(place: Place, head: Checkpoint) -> None:
     """The history first, then the checkpoint: each a whole file or none."""
     content = head.text.encode()
-    kept = history_path(lake.path, head.size)
-    try:
-        kept.parent.mkdir(exist_ok=True)
-        if not kept.exists():
-            write_durably(kept, content)
-        if _read(checkpoint_path(lake.path)) != head.text:
-            write_durably(checkpoint_path(lake.path), content)
-    except OSError as error:
-        raise LakeError(f"the checkpoint cannot be written: {error}") from error
+    name = history_name(head.size)
+    if not place.put_new(name, content):
+        other = parse_note(read_note(place, name) or "", what=place.shown(name))
+        if other.root != head.root:
+            raise VerificationFailed(
+                (f"another seal of {head.size} items lies at {place.shown(name)}: "
+                 "history was rewritten",)
+            )  # fmt: skip
+    if read_note(place, CHECKPOINT) != head.text:
+        place.replace(CHECKPOINT, content)

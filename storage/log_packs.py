@@ -6,18 +6,18 @@ A pack is a Parquet file `_log_packs/FIRST-LAST.parquet` in the table's folder w
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from evidence.errors import LakeError
-from storage.files import sync
+from storage.place import Place
 
+LOG = "_delta_log"
 FOLDER = "_log_packs"
 ENTRIES = 1000
 BYTES = 32 << 20
@@ -32,22 +32,24 @@ class Pack:
 
     first: int
     last: int
-    path: Path
+    place: Place
+    name: str
 
 
-def packs(root: Path) -> list[Pack]:
+def packs(place: Place) -> list[Pack]:
     """The packs of a table, ascending."""
     found = []
-    for path in (root / FOLDER).glob("*.parquet"):
-        first, _, last = path.stem.partition("-")
+    for name in place.names(FOLDER):
+        stem = name.removeprefix(f"{FOLDER}/").removesuffix(".parquet")
+        first, _, last = stem.partition("-")
         if first.isdecimal() and last.isdecimal():
-            found.append(Pack(int(first), int(last), path))
+            found.append(Pack(int(first), int(last), place, name))
     return sorted(found, key=lambda pack: pack.first)
 
 
-def entry(root: Path, version: int) -> bytes | None:
+def entry(place: Place, version: int) -> bytes | None:
     """One entry out of its pack, None if no pack holds it. Raises LakeError for a damaged pack."""
-    for pack in packs(root):
+    for pack in packs(place):
         if pack.first <= version <= pack.last:
             return _read(pack, version).get(version)
     return None
@@ -57,7 +59,7 @@ def entry(root: Path, version: int) -> bytes | None:
 class Packed:
     """The entries of a table's packs for whoever reads many: the pack read last is held."""
 
-    root: Path
+    place: Place
     _pack: Pack | None = None
     _entries: dict[int, bytes] = field(default_factory=dict)
     _damage: str = ""
@@ -65,7 +67,7 @@ class Packed:
     def entry(self, version: int) -> bytes | None:
         """Like `entry`."""
         if self._pack is None or not self._pack.first <= version <= self._pack.last:
-            holding = (p for p in packs(self.root) if p.first <= version <= p.last)
+            holding = (p for p in packs(self.place) if p.first <= version <= p.last)
             self._pack, self._entries = next(holding, None), {}
             self._damage = ""
             try:
@@ -79,56 +81,58 @@ class Packed:
 
 def _read(pack: Pack, only: int | None = None) -> dict[int, bytes]:
     wanted = None if only is None else pc.field("version") == only
+    content = pack.place.read(pack.name)
     try:
-        with pack.path.open("rb") as file:
-            rows = pq.read_table(file, columns=_SCHEMA.names, filters=wanted)
+        rows = pq.read_table(io.BytesIO(content or b""), columns=_SCHEMA.names, filters=wanted)
         return {row["version"]: row["entry"] for row in rows.to_pylist()}
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise LakeError(
-            f"{pack.path} is no pack of log entries: {error}; restore it from a backup"
+            f"{pack.place.shown(pack.name)} is no pack of log entries: {error}; restore it from a "
+            "backup"
         ) from error
 
 
-def commit_path(root: Path, version: int) -> Path:
-    """Where the log entry of a version lies before it is packed."""
-    return root / "_delta_log" / f"{version:020}.json"
+def commit_name(version: int) -> str:
+    """Where in its table the log entry of a version lies before it is packed."""
+    return f"{LOG}/{version:020}.json"
 
 
-def listed_versions(root: Path) -> list[int]:
+def listed_versions(place: Place) -> list[int]:
     """The versions whose entries lie in the log itself, ascending."""
-    names = (path.stem for path in (root / "_delta_log").glob("*.json"))
-    return sorted(int(name) for name in names if len(name) == 20 and name.isdigit())
+    names = (name.removeprefix(f"{LOG}/") for name in place.names(LOG))
+    stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+    return sorted(int(stem) for stem in stems if len(stem) == 20 and stem.isdigit())
 
 
-def pack_entries(root: Path, below: int) -> int:
+def pack_entries(place: Place, below: int) -> int:
     """Move whole packs of entries with versions less than `below`; how many entries left the log.
 
     A pack is on disk, and was read again and compared, before the first of its entries goes; who
     dies in between goes on here the next time. Raises LakeError if an entry is gone or a pack does
     not hold what the log holds.
     """
-    held = packs(root)
-    there = set(listed_versions(root))
-    moved = sum(_release(root, pack, there) for pack in held)
+    held = packs(place)
+    there = set(listed_versions(place))
+    moved = sum(_release(pack, there) for pack in held)
     start = held[-1].last + 1 if held else 0
-    for versions, entries in _spans(root, start, below):
-        pack = _write(root, versions, entries)
-        moved += _release(root, pack, set(versions))
+    for versions, entries in _spans(place, start, below):
+        pack = _write(place, versions, entries)
+        moved += _release(pack, set(versions))
     return moved
 
 
-def _spans(root: Path, start: int, below: int) -> Iterator[tuple[list[int], list[bytes]]]:
+def _spans(place: Place, start: int, below: int) -> Iterator[tuple[list[int], list[bytes]]]:
     versions: list[int] = []
     entries: list[bytes] = []
     size = 0
     for version in range(start, below):
-        try:
-            entries.append(commit_path(root, version).read_bytes())
-        except OSError as error:
+        content = place.read(commit_name(version))
+        if content is None:
             raise LakeError(
-                f"log entry {version} of table {root.name} cannot be read, so the log is left as "
-                f"it is: {error}; run `headwater verify`"
-            ) from error
+                f"log entry {version} cannot be read, so the log is left as it is: "
+                f"{place.shown(commit_name(version))} is gone; run `headwater verify`"
+            )
+        entries.append(content)
         versions.append(version)
         size += len(entries[-1])
         if len(versions) == ENTRIES or size >= BYTES:
@@ -136,41 +140,29 @@ def _spans(root: Path, start: int, below: int) -> Iterator[tuple[list[int], list
             versions, entries, size = [], [], 0
 
 
-def _write(root: Path, versions: Sequence[int], entries: Sequence[bytes]) -> Pack:
-    path = root / FOLDER / f"{versions[0]:020}-{versions[-1]:020}.parquet"
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+def _write(place: Place, versions: Sequence[int], entries: Sequence[bytes]) -> Pack:
+    name = f"{FOLDER}/{versions[0]:020}-{versions[-1]:020}.parquet"
     held = zip(versions, entries, strict=True)
     table = pa.Table.from_pylist([{"version": v, "entry": e} for v, e in held], schema=_SCHEMA)
-    try:
-        if not path.parent.exists():
-            path.parent.mkdir(exist_ok=True)
-            sync(root)
-        pq.write_table(table, fresh, compression="zstd", row_group_size=_GROUP)
-        sync(fresh)
-        fresh.rename(path)
-        sync(path.parent)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise LakeError(f"the pack {path} cannot be written: {error}") from error
-    return Pack(versions[0], versions[-1], path)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", row_group_size=_GROUP)
+    place.replace(name, sink.getvalue().to_pybytes())
+    return Pack(versions[0], versions[-1], place, name)
 
 
-def _release(root: Path, pack: Pack, there: set[int]) -> int:
+def _release(pack: Pack, there: set[int]) -> int:
     """Delete the entries that the pack holds, oldest first: what is left is always whole."""
     due = [v for v in range(pack.first, pack.last + 1) if v in there]
     if not due:
         return 0
-    held = _read(pack)
-    try:
-        for version in due:
-            if commit_path(root, version).read_bytes() != held.get(version):
-                raise LakeError(
-                    f"{pack.path} does not hold log entry {version} as it is; both are left as "
-                    "they are: run `headwater verify`"
-                )
-        for version in due:
-            commit_path(root, version).unlink()
-        sync(root / "_delta_log")
-    except OSError as error:
-        raise LakeError(f"the log of {root.name} cannot be packed: {error}") from error
+    held, place = _read(pack), pack.place
+    for version in due:
+        if place.read(commit_name(version)) != held.get(version):
+            raise LakeError(
+                f"{place.shown(pack.name)} does not hold log entry {version} as it is; both are "
+                "left as they are: run `headwater verify`"
+            )
+    for version in due:
+        place.remove(commit_name(version))
+    place.settle([f"{LOG}/_last_checkpoint"])
     return len(due)

@@ -7,11 +7,9 @@ from datetime import datetime, timedelta
 
 from evidence.errors import LakeError
 from storage.compact import Compacted, compact
-from storage.delta import Table, checkpoint_path, checkpoints
-from storage.files import sync
-from storage.lake import Lake, locked
-from storage.ledger import checkpoint_path as seal_path
-from storage.ledger import open_checkpoint
+from storage.delta import Table, checkpoint_name, checkpoints
+from storage.lake import Lake
+from storage.ledger import own_seal
 from storage.log_packs import pack_entries, packs
 from storage.note import Checkpoint, VerifierKey
 from storage.sweep import Swept, sweep
@@ -51,8 +49,8 @@ def maintain(lake: Lake, key: VerifierKey, *, keep: timedelta = KEEP) -> tuple[T
     """
     if keep < LEAST_KEPT:
         raise LakeError(f"older files must be kept for an hour at least, not {keep}")
-    with locked(lake.path / "log" / ".maintain"):
-        seal = open_checkpoint(seal_path(lake.path), key, what="the lake's checkpoint")
+    with lake.place.locked("log/.maintain"):
+        seal = own_seal(lake.place, key)
         return tuple(_tidy(lake, name, seal, keep) for name in lake.tables)
 
 
@@ -65,7 +63,7 @@ def _tidy(lake: Lake, name: str, seal: Checkpoint | None, keep: timedelta) -> Ti
         compacted.refused.append("nothing is sealed yet, so the evidence is left as it is")
     swept = sweep(table, before=now - keep, sealed=sealed)
     packed = shorten_log(table, now - keep)
-    left = table.version + 1 - sum(pack.last - pack.first + 1 for pack in packs(table.root))
+    left = table.version + 1 - sum(pack.last - pack.first + 1 for pack in packs(table.place))
     return Tidied(name, before, len(table.files()), compacted, swept, packed, left)
 
 
@@ -84,24 +82,24 @@ def shorten_log(table: Table, before: datetime) -> int:
 
     A checkpoint at or before that moment stays, shown to open, with everything after it.
     """
-    if table.version - max(checkpoints(table.root), default=0) > _LATE:
+    if table.version - max(checkpoints(table.place), default=0) > _LATE:
         table.fold()
     until = table.version_at(before)
-    old = [version for version in checkpoints(table.root) if version <= until]
+    old = [version for version in checkpoints(table.place) if version <= until]
     base = next((version for version in reversed(old) if table.opens_at(version)), 0)
     if base:
-        sync(checkpoint_path(table.root, base))
-    packed = pack_entries(table.root, base)
+        table.place.settle([checkpoint_name(base)])
+    packed = pack_entries(table.place, base)
     _thin(table, base)
     return packed
 
 
 def _thin(table: Table, base: int) -> None:
     """Of the checkpoints keep the base, the last few and some between, for readers of the past."""
-    found = checkpoints(table.root)
+    found = checkpoints(table.place)
     last = 0
     for version in found[:-_NEWEST]:
         if version == base or (version > base and version - last >= _SPACED):
             last = version
         else:
-            checkpoint_path(table.root, version).unlink(missing_ok=True)
+            table.place.remove(checkpoint_name(version))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 from evidence.errors import LakeError, VerificationFailed
 from storage.note import VerifierKey, open_note
+from storage.place import Place
 from storage.publication import Published, remembered
 from storage.survey import Finding
 from storage.witness import Held, Kept, Witness
 
 
 def gather(
-    log: Path, witnesses: Sequence[Witness], kept: Sequence[Kept], key: VerifierKey
+    log: Place, witnesses: Sequence[Witness], kept: Sequence[Kept], key: VerifierKey
 ) -> tuple[list[Held], list[Finding]]:
     """Every checkpoint that the witnesses and `kept` hold, and what is wrong with them so far.
 

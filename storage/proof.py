@@ -140,10 +140,11 @@ def _leaf(leaves: Table, item_id: str) -> tuple[int, int]:
 
 def _data(evidence: Table, version: int, item_id: str) -> bytes:
     """The leaf data of an item: from the files it landed in, or where it was moved since."""
-    commit = read_commit(evidence.root, version)
-    landed = [evidence.root / add.path for add in commit.adds] if commit else []
-    shown = [file.path for file in evidence.files()]
-    for paths in ([path for path in landed if path in set(shown)], shown):
+    commit = read_commit(evidence.place, version)
+    shown = [file.name for file in evidence.files()]
+    landed = {add.path for add in commit.adds} if commit else set()
+    for names in ([name for name in shown if name in landed], shown):
+        paths = evidence.place.locals(names)
         found = _find(evidence.spec, paths, item_id, EVIDENCE.names)
         if found.num_rows:
             data: bytes = leaf_data_of(found.slice(0, 1).cast(EVIDENCE))[0].as_py()

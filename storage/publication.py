@@ -7,12 +7,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 from evidence.errors import LakeError
 from evidence.times import parse, stamp
-from storage.lake import locked, write_durably
 from storage.note import Checkpoint, VerifierKey
+from storage.place import Place
 from storage.witness import Held, Witness, opened
 
 
@@ -36,26 +35,25 @@ class Published:
         return f"{name} has not taken a seal since {self.since}: {self.error} ({last})"
 
 
-def memory_path(log: Path) -> Path:
-    """Where the memory of all witnesses lies. It is a memory only: nothing is proved by it."""
-    return log / "witnesses.json"
+MEMORY = "witnesses.json"
+"""Where the memory of all witnesses lies. It is a memory only: nothing is proved by it."""
 
 
-def remembered(log: Path) -> Mapping[str, Published]:
+def remembered(log: Place) -> Mapping[str, Published]:
     """How it went with each witness, by address. Raises LakeError if the memory is damaged."""
-    path = memory_path(log)
-    try:
-        raw = json.loads(path.read_bytes())
-        return {where: Published(**facts) for where, facts in raw.items()}
-    except FileNotFoundError:
+    content = log.read(MEMORY)
+    if content is None:
         return {}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    try:
+        raw = json.loads(content)
+        return {where: Published(**facts) for where, facts in raw.items()}
+    except (ValueError, TypeError, AttributeError) as error:
         raise LakeError(
-            f"{path} is damaged: {error}; delete it, the next seal writes a new one"
+            f"{log.shown(MEMORY)} is damaged: {error}; delete it, the next seal writes a new one"
         ) from error
 
 
-def silent(log: Path, witnesses: Sequence[Witness]) -> Iterator[str]:
+def silent(log: Place, witnesses: Sequence[Witness]) -> Iterator[str]:
     """One sentence for each of these witnesses that did not take its last seal."""
     known = remembered(log)
     for witness in witnesses:
@@ -81,7 +79,7 @@ def last_seals(witnesses: Sequence[Witness], key: VerifierKey) -> list[Held]:
 
 
 def publish(
-    log: Path, newest: Callable[[], Checkpoint], witnesses: Sequence[Witness], now: datetime
+    log: Place, newest: Callable[[], Checkpoint], witnesses: Sequence[Witness], now: datetime
 ) -> None:
     """Show the newest checkpoint to every witness whose turn it is; remember who did not take it.
 
@@ -90,15 +88,12 @@ def publish(
     """
     if not witnesses:
         return
-    with locked(log / ".witness.lock"):
+    with log.locked(".witness.lock"):
         head, before = newest(), remembered(log)
         after = {w.where: _shown(w, before.get(w.where, Published()), head, now) for w in witnesses}
         if after != before:
             text = json.dumps({where: asdict(facts) for where, facts in after.items()}, indent=1)
-            try:
-                write_durably(memory_path(log), text.encode() + b"\n")
-            except OSError as error:
-                raise LakeError(f"{memory_path(log)} cannot be written: {error}") from error
+            log.replace(MEMORY, text.encode() + b"\n")
 
 
 def _shown(witness: Witness, last: Published, head: Checkpoint, now: datetime) -> Published:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from evidence.errors import HeadwaterError, LakeError
+from evidence.errors import HeadwaterError, LakeBusy, LakeError, LakeRefused
 from storage.ahead import ahead
 from storage.canonical_rows import digests, identities_of, leaf_data_of
 from storage.files import file_sha256, read_parts
 from storage.leaves import Hashes
 from storage.merkle import LEAF_PREFIX, leaf_hash
+from storage.place import Place
 from storage.schema import EVIDENCE, identity_of, leaf_data
 from storage.survey import Finding, Listed
 
@@ -56,10 +56,13 @@ class _Prepared:
     told: tuple[Any, Any, Any] | None
 
 
-def scan(root: Path, listed: Sequence[Listed], findings: list[Finding]) -> Iterator[Part]:
-    """Every row of the evidence in the order of the log; unreadable files become findings."""
+def scan(place: Place, listed: Sequence[Listed], findings: list[Finding]) -> Iterator[Part]:
+    """Every row of the evidence in the order of the log; unreadable files become findings.
+
+    Of a bucket it reads the bytes that lie there now, never a copy on this machine.
+    """
     found: list[Finding] = []
-    for prepared in ahead(_prepared(root, listed, found)):
+    for prepared in ahead(_prepared(place, listed, found)):
         yield _hashed(prepared)
     findings += found
 
@@ -77,20 +80,26 @@ def rows_as_leaves(rows: pa.Table) -> Iterator[Row]:
         yield part.single.get(place, whole)
 
 
-def _prepared(root: Path, listed: Sequence[Listed], findings: list[Finding]) -> Iterator[_Prepared]:
+def _prepared(
+    place: Place, listed: Sequence[Listed], findings: list[Finding]
+) -> Iterator[_Prepared]:
+    there = set(place.names())
     for file in listed:
-        path, count = root / file.path, 0
-        if not path.is_file():
+        if file.path not in there:
             continue
+        count = 0
         # What stands in place of older files was sealed before: none of its rows is merely new.
         version = file.version if file.added.data_change else 0
         try:
-            if file_sha256(path) != file.sha256:
-                told = f"the file evidence/{file.path} does not have the bytes that landed"
-                findings.append(Finding("file", told))
-            for rows in read_parts(path, file.added.partition, EVIDENCE.names, rows=PART_ROWS):
-                count += rows.num_rows
-                yield _prepare(rows, version)
+            with place.fresh(file.path) as path:
+                if file_sha256(path) != file.sha256:
+                    told = f"the file evidence/{file.path} does not have the bytes that landed"
+                    findings.append(Finding("file", told))
+                for rows in read_parts(path, file.added.partition, EVIDENCE.names, rows=PART_ROWS):
+                    count += rows.num_rows
+                    yield _prepare(rows, version)
+        except (LakeBusy, LakeRefused):
+            raise
         except (LakeError, OSError) as error:
             findings.append(Finding("file", str(error)))
             continue

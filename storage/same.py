@@ -42,18 +42,14 @@ def selected(spec: TableSpec, files: Sequence[Path], columns: Sequence[str] = ()
     return f"SELECT {named} FROM {relation(spec, files, 'hive_partitioning = false')}"  # noqa: S608
 
 
-def relative(table: Table, file: DataFile) -> str:
-    """A file's path as the log writes it."""
-    return file.path.relative_to(table.root).as_posix()
-
-
 def check_bytes(table: Table, files: Sequence[DataFile]) -> None:
     """Each file has the bytes that its log entry names. Raises LakeError naming the first."""
     digests = landed_digests(table, files)
     for file in files:
-        name = relative(table, file)
+        name = file.name
         try:
-            same = file_sha256(file.path) == digests.get(name)
+            with table.place.fresh(name) as path:
+                same = file_sha256(path) == digests.get(name)
         except OSError as error:
             raise LakeError(f"{table.spec.name}/{name} cannot be read: {error}") from error
         if not same:
@@ -65,7 +61,7 @@ def check_bytes(table: Table, files: Sequence[DataFile]) -> None:
 
 def landed_digests(table: Table, files: Sequence[DataFile]) -> dict[str, str]:
     """Path relative to the table → SHA-256 as its log entry says, looked for from the head."""
-    wanted = {relative(table, file) for file in files}
+    wanted = {file.name for file in files}
     found: dict[str, str] = {}
     for commit in table.backwards():
         digests = commit.metadata.get("files", {})
@@ -85,8 +81,8 @@ def check_rows(
     evidence = table.spec.name == "evidence"
     # A leaf covers the columns of its form; what was added to the table later it does not.
     columns = ["item_id", *table.spec.added] if evidence else table.spec.file_schema.names
-    before = selected(table.spec, [file.path for file in old], columns)
-    after = selected(table.spec, [table.root / file.relative for file in new], columns)
+    before = selected(table.spec, table.place.locals(file.name for file in old), columns)
+    after = selected(table.spec, table.place.locals(file.relative for file in new), columns)
     try:
         with (
             tempfile.TemporaryDirectory(prefix="headwater-") as folder,
@@ -115,7 +111,7 @@ def _check_leaves(
             for rows in _recomputed(table, file):
                 found = [{"item_id": row.item_id, "leaf_hash": row.leaf.hex()} for row in rows]
                 writer.write_table(pa.Table.from_pylist(found, schema=schema))
-    paths = [file.path for file in leaves.files()]
+    paths = leaves.place.locals(file.name for file in leaves.files())
     sealed = selected(leaves.spec, paths, ["item_id", "leaf_hash"]) if paths else _NO_FILE
     stranger = engine.execute(
         f"SELECT item_id FROM read_parquet({literal(str(scratch))}) "  # noqa: S608  our own paths
@@ -130,7 +126,7 @@ def _check_leaves(
 
 def _recomputed(table: Table, file: Written) -> Iterator[list[Row]]:
     """The rows of one file as the leaves they make, in steps. Raises LakeError for a wrong one."""
-    with pq.ParquetFile(table.root / file.relative) as parquet:
+    with pq.ParquetFile(table.place.local(file.relative)) as parquet:
         for batch in parquet.iter_batches(_STEP_ROWS):
             rows = pa.Table.from_batches([batch])
             for name, value in file.partition.items():

@@ -65,7 +65,7 @@ def _around(leaves: delta.Table, holds: Callable[[Seal], bool]) -> tuple[Seal | 
 
 
 def _seal(leaves: delta.Table, version: int) -> Seal | None:
-    commit = delta.read_commit(leaves.root, version)
+    commit = delta.read_commit(leaves.place, version)
     if commit is None:
         raise LakeError(f"table leaves: log file {version} is gone; run `headwater verify`")
     if APP not in commit.transactions:

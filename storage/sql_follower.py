@@ -88,33 +88,34 @@ def _ranges(evidence: Table, leaves: Table, since: int) -> Iterator[tuple[int, _
     After maintenance the files of long ago are gone, and who follows from there reads all that is
     left to follow in one step, from the files that took their place.
     """
-    files: list[Path] = []
+    names: list[str] = []
     rows = 0
     for commit in evidence.commits(since):
         added = [add for add in commit.adds if add.data_change]
-        files += [evidence.root / add.path for add in added]
+        names += [add.path for add in added]
         rows += sum(add.rows for add in added)
         if rows >= STEP_ROWS or commit.version == evidence.version:
-            if not all(file.exists() for file in files):
+            if not all(map(evidence.place.has, names)):
                 yield evidence.version, _left(evidence, leaves, since)
                 return
-            yield commit.version, _Items(files)
-            files, rows, since = [], 0, commit.version
+            yield commit.version, _Items(evidence.place.locals(names))
+            names, rows, since = [], 0, commit.version
 
 
 def _left(evidence: Table, leaves: Table, since: int) -> _Items:
     """All rows of the snapshot that landed after version `since`; only sealed ones were moved."""
     landed = {
-        evidence.root / add.path
+        add.path
         for commit in evidence.commits(since) for add in commit.adds if add.data_change
     }  # fmt: skip
-    shown = {file.path for file in evidence.files()}
+    shown = {file.name for file in evidence.files()}
     moved = {
-        evidence.root / add.path
+        add.path
         for commit in evidence.commits(-1) for add in commit.adds if not add.data_change
     }  # fmt: skip
-    sealed = [file.path for file in leaves.files()]
-    return _Items(sorted(landed & shown), sorted(moved & shown), sealed, since)
+    sealed = leaves.place.locals(file.name for file in leaves.files())
+    here = evidence.place.locals
+    return _Items(here(sorted(landed & shown)), here(sorted(moved & shown)), sealed, since)
 
 
 class _Counted:

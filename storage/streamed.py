@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from storage.files import Written, file_sha256, plain, sync
+from storage.files import Written, file_name, file_sha256, plain
+from storage.place import Place
 from storage.schema import TableSpec
 
 GROUP_ROWS = 50_000
@@ -21,7 +21,7 @@ TARGET_BYTES = 256 << 20
 
 
 def write_stream(
-    root: Path,
+    place: Place,
     spec: TableSpec,
     partition: Mapping[str, str],
     batches: Iterable[pa.Table],
@@ -34,17 +34,16 @@ def write_stream(
     The rows have the columns of `spec.file_schema` and belong to one partition. `prefix` begins
     the files' names. What was not finished is deleted again. Raises OSError or ArrowException.
     """
-    folder = root.joinpath(*(f"{name}={value}" for name, value in partition.items()))
     file: _File | None = None
     try:
         for batch in batches:
-            file = file or _File(folder / f"{prefix}{uuid.uuid4()}.parquet", spec)
+            file = file or _File(place.scratch(file_name(partition, "", prefix)), spec)
             if file.add(batch) >= target:
                 done, file = file, None
-                yield done.close(root, partition)
+                yield done.close(place, partition, prefix)
         if file is not None:
             done, file = file, None
-            yield done.close(root, partition)
+            yield done.close(place, partition, prefix)
     finally:
         if file is not None:
             file.drop()
@@ -85,17 +84,17 @@ class _File:
             least, greatest = self.ends.get(name, (found["min"], found["max"]))
             self.ends[name] = min(least, found["min"]), max(greatest, found["max"])
 
-    def close(self, root: Path, partition: Mapping[str, str]) -> Written:
-        """Finish the file, force it to disk and describe it."""
+    def close(self, place: Place, partition: Mapping[str, str], prefix: str) -> Written:
+        """Finish the file, store it durably and describe it."""
         try:
             self.writer.close()
-            sync(self.path)
-            sync(self.path.parent)
-            status = self.path.stat()
+            status, digest = self.path.stat(), file_sha256(self.path)
+            name = file_name(partition, digest, prefix)
+            place.store(name, self.path)
+            place.settle([name])
             return Written(
-                relative=self.path.relative_to(root).as_posix(), size=status.st_size,
-                modified_ms=status.st_mtime_ns // 1_000_000, partition=partition,
-                stats=self._stats(), sha256=file_sha256(self.path),
+                relative=name, size=status.st_size, partition=partition, stats=self._stats(),
+                modified_ms=status.st_mtime_ns // 1_000_000, sha256=digest,
             )  # fmt: skip
         except BaseException:
             self.path.unlink(missing_ok=True)

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-from evidence.errors import LakeError
+from evidence.errors import LakeBusy, LakeError, LakeRefused
 from evidence.times import stamp
 from storage import delta
 from storage.clocks import Landing, landed_rows, landing
 from storage.files import DataFile
 from storage.log_packs import Packed
 from storage.note import LogChain
+from storage.place import Place
 from storage.schema import TABLES
 
 
@@ -72,23 +72,23 @@ class Survey:
         return list(self.listed.values())
 
 
-def survey(root: Path, name: str) -> Survey:
+def survey(place: Place, name: str) -> Survey:
     """What the log of a table says, entry by entry."""
     found = Survey()
-    versions = delta.log_versions(root)
+    versions = delta.log_versions(place)
     if not versions:
         found.findings.append(Finding("gone", f"everything is gone: the table {name} has no log"))
         return found
     found.findings += _holes(name, versions)
     chain: LogChain | None = LogChain(table=name)
-    packed = Packed(root)
+    packed = Packed(place)
     for version in versions:
-        commit = _read(root, version, packed, found)
+        commit = _read(place, name, version, packed, found)
         # A hole or a damaged entry ends the chain: nothing after it can be shown to be as sealed.
         chain = _linked(chain, commit)
         if chain:
             found.chains[version] = chain
-    found.findings += _other_view(root, name, found.listed)
+    found.findings += _other_view(place, name, found.listed)
     return found
 
 
@@ -108,18 +108,22 @@ def runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
         yield members[0], members[-1]
 
 
-def _read(root: Path, version: int, packed: Packed, found: Survey) -> delta.Commit | None:
+def _read(
+    place: Place, name: str, version: int, packed: Packed, found: Survey
+) -> delta.Commit | None:
     try:
-        commit = delta.read_commit(root, version, packed)
+        commit = delta.read_commit(place, version, packed)
+    except (LakeBusy, LakeRefused):
+        raise
     except LakeError as error:
         if (finding := Finding("log", str(error))) not in found.findings[-1:]:
             found.findings.append(finding)
         return None
     if commit is None:
-        told = f"log entry {version} of table {root.name} is not in the pack that should hold it"
+        told = f"log entry {version} of table {name} is not in the pack that should hold it"
         found.findings.append(Finding("log", told))
     else:
-        _apply(root.name, commit, found)
+        _apply(name, commit, found)
         if times := landing(commit, found.rows):
             found.landings.append(times)
         found.rows += landed_rows(commit)
@@ -144,10 +148,12 @@ def _apply(name: str, commit: delta.Commit, found: Survey) -> None:
         found.findings.append(Finding("log", told))
 
 
-def _other_view(root: Path, name: str, listed: Mapping[str, Listed]) -> list[Finding]:
+def _other_view(place: Place, name: str, listed: Mapping[str, Listed]) -> list[Finding]:
     """Readers start from the table's checkpoints: these must tell the same as the log."""
     try:
-        shown = delta.shown_files(root, TABLES[name])
+        shown = delta.shown_files(place, TABLES[name])
+    except (LakeBusy, LakeRefused):
+        raise
     except LakeError as error:
         return [Finding("log", str(error))]
     findings = []
@@ -177,15 +183,16 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: stamp(v) if isinstance(v, datetime) else v for k, v in values.items()}
 
 
-def missing_files(root: Path, name: str, found: Survey) -> list[Finding]:
-    """Files and whole partitions that the log lists and the disk lacks; strays as a note."""
+def missing_files(place: Place, name: str, found: Survey) -> list[Finding]:
+    """Files and whole partitions that the log lists and the place lacks; strays as a note."""
     listed = found.files
+    there = {file for file in place.names() if file.endswith(".parquet")}
     partitions: dict[str, list[Listed]] = defaultdict(list)
     for file in listed:
         partitions[file.path.rpartition("/")[0]].append(file)
     findings = []
     for folder, files in sorted(partitions.items()):
-        gone = [file for file in files if not (root / file.path).is_file()]
+        gone = [file for file in files if file.path not in there]
         if gone and len(gone) == len(files) and folder:
             rows = sum(file.added.rows for file in gone)
             findings.append(
@@ -194,13 +201,12 @@ def missing_files(root: Path, name: str, found: Survey) -> list[Finding]:
         else:
             told = [f"the file {name}/{f.path} is gone: {f.added.rows} rows" for f in gone]
             findings += [Finding("file", sentence) for sentence in told]
-    return findings + _strays(root, name, found)
+    return findings + _strays(there, name, found)
 
 
-def _strays(root: Path, name: str, found: Survey) -> list[Finding]:
+def _strays(there: set[str], name: str, found: Survey) -> list[Finding]:
     known = found.listed.keys() | found.retired
-    there = (path.relative_to(root) for path in root.rglob("*.parquet"))
-    strays = [p for p in there if not p.parts[0].startswith("_") and p.as_posix() not in known]
+    strays = [file for file in there - known if not file.startswith("_")]
     if not strays:
         return []
     told = f"{len(strays)} files in {name} belong to no version (left by interrupted writes)"

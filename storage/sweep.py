@@ -14,7 +14,8 @@ import duckdb
 from evidence.errors import LakeError
 from storage.delta import Commit, Table
 from storage.files import DataFile
-from storage.same import check_bytes, open_spilling, relative, selected
+from storage.place import Place
+from storage.same import check_bytes, open_spilling, selected
 
 GRACE = timedelta(days=1)
 """How old a file of no version must be: a younger one may be a landing under way."""
@@ -37,8 +38,8 @@ def sweep(table: Table, *, before: datetime, sealed: int) -> Swept:
     Raises LakeError if the table cannot be read.
     """
     done = Swept()
-    files = {relative(table, file): file for file in table.files()}
-    spare = _there(table.root) - files.keys()
+    files = {file.name: file for file in table.files()}
+    spare = _there(table.place) - files.keys()
     if not spare:
         return done
     taken, added = _told(table, spare)
@@ -52,14 +53,14 @@ def sweep(table: Table, *, before: datetime, sealed: int) -> Swept:
             f"{table.spec.name}/{name} landed and was never taken out, but readers are not shown "
             "it; it is kept: run `headwater verify`"
         )
-    strays = [name for name in spare - taken.keys() - added if _age(table.root / name) > GRACE]
+    strays = [n for n in spare - taken.keys() - added if _age(table.place, n) > GRACE]
     _delete(table, strays, done)
     return done
 
 
-def _there(root: Path) -> set[str]:
-    found = (path.relative_to(root) for path in root.rglob("*.parquet"))
-    return {path.as_posix() for path in found if not path.parts[0].startswith("_")}
+def _there(place: Place) -> set[str]:
+    found = (name for name in place.names() if name.endswith(".parquet"))
+    return {name for name in found if not name.startswith("_")}
 
 
 def _told(table: Table, spare: set[str]) -> tuple[dict[str, Commit], set[str]]:
@@ -88,12 +89,10 @@ def _by_folder(names: Iterable[str]) -> list[tuple[str, list[str]]]:
     return sorted(folders.items())
 
 
-def _age(path: Path) -> timedelta:
-    """By the clock of the machine, which also set the file's time."""
-    try:
-        return datetime.now(UTC) - datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    except FileNotFoundError:  # its writer took it back
-        return timedelta()
+def _age(place: Place, name: str) -> timedelta:
+    """By the clock of the machine; a store sets the file's time by its own, which a day allows."""
+    facts = place.facts(name)
+    return datetime.now(UTC) - facts.at if facts else timedelta()  # its writer took it back
 
 
 def _delete_replaced(
@@ -117,8 +116,8 @@ def _delete_replaced(
 def _lost(table: Table, names: Sequence[str], stand: Sequence[DataFile]) -> object:
     """The first column of a row that only the older files hold, None if there is no such row."""
     columns = ["item_id"] if table.spec.name == "evidence" else table.spec.file_schema.names
-    old = selected(table.spec, [table.root / name for name in names], columns)
-    new = selected(table.spec, [file.path for file in stand], columns) if stand else ""
+    old = selected(table.spec, table.place.locals(names), columns)
+    new = selected(table.spec, table.place.locals(f.name for f in stand), columns) if stand else ""
     with (
         tempfile.TemporaryDirectory(prefix="headwater-") as spill,
         open_spilling(Path(spill)) as engine,
@@ -128,14 +127,8 @@ def _lost(table: Table, names: Sequence[str], stand: Sequence[DataFile]) -> obje
 
 
 def _delete(table: Table, names: Sequence[str], done: Swept) -> None:
-    try:
-        for name in names:
-            path = table.root / name
-            size = path.stat().st_size
-            path.unlink()
+    for name in names:
+        if facts := table.place.facts(name):
+            table.place.remove(name)
             done.deleted += 1
-            done.size += size
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise LakeError(f"{table.spec.name}: a file cannot be deleted: {error}") from error
+            done.size += facts.size

@@ -6,15 +6,12 @@ the leaves when they are missing or damaged. Entry bundles are not kept: the ite
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
 
 from evidence.errors import LakeError
-from storage.lake import write_durably
 from storage.merkle import EMPTY, TILE_HEIGHT, Edge, heights, node_hash
+from storage.place import Place
 
 WIDTH = 1 << TILE_HEIGHT
 _BYTES = 32 * WIDTH
@@ -24,7 +21,7 @@ _KEPT = 1024
 class Tiles:
     """The tiles in a ledger's folder. What was read once is taken from memory the next time."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Place) -> None:
         self._log = log
         self._read: dict[tuple[int, int], bytes] = {}
 
@@ -44,7 +41,8 @@ class Tiles:
     def clear(self) -> None:
         """Take all tiles away, before they are made anew from the leaves."""
         self._read.clear()
-        shutil.rmtree(self._log / "tile", ignore_errors=True)
+        for name in list(self._log.names("tile")):
+            self._log.remove(name)
 
     def stand(self, size: int, root: bytes) -> bool:
         """Whether the tiles of a tree of `size` leaves are there and lead to this root."""
@@ -115,40 +113,42 @@ class Tiles:
         return row[: 32 * width]
 
     def _load(self, level: int, number: int, width: int) -> bytes:
-        path = self._log / tile_path(level, number)
-        for wide, held in [(WIDTH, path), *self._partial(path)]:
-            if wide >= width and (row := _content(held)) is not None:
+        whole = tile_path(level, number)
+        row = self._log.read(whole)
+        forms = [(WIDTH, whole, row)] if row is not None else self._wide_enough(whole, width)
+        for wide, held, row in forms:
+            if row is not None:
                 if len(row) == 32 * wide:
                     return row
-                raise LakeError(f"the tile {held} has {len(row)} bytes, not {32 * wide}")
-        raise LakeError(f"the tile {path} is missing")
+                shown = self._log.shown(held)
+                raise LakeError(f"the tile {shown} has {len(row)} bytes, not {32 * wide}")
+        raise LakeError(f"the tile {self._log.shown(whole)} is missing")
 
-    def _partial(self, path: Path) -> list[tuple[int, Path]]:
-        try:
-            names = os.listdir(_partials(path))
-        except OSError:
-            return []
+    def _wide_enough(self, whole: str, width: int) -> Iterator[tuple[int, str, bytes | None]]:
+        for wide, name in self._partial(whole):
+            if wide >= width:
+                yield wide, name, self._log.read(name)
+
+    def _partial(self, whole: str) -> list[tuple[int, str]]:
+        """The partial forms of a tile, widest first."""
+        names = [name.rpartition("/")[2] for name in self._log.names(f"{whole}.p")]
         widths = sorted((int(name) for name in names if name.isdecimal()), reverse=True)
-        return [(width, _partials(path) / str(width)) for width in widths]
+        return [(width, f"{whole}.p/{width}") for width in widths]
 
     def _write(self, level: int, number: int, row: bytes) -> None:
-        path = self._log / tile_path(level, number)
+        name = tile_path(level, number)
         if len(row) < _BYTES:
-            path = _partials(path) / str(len(row) // 32)
+            name = f"{name}.p/{len(row) // 32}"
         self._read.pop((level, number), None)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_durably(path, row)
-        except OSError as error:
-            raise LakeError(f"the tile {path} cannot be written: {error}") from error
+        self._log.replace(name, row)
 
     def _tidy(self, level: int, number: int) -> None:
         """Narrower forms of a tile that grew. They are no harm: what keeps them may keep them."""
-        path = self._log / tile_path(level, number)
-        held = self._partial(path)
-        for _, narrow in held if path.exists() else held[1:]:
-            with suppress(OSError):
-                narrow.unlink()
+        whole = tile_path(level, number)
+        held = self._partial(whole)
+        for _, narrow in held if self._log.read(whole) is not None else held[1:]:
+            with suppress(LakeError):
+                self._log.remove(narrow)
 
 
 def tile_path(level: int, number: int) -> str:
@@ -157,16 +157,3 @@ def tile_path(level: int, number: int) -> str:
     while number := number // 1000:
         groups.append(f"x{number % 1000:03}")
     return f"tile/{level}/" + "/".join(reversed(groups))
-
-
-def _partials(path: Path) -> Path:
-    return path.with_name(f"{path.name}.p")
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise LakeError(f"the tile {path} cannot be read: {error}") from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,17 +18,24 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 
-from evidence.errors import LakeError, SourceBroken, SourceBusy, SourceRefused
+from evidence.errors import (
+    LakeBusy,
+    LakeError,
+    LakeRefused,
+    SourceBroken,
+    SourceBusy,
+    SourceRefused,
+)
 from evidence.times import utc
-from storage.files import sync
-from storage.lake import locked
-from storage.ledger import history_path, history_sizes, open_checkpoint
+from storage.ledger import history_name, history_sizes, open_checkpoint
 from storage.note import Checkpoint, VerifierKey
+from storage.place import Place
 
 Ask = Callable[[bytes], bytes]
 """Sends a DER time-stamp request to the authority and brings back its DER answer."""
 
 
+_FOLDER = "log/timestamps"
 _CUT_OFF = timedelta(seconds=1)
 """The library gives the stated time without its fraction of a second."""
 
@@ -55,33 +60,35 @@ def load_roots(path: Path) -> tuple[Certificate, ...]:
         ) from error
 
 
-def timestamp_path(lake: Path, size: int) -> Path:
+def timestamp_name(size: int) -> str:
     """Where the timestamp of the seal of `size` items lies: the authority's answer, DER."""
-    return lake / "log" / "timestamps" / f"{size:020}.tsr"
+    return f"{_FOLDER}/{size:020}.tsr"
 
 
-def timestamp_sizes(lake: Path) -> list[int]:
+def timestamp_sizes(lake: Place) -> list[int]:
     """The sizes whose seals have a timestamp, ascending."""
-    names = (path.stem for path in (lake / "log" / "timestamps").glob("*.tsr"))
-    return sorted(int(name) for name in names if name.isdecimal())
+    names = (name.removeprefix(f"{_FOLDER}/") for name in lake.names(_FOLDER))
+    stems = (name.removesuffix(".tsr") for name in names if name.endswith(".tsr"))
+    return sorted(int(stem) for stem in stems if stem.isdecimal())
 
 
-def anchor(lake: Path, key: VerifierKey, roots: Sequence[Certificate], ask: Ask) -> Stamped | None:
+def anchor(lake: Place, key: VerifierKey, roots: Sequence[Certificate], ask: Ask) -> Stamped | None:
     """Have the newest kept seal stamped; None if there is none, or it is stamped already.
 
     Nothing is stored that would not verify. Raises what `ask` raises, SourceBusy, SourceRefused or
     SourceBroken for what the authority answers, LakeError (also: not our seal).
     """
-    with locked(lake / "log" / ".anchor.lock"):
+    with lake.locked("log/.anchor.lock"):
         sizes = history_sizes(lake)
-        if not sizes or sizes[-1] == 0 or timestamp_path(lake, sizes[-1]).exists():
+        if not sizes or sizes[-1] == 0 or lake.read(timestamp_name(sizes[-1])) is not None:
             return None
         size = sizes[-1]
-        head = open_checkpoint(history_path(lake, size), key, what=f"the seal of {size} items")
+        head = open_checkpoint(lake, history_name(size), key, what=f"the seal of {size} items")
         if head is None:
             raise LakeError(f"the seal of {size} items went away meanwhile")
         content, stamped = _obtained(head, roots, ask)
-        _put_new(timestamp_path(lake, size), content)
+        if not lake.put_new(timestamp_name(size), content):
+            return None  # another machine had it stamped meanwhile
     return stamped
 
 
@@ -146,46 +153,31 @@ def _accuracy(answer: TimeStampResponse) -> timedelta:
 
 
 def read_timestamp(
-    lake: Path, size: int, key: VerifierKey, roots: Sequence[Certificate]
+    lake: Place, size: int, key: VerifierKey, roots: Sequence[Certificate]
 ) -> Stamped:
     """A stored timestamp, checked against the seal it belongs to. Raises LakeError saying why not.
 
     The certificates need to be valid at the stated time only (RFC 3161 §4): a token outlives them.
     """
     what = f"the timestamp of the seal of {size} items"
-    head = open_checkpoint(history_path(lake, size), key, what=f"the seal of {size} items")
+    head = open_checkpoint(lake, history_name(size), key, what=f"the seal of {size} items")
     if head is None:
         raise LakeError(f"{what} is there, but that seal is gone")
     try:
-        answer = decode_timestamp_response(timestamp_path(lake, size).read_bytes())
+        answer = decode_timestamp_response(lake.read(timestamp_name(size)) or b"")
         return _checked(answer, head, roots)
-    except (OSError, ValueError, VerificationError) as error:
+    except (ValueError, VerificationError) as error:
         raise LakeError(f"{what} does not hold: {error}") from error
 
 
 def stamps(
-    lake: Path, key: VerifierKey, roots: Sequence[Certificate], say: Callable[[str], None]
+    lake: Place, key: VerifierKey, roots: Sequence[Certificate], say: Callable[[str], None]
 ) -> Iterator[Stamped]:
     """All that hold, by size; `say` gets a sentence for each that does not."""
     for size in timestamp_sizes(lake):
         try:
             yield read_timestamp(lake, size, key, roots)
+        except (LakeBusy, LakeRefused):
+            raise
         except LakeError as error:
             say(str(error))
-
-
-def _put_new(path: Path, content: bytes) -> None:
-    """A whole new file or none; one that is there already is never replaced."""
-    try:
-        path.parent.mkdir(exist_ok=True)
-        handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=".")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        sync(Path(fresh))
-        try:
-            os.link(fresh, path)
-        finally:
-            os.unlink(fresh)
-        sync(path.parent)
-    except OSError as error:
-        raise LakeError(f"the timestamp {path} cannot be written: {error}") from error

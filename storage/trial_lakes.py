@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from storage.forging import Field
 from storage.keys import load_key, make_key
 from storage.lake import Lake
 from storage.ledger import integrate
+from storage.log_packs import LOG
+from storage.place import Place
 from storage.schema import TABLES, item_of
 from storage.verdicts import append_verdicts
 from storage.views import connect
@@ -42,15 +44,24 @@ def copied(lake: Lake, folder: Path, clock: Clock) -> Field:
     target = folder / "lake"
     try:
         target.mkdir(parents=True)
-        shutil.copy2(lake.path / "lake.json", target)
+        _copy(lake.place, ["lake.json"], target)
         # Followers first, and of each table its log first: the copy may be behind, never ahead.
         for name in sorted(TABLES, key=lambda name: name == "evidence"):
-            for part in (f"{name}/_delta_log", name):
-                shutil.copytree(lake.path / part, target / part, dirs_exist_ok=True)
+            log = list(lake.place.names(f"{name}/{LOG}"))
+            _copy(lake.place, log, target)
+            files = (file for file in lake.place.names(name) if f"/{LOG}/" not in file)
+            _copy(lake.place, files, target)
         (target / "log").mkdir()
     except (OSError, shutil.Error) as error:
         raise LakeError(f"the lake cannot be copied to {folder}: {error}") from error
     return _sealed(folder, clock)
+
+
+def _copy(place: Place, names: Iterable[str], target: Path) -> None:
+    for name in names:
+        with place.fresh(name) as path:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / name)
 
 
 def sampled(lake: Lake, folder: Path, clock: Clock, items: int) -> Field:

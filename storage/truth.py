@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from evidence.errors import LakeError
+from evidence.errors import LakeBusy, LakeError, LakeRefused
 from storage.case import Case
 from storage.history import check_history
 from storage.leaves import Finder, Grown, Leaves, grow, id_key
@@ -20,12 +20,16 @@ from storage.tiles import Tiles
 def read_leaves(case: Case, listed: Sequence[Listed]) -> Leaves:
     """The ledger's own list, as far as the seal goes."""
     leaves = Leaves.empty(case.seal.size if case.seal else 0)
+    place = case.place.at("leaves")
+    there = set(place.names())
     for file in listed:
-        path = case.path / "leaves" / file.path
-        if not path.is_file():
+        if file.path not in there:
             continue
         try:
-            leaves.read(path)
+            with place.fresh(file.path) as path:
+                leaves.read(path)
+        except (LakeBusy, LakeRefused):
+            raise
         except LakeError as error:
             case.say("leaves", f"the ledger's file leaves/{file.path} is damaged: {error}")
     return leaves
@@ -56,7 +60,7 @@ def _lists(
     if rows.size >= seal.size:
         yield rows.first(seal.size), "the evidence"
     try:
-        content = Tiles(case.path / "log").level(seal.size)
+        content = Tiles(case.place.at("log")).level(seal.size)
     except LakeError:
         return
     yield _from_tiles(content, leaves, rows), "its tree of tiles"
@@ -65,7 +69,7 @@ def _lists(
 def _from_rows(case: Case, listed: Sequence[Listed]) -> Leaves:
     """The leaves that the rows make in the order of the log, as far as they were never moved."""
     ids, hashes, versions = bytearray(), bytearray(), list[npt.NDArray[np.int64]]()
-    for part in scan(case.path / "evidence", listed, []):
+    for part in scan(case.place.at("evidence"), listed, []):
         keys, leaves = part.ids.copy(), part.leaves.copy()
         for place, row in part.single.items():
             keys[place] = np.frombuffer(id_key(row.item_id), np.uint8)
@@ -95,7 +99,7 @@ def _from_tiles(content: bytes, leaves: Leaves, rows: Leaves) -> Leaves:
 
 def _check_tiles(case: Case, truth: Leaves, grown: Grown) -> None:
     """The tiles are made of the leaves, and nobody's proof may fail because one was altered."""
-    tiles = Tiles(case.path / "log")
+    tiles = Tiles(case.place.at("log"))
     missing, false = list[str](), list[str]()
     for level, row in {0: truth.hashes.tobytes(), **grown.levels}.items():
         lacking, wrong = tiles.differ(level, bytes(row))

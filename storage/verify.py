@@ -21,6 +21,7 @@ from storage.followers import examine_followers
 from storage.history import check_chains, read_seals
 from storage.note import VerifierKey
 from storage.outside import gather
+from storage.place import Place, place_of
 from storage.rescan import scan
 from storage.survey import Finding, Survey, missing_files, survey
 from storage.truth import find_truth, read_leaves
@@ -45,7 +46,7 @@ class Verified:
 
 
 def verify(
-    path: Path,
+    place: Path | str | Place,
     vkey: str,
     *,
     witness: Path | None = None,
@@ -55,7 +56,7 @@ def verify(
     roots: Sequence[Certificate] | None = None,
     progress: Progress | None = None,
 ) -> Verified:
-    """Verify the lake at `path` with a public key and what is kept outside it.
+    """Verify the lake at `place` with a public key and what is kept outside it.
 
     `witness` is a file, one more of the `witnesses`; `kept` are notes that somebody brought. With
     `now`, landings that lie in the future are a note. `roots` are the certificates by which the
@@ -63,7 +64,7 @@ def verify(
     rows were read of how many.
     Raises VerificationFailed naming each difference; LakeError if `vkey` is no key.
     """
-    case = _case(path, vkey, witness, witnesses, kept)
+    case = _case(place, vkey, witness, witnesses, kept)
     case.now, case.progress = now, progress
     _examine(case, roots)
     if fatal := tuple(f.sentence for f in case.findings if f.fatal):
@@ -78,7 +79,7 @@ def verify(
 
 
 def examine(
-    path: Path,
+    place: Path | str | Place,
     vkey: str,
     witness: Path | None = None,
     *,
@@ -87,30 +88,33 @@ def examine(
     now: datetime | None = None,
     roots: Sequence[Certificate] | None = None,
 ) -> tuple[Finding, ...]:
-    """All differences between the lake and what was signed, notes included; never stops early."""
-    case = _case(path, vkey, witness, witnesses, kept)
+    """All differences between the lake and what was signed, notes included.
+
+    Stops early only where a store does not answer: raises LakeBusy, LakeRefused.
+    """
+    case = _case(place, vkey, witness, witnesses, kept)
     case.now = now
     _examine(case, roots)
     return tuple(case.findings)
 
 
 def _case(
-    path: Path,
+    place: Path | str | Place,
     vkey: str,
     witness: Path | None,
     witnesses: Sequence[Witness],
     kept: Sequence[Kept],
 ) -> Case:
-    case = Case(Path(path), VerifierKey.parse(vkey))
+    case = Case(place_of(place), VerifierKey.parse(vkey))
     asked = (*([FileWitness(witness)] if witness else []), *witnesses)
-    case.outside, case.findings = gather(case.path / "log", asked, kept, case.key)
+    case.outside, case.findings = gather(case.place.at("log"), asked, kept, case.key)
     return case
 
 
 def _examine(case: Case, roots: Sequence[Certificate] | None) -> None:
     heads = read_seals(case)
     evidence, ledger = _survey(case, "evidence"), _survey(case, "leaves")
-    case.findings += examine_followers(case.path, heads)
+    case.findings += examine_followers(case.place, heads)
     leaves = read_leaves(case, ledger.files)
     if case.seal is not None:
         leaves = find_truth(case, case.seal, leaves, evidence.files)
@@ -120,14 +124,14 @@ def _examine(case: Case, roots: Sequence[Certificate] | None) -> None:
         case.say("clock", told, fatal=False)
     if case.seal is not None:
         case.findings += examine_timestamps(
-            case.path, case.key, roots, evidence.landings, case.seal.size, case.now
+            case.place, case.key, roots, evidence.landings, case.seal.size, case.now
         )
     case.close()
 
 
 def _compare(case: Case, comparison: Comparison, evidence: Survey) -> None:
     total = sum(file.added.rows for file in evidence.files)
-    for part in scan(case.path / "evidence", evidence.files, case.findings):
+    for part in scan(case.place.at("evidence"), evidence.files, case.findings):
         case.rows += len(part.ids)
         if case.seal is not None:
             comparison.take(part)
@@ -138,7 +142,7 @@ def _compare(case: Case, comparison: Comparison, evidence: Survey) -> None:
 
 
 def _survey(case: Case, name: str) -> Survey:
-    root = case.path / name
-    found = survey(root, name)
-    case.findings += found.findings + missing_files(root, name, found)
+    place = case.place.at(name)
+    found = survey(place, name)
+    case.findings += found.findings + missing_files(place, name, found)
     return found

@@ -137,7 +137,7 @@ def connect(
     moments = {name: None if name == "tags" else as_of for name in TABLES}
     if size is not None:
         moments["evidence"] = None
-    files = {name: [f.path for f in lake.files(name, at)] for name, at in moments.items()}
+    files = {name: lake.local_files(name, at) for name, at in moments.items()}
     connection = open_engine(limits or Limits())
     try:
         shown = _until("landed_at", as_of) if size is None else _sealed(size)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from evidence.errors import LakeError
-from storage.lake import write_durably
 from storage.note import Checkpoint, VerifierKey, open_note
+from storage.place_local import LocalPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,7 @@ class FileWitness:
 
     def publish(self, head: Checkpoint, mark: str) -> str:
         """Replace the file as a whole."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_durably(self.path, head.text.encode())
-        except OSError as error:
-            raise LakeError(f"{self.path} cannot be written: {error}") from error
+        LocalPlace(self.path.parent).replace(self.path.name, head.text.encode())
         return mark
 
     def kept(self, mark: str, *, whole: bool) -> Sequence[Kept]:  # noqa: ARG002  it has only one

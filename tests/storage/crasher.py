@@ -14,9 +14,9 @@ from typing import Any
 
 from deltalake import DeltaTable
 
-import storage.files
 import storage.lake
 import storage.ledger
+import storage.place_local
 from evidence.errors import LakeConflict
 from evidence.model import Cursor
 from evidence.runs import PullOutcome
@@ -25,7 +25,7 @@ from storage.lake import Lake
 from storage.ledger import integrate
 from tests.storage.makers import item, pull, tag_sql
 
-BATCHES, BATCH = 48, 6
+BATCHES, BATCH = 64, 6
 SQL = tag_sql([("iso42001:A.1", "ticket", "kind = 'jira.issue'")], "m1")
 
 
@@ -57,7 +57,7 @@ def work(path: Path, key: Path) -> None:
 
 def _follow(lake: Lake, key: Path) -> None:
     lake.follow_sql("tags", SQL, app="tags:m1")
-    integrate(lake, load_key(key), witness=lake.path.with_name("witness"))
+    integrate(lake, load_key(key), witness=key.with_name("witness"))
 
 
 def work_among_others(path: Path, number: int) -> None:
@@ -99,7 +99,7 @@ def die_at(point: str, count: int) -> None:
     where, _, when = point.partition(" ")
     after = when == "after"
     if where == "sync":
-        storage.files.os.fsync = passing(os.fsync, after=after)  # type: ignore[attr-defined]
+        storage.place_local.os.fsync = passing(os.fsync, after=after)  # type: ignore[attr-defined]
     elif where == "commit":
         real = DeltaTable.create_write_transaction
         DeltaTable.create_write_transaction = passing(real, after=after)  # type: ignore[method-assign]

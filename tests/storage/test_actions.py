@@ -69,6 +69,6 @@ def test_no_collector_lands_in_headwaters_name(world: World) -> None:
 def test_where_nothing_can_be_written_it_says_that_nothing_was_recorded(world: World) -> None:
     (world.path / "evidence" / f"month={world.clock.now:%Y-%m}").touch()
     told = try_to_act(world.lake, "verify")
-    assert told.startswith("that verify was run is not recorded in the lake: table evidence")
+    assert told.startswith("that verify was run is not recorded in the lake: cannot write")
     with pytest.raises(LakeError):
         act(world.lake, "verify")

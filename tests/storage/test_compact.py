@@ -17,6 +17,7 @@ from storage.files import Written, read_rows, write_files
 from storage.keys import Signer, load_key, make_key
 from storage.lake import Lake
 from storage.ledger import integrate, read_checkpoint
+from storage.place import Place
 from storage.proof import check_inclusion, inclusion_proof
 from storage.schema import TABLES, TableSpec, evidence_rows
 from storage.streamed import write_stream
@@ -141,7 +142,7 @@ def test_a_row_that_was_sealed_otherwise_is_not_carried_over(
     place, kind = parts[3].column_names.index(column), parts[3].schema.field(column).type
     edited = pa.array([forged, *values[1:]], kind)
     parts[3] = parts[3].set_column(place, column, edited)
-    table.replace(old, [w for part in parts for w in write_files(table.root, table.spec, part)])
+    table.replace(old, [w for part in parts for w in write_files(table.place, table.spec, part)])
     refused = compact_all(world.lake)["evidence"].refused
     assert [s for s in refused if "item " in s and "run `headwater verify`" in s]
     assert "edited" in {finding.kind for finding in examine(world.path, signer.vkey)}
@@ -153,7 +154,7 @@ def test_rows_smuggled_in_by_a_replacement_are_named(world: World, signer: Signe
     (victim, *_) = table.files()
     extra = evidence_rows([item(0, subject="smuggled")], landed_at=START, pull_id="x")
     rows = pa.concat_tables([read_rows(victim.path, victim.partition), extra])
-    table.replace([victim], list(write_files(table.root, table.spec, rows)))
+    table.replace([victim], list(write_files(table.place, table.spec, rows)))
     assert [s for s in compact_all(world.lake)["evidence"].refused if "as it was sealed" in s]
     assert "extra" in {f.kind for f in examine(world.path, signer.vkey) if f.fatal}
 
@@ -166,10 +167,10 @@ def test_rows_lost_by_a_rewrite_change_nothing(
     whole = write_stream
 
     def lossy(
-        root: Path, spec: TableSpec, partition: Mapping[str, str], batches: Iterable[pa.Table],
+        place: Place, spec: TableSpec, partition: Mapping[str, str], batches: Iterable[pa.Table],
         **more: Any,
     ) -> Iterator[Written]:  # fmt: skip
-        return whole(root, spec, partition, (batch.slice(1) for batch in batches), **more)
+        return whole(place, spec, partition, (batch.slice(1) for batch in batches), **more)
 
     monkeypatch.setattr(compact_module, "write_stream", lossy)
     before = everything(world.lake)
@@ -188,11 +189,11 @@ def test_of_two_replacements_of_one_file_one_is_refused(world: World, signer: Si
     old = first.files()
     rows = pa.concat_tables([read_rows(file.path, file.partition) for file in old])
     world.land(item(900), cursor="beside")  # an append beside it passes
-    first.replace(old, list(write_files(first.root, first.spec, rows)))
-    again = list(write_files(second.root, second.spec, rows))
+    first.replace(old, list(write_files(first.place, first.spec, rows)))
+    again = list(write_files(second.place, second.spec, rows))
     with pytest.raises(LakeConflict):
         second.replace(old, again)
-    assert not any((second.root / file.relative).exists() for file in again)
+    assert not any(second.place.has(file.relative) for file in again)
     with pytest.raises(LakeConflict, match="no longer has"):
         world.lake.table("evidence").replace(old, [])
     with connect(world.lake) as connection:

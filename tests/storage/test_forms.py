@@ -94,7 +94,7 @@ def grown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _columns(lake: Lake, table: str) -> list[str]:
-    return [field.name for field in DeltaTable(lake.path / table).schema().fields]
+    return [field.name for field in DeltaTable(lake.place.uri + f"/{table}").schema().fields]
 
 
 def _row(number: int, region: str) -> pa.Table:

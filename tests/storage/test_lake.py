@@ -326,7 +326,7 @@ def test_the_table_forbids_deletion_and_keeps_its_log(world: World) -> None:
 
 def test_the_log_says_who_landed_what(world: World) -> None:
     world.land(item(1), cursor="c1")
-    commit = delta.read_commit(world.path / "evidence", 1)
+    commit = delta.read_commit(world.lake.place.at("evidence"), 1)
     assert commit is not None
     assert commit.metadata["source"] == "jira"
     assert commit.metadata["pull_id"] == "pull-1"

@@ -210,7 +210,7 @@ def test_everything_landed_is_sealed_in_order(world: World, signer: Signer) -> N
     second = integrate(world.lake, signer)
     assert (first.size, second.size) == (3, 4)
     assert read_checkpoint(world.lake) == second
-    assert ledger.history_sizes(world.path) == [0, 3, 4]
+    assert ledger.history_sizes(world.lake.place) == [0, 3, 4]
     check_consistency(first, second, consistency_proof(world.lake, 3))
 
 
@@ -304,7 +304,7 @@ def test_nothing_is_signed_over_a_removed_checkpoint(world: World, signer: Signe
     world.land(item(1), cursor="1")
     integrate(world.lake, signer)
     (world.path / "log/checkpoint").unlink()
-    kept = ledger.history_path(world.path, 1)
+    kept = world.path / ledger.history_name(1)
     kept.write_text(signer.sign(1, b"x" * 32, LogChain()).text)
     with pytest.raises(VerificationFailed, match="rewritten"):
         integrate(world.lake, signer)

@@ -17,6 +17,7 @@ from storage.keys import Signer, load_key, make_key
 from storage.ledger import integrate
 from storage.log_packs import listed_versions, packs
 from storage.maintain import Tidied, maintain
+from storage.place_local import LocalPlace
 from storage.proof import check_inclusion, inclusion_proof
 from storage.verify import examine, verify
 from tests.storage.makers import World, days, item
@@ -71,9 +72,9 @@ def test_a_long_life_leaves_a_short_log_and_few_files(world: World, signer: Sign
     assert second.swept.deleted == first.compacted.taken
     assert first.packed + second.packed == 20
     log = world.path / "evidence" / "_delta_log"
-    assert min(listed_versions(log.parent)) == 20
+    assert min(listed_versions(LocalPlace(log.parent))) == 20
     assert len(list(log.glob("*.checkpoint.parquet"))) <= 4
-    assert log_versions(log.parent) == list(range(world.lake.version + 1))
+    assert log_versions(LocalPlace(log.parent)) == list(range(world.lake.version + 1))
     assert verify(world.path, signer.vkey).items == 35
     proof = inclusion_proof(world.lake, item(3).item_id)
     assert check_inclusion(proof, signer.vkey).size == 35
@@ -100,7 +101,7 @@ def test_a_reader_with_an_old_list_of_files_reads_on(world: World, signer: Signe
     live(world, signer, 30, 2)
     kept(world, signer)
     assert all(file.path.exists() for file in files)
-    assert len(DeltaTable(table.root, version=version).file_uris()) == 30
+    assert len(DeltaTable(table.place.uri, version=version).file_uris()) == 30
     world.clock.now += days(2)
     kept(world, signer)
     shown = {file.path for file in world.lake.files("evidence")}
@@ -114,8 +115,8 @@ def test_a_cursor_that_did_not_move_is_found_in_its_pack(world: World, signer: S
         world.land(item(number), source="jira")  # points back to version 1
     integrate(world.lake, signer)
     kept(world, signer)
-    assert packs(world.path / "evidence")
-    assert 1 not in listed_versions(world.path / "evidence")
+    assert packs(LocalPlace(world.path / "evidence"))
+    assert 1 not in listed_versions(LocalPlace(world.path / "evidence"))
     bookmark = world.lake.bookmark("jira")
     assert (bookmark.cursor and bookmark.cursor.value, bookmark.kept_in) == ("stands", 1)
     world.land(item(99), cursor="on")
@@ -124,18 +125,20 @@ def test_a_cursor_that_did_not_move_is_found_in_its_pack(world: World, signer: S
 def test_a_pack_that_is_gone_or_altered_is_named(world: World, signer: Signer) -> None:
     live(world, signer, 0, 40)
     kept(world, signer)
-    first, *_ = packs(world.path / "evidence")
-    content = first.path.read_bytes()
-    first.path.unlink()
+    first, *_ = packs(LocalPlace(world.path / "evidence"))
+    pack = world.path / "evidence" / first.name
+    content = pack.read_bytes()
+    pack.unlink()
     told = [f.sentence for f in examine(world.path, signer.vkey) if f.fatal]
     assert "log entries 0 to 9 of table evidence are gone, with the pack of them" in told
-    first.path.write_bytes(content[: len(content) // 2])
+    pack.write_bytes(content[: len(content) // 2])
     told = [f.sentence for f in examine(world.path, signer.vkey) if f.fatal]
-    assert len([one for one in told if first.path.name in one]) == 1
-    first.path.write_bytes(content)
-    forged = [log_packs.entry(world.path / "evidence", version) or b"" for version in range(10)]
+    assert len([one for one in told if pack.name in one]) == 1
+    pack.write_bytes(content)
+    place = LocalPlace(world.path / "evidence")
+    forged = [log_packs.entry(place, version) or b"" for version in range(10)]
     forged[4] = forged[4].replace(b"jira", b"jirb")
-    log_packs._write(world.path / "evidence", range(10), forged)
+    log_packs._write(place, range(10), forged)
     told = [f.sentence for f in examine(world.path, signer.vkey) if f.fatal]
     assert [one for one in told if "is not the one that was sealed" in one]
 
@@ -146,20 +149,21 @@ def test_packing_goes_on_after_a_death_between_pack_and_log(world: World, signer
     texts = {
         version: (root / f"_delta_log/{version:020}.json").read_bytes() for version in range(10)
     }
-    log_packs._write(root, range(10), [texts[version] for version in range(10)])
+    log_packs._write(LocalPlace(root), range(10), [texts[version] for version in range(10)])
     (root / f"_delta_log/{0:020}.json").unlink()
     kept(world, signer)
-    assert [(pack.first, pack.last) for pack in packs(root)][:2] == [(0, 9), (10, 19)]
-    assert {v: log_packs.entry(root, v) for v in range(10)} == texts
+    assert [(pack.first, pack.last) for pack in packs(LocalPlace(root))][:2] == [(0, 9), (10, 19)]
+    assert {v: log_packs.entry(LocalPlace(root), v) for v in range(10)} == texts
     assert verify(world.path, signer.vkey).items == 35
 
 
 def test_a_pack_that_says_otherwise_than_the_log_stops_it(world: World, signer: Signer) -> None:
     live(world, signer, 0, 25)
-    log_packs._write(world.path / "evidence", range(10), [b"{}"] * 10)
+    place = LocalPlace(world.path / "evidence")
+    log_packs._write(place, range(10), [b"{}"] * 10)
     with pytest.raises(LakeError, match="does not hold log entry 0 as it is"):
         maintain(world.lake, signer.verifier, keep=KEEP)
-    assert 0 in listed_versions(world.path / "evidence")
+    assert 0 in listed_versions(LocalPlace(world.path / "evidence"))
 
 
 def test_strays_go_after_a_day_and_what_is_hidden_stays(world: World, signer: Signer) -> None:
@@ -196,8 +200,8 @@ def test_checkpoints_are_made_when_writers_died_before_theirs(world: World, sign
     for path in (world.path / "evidence/_delta_log").glob("*checkpoint*"):
         path.unlink()
     kept(world, signer)
-    assert checkpoints(world.path / "evidence")
-    commit = read_commit(world.path / "evidence", world.lake.version)
+    assert checkpoints(LocalPlace(world.path / "evidence"))
+    commit = read_commit(LocalPlace(world.path / "evidence"), world.lake.version)
     assert commit is not None
 
 

@@ -247,7 +247,7 @@ def test_another_key_is_refused(tmp_path: Path) -> None:
     clock = Clock()
     lake = Lake.create(tmp_path / "lake", clock=clock, redactor=Redactor((), KEY))
     _land(lake, item(1, payload={"t": SECRETS["github"]}))
-    other = Lake.open(lake.path, clock=clock, redactor=Redactor((), RedactionKey(b"o" * 32)))
+    other = Lake.open(lake.place, clock=clock, redactor=Redactor((), RedactionKey(b"o" * 32)))
     with pytest.raises(LakeError, match=r"another redaction key|does not open"):
         _land(other, item(2, payload={"t": SECRETS["github"]}))
     with pytest.raises(LakeError, match="another redaction key"):

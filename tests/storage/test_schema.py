@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evidence.errors import LakeError
 from evidence.model import FORM, Change, EvidenceItem, Nature, Outcome
 from storage.files import file_sha256, read_rows, write_files
+from storage.place_local import LocalPlace
 from storage.schema import (
     EVIDENCE,
     ITEM_FORMS,
@@ -79,7 +81,7 @@ def test_the_month_is_that_of_utc() -> None:
 
 def test_files_keep_order_and_types(tmp_path: Path) -> None:
     rows = evidence_rows([item(n) for n in (0, 20, 1, 21)], landed_at=START, pull_id="p")
-    written = list(write_files(tmp_path, TABLES["evidence"], rows))
+    written = list(write_files(LocalPlace(tmp_path), TABLES["evidence"], rows))
     assert [dict(w.partition) for w in written] == [{"month": "2026-10"}, {"month": "2026-11"}]
     back = [read_rows(tmp_path / w.relative, w.partition) for w in written]
     assert pa.concat_tables(back).select(EVIDENCE.names).cast(EVIDENCE) == rows.take([0, 2, 1, 3])
@@ -88,7 +90,7 @@ def test_files_keep_order_and_types(tmp_path: Path) -> None:
 def test_each_month_is_one_file_in_the_order_of_landing(tmp_path: Path) -> None:
     given = [item(day, subject=f"S-{n}") for n, day in enumerate([0, 40, 1, 41, 2, 300, 0.5])]
     rows = evidence_rows(given, landed_at=START, pull_id="p")
-    written = write_files(tmp_path, TABLES["evidence"], rows)
+    written = write_files(LocalPlace(tmp_path), TABLES["evidence"], rows)
     found = [
         (dict(w.partition)["month"],
          read_rows(tmp_path / w.relative, w.partition)["subject"].to_pylist())
@@ -105,8 +107,8 @@ def test_each_month_is_one_file_in_the_order_of_landing(tmp_path: Path) -> None:
 def test_files_of_a_write_that_failed_do_not_stay(tmp_path: Path) -> None:
     rows = evidence_rows([item(0), item(40)], landed_at=START, pull_id="p")
     (tmp_path / "month=2026-11").write_text("in the way of the second month's folder")
-    with pytest.raises(NotADirectoryError):
-        write_files(tmp_path, TABLES["evidence"], rows)
+    with pytest.raises(LakeError, match="month=2026-11"):
+        write_files(LocalPlace(tmp_path), TABLES["evidence"], rows)
     assert not list(tmp_path.rglob("*.parquet"))
 
 

@@ -69,6 +69,6 @@ def _check(lake: Lake, key: Path) -> None:
         for view in ("evidence", "tags", "leaves"):
             rows = connection.execute(f"SELECT item_id FROM {view} ORDER BY 1").fetchall()
             assert [row[0] for row in rows] == expected, (SEED, view)
-    found = verify(lake.path, load_key(key).vkey)
+    found = verify(lake.place, load_key(key).vkey)
     assert found.size == found.items == len(expected)
-    assert packs(lake.path / "evidence")
+    assert packs(lake.place.at("evidence"))

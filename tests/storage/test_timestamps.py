@@ -14,8 +14,8 @@ from flows.anchoring import ask
 from flows.outside import Anchor
 from storage.anchored import disorder
 from storage.keys import Signer, load_key, make_key
-from storage.ledger import history_path, integrate
-from storage.timestamps import Stamped, anchor, load_roots, timestamp_path, timestamp_sizes
+from storage.ledger import history_name, integrate
+from storage.timestamps import Stamped, anchor, load_roots, timestamp_name, timestamp_sizes
 from storage.verify import Verified, verify
 from tests.storage import tsa
 from tests.storage.makers import World, item
@@ -52,7 +52,7 @@ def seal(world: World, signer: Signer, *numbers: int) -> None:
 def anchored(world: World, signer: Signer, authority: tsa.Authority) -> Stamped | None:
     settings = Anchor(authority.url, authority.roots)
     roots = load_roots(authority.roots)
-    return anchor(world.path, signer.verifier, roots, lambda raw: ask(settings, raw))
+    return anchor(world.lake.place, signer.verifier, roots, lambda raw: ask(settings, raw))
 
 
 def checked(world: World, signer: Signer, authority: tsa.Authority) -> Verified:
@@ -84,7 +84,7 @@ def test_the_newest_seal_is_stamped_once(
     notes = checked(world, signer, authority).notes
     assert "no timestamp covers the sealed items that landed since" in notes[1]
     anchored(world, signer, authority)
-    assert timestamp_sizes(world.path) == [2, 3]
+    assert timestamp_sizes(world.lake.place) == [2, 3]
     assert len(checked(world, signer, authority).notes) == 1
 
 
@@ -107,7 +107,7 @@ def test_an_answer_that_does_not_hold_is_not_stored(
     authority.moods = [mood]
     with pytest.raises(error, match=says):
         anchored(world, signer, authority)
-    assert timestamp_sizes(world.path) == []
+    assert timestamp_sizes(world.lake.place) == []
     authority.moods = ["busy", "honest"]
     assert anchored(world, signer, authority) is not None, "it answers again: nothing is in the way"
 
@@ -121,7 +121,9 @@ def test_an_authority_out_of_date_or_of_another_root_is_refused(
             anchored(world, signer, old)
         stranger = Anchor(authority.url, authority.roots)
         with pytest.raises(SourceBroken, match="does not hold"):
-            anchor(world.path, signer.verifier, load_roots(old.roots), lambda r: ask(stranger, r))
+            anchor(
+                world.lake.place, signer.verifier, load_roots(old.roots), lambda r: ask(stranger, r)
+            )
         anchored(world, signer, authority)
         assert "the timestamp of the seal of 1 items does not hold" in said(world, signer, old)
 
@@ -139,17 +141,17 @@ def test_a_forged_or_moved_timestamp_is_named(
     seal(world, signer, 1)
     anchored(world, signer, authority)
     seal(world, signer, 2)
-    true = timestamp_path(world.path, 1)
-    shutil.copy(true, timestamp_path(world.path, 2))
+    true = world.path / timestamp_name(1)
+    shutil.copy(true, (world.path / timestamp_name(2)))
     assert "the timestamp of the seal of 2 items does not hold: Mismatch" in said(
         world, signer, authority
     )
-    timestamp_path(world.path, 2).unlink()
+    (world.path / timestamp_name(2)).unlink()
     spoilt = bytearray(true.read_bytes())
     spoilt[-1] ^= 1
     true.write_bytes(spoilt)
     assert "the timestamp of the seal of 1 items does not hold" in said(world, signer, authority)
-    history_path(world.path, 1).unlink()
+    (world.path / history_name(1)).unlink()
     assert "is there, but that seal is gone" in said(world, signer, authority)
 
 
@@ -159,13 +161,13 @@ def test_an_administrator_with_the_key_cannot_keep_the_timestamps(
     """Lake and seals are written anew with the true key; the old timestamps are left there."""
     seal(world, signer, 1, 2)
     anchored(world, signer, authority)
-    kept = timestamp_path(world.path, 2).read_bytes()
+    kept = (world.path / timestamp_name(2)).read_bytes()
     shutil.rmtree(world.path)
     other = World(world.path)
     other.clock.now = world.clock.now
     seal(other, signer, 7, 8)
-    timestamp_path(other.path, 2).parent.mkdir()
-    timestamp_path(other.path, 2).write_bytes(kept)
+    (other.path / timestamp_name(2)).parent.mkdir()
+    (other.path / timestamp_name(2)).write_bytes(kept)
     assert "does not hold: Mismatch between messages" in said(other, signer, authority)
 
 

@@ -20,7 +20,7 @@ from storage.compact import compact
 from storage.files import read_rows
 from storage.keys import Signer, load_key, make_key
 from storage.lake import Lake
-from storage.ledger import history_path, integrate
+from storage.ledger import history_name, integrate
 from storage.merkle import leaf_hash
 from storage.note import LogChain
 from storage.schema import identity_of, leaf_data
@@ -273,7 +273,7 @@ def test_two_swapped_files_are_found(sealed: Sealed) -> None:
 
 
 def test_an_item_moved_to_another_month_is_named(sealed: Sealed) -> None:
-    log = delta.commit_path(sealed.evidence, 1)
+    log = sealed.evidence / delta.commit_name(1)
     log.write_text(log.read_text().replace('{"month":"2026-10"}', '{"month":"2025-10"}'))
     assert f"item {item(0).item_id} was edited" in sealed.said()
 
@@ -296,20 +296,20 @@ def test_a_row_twice_is_named(sealed: Sealed) -> None:
 
 
 def test_a_log_entry_cut_out_is_named(sealed: Sealed) -> None:
-    delta.commit_path(sealed.evidence, 2).unlink()
+    (sealed.evidence / delta.commit_name(2)).unlink()
     said = sealed.said()
     assert "log entry 2 of table evidence is gone" in said
     assert "missing in the middle" in said
 
 
 def test_a_log_cut_at_its_end_is_named(sealed: Sealed) -> None:
-    delta.commit_path(sealed.evidence, 4).unlink()
+    (sealed.evidence / delta.commit_name(4)).unlink()
     assert "3 sealed items are missing at the tail" in sealed.said()
 
 
 def test_a_false_statistic_in_the_log_is_named(sealed: Sealed) -> None:
     """Views of the past skip files by it: one changed digit would hide the file."""
-    log = delta.commit_path(sealed.evidence, 1)
+    log = sealed.evidence / delta.commit_name(1)
     text = log.read_text()
     landed = text.partition('landed_at\\":\\"')[2][:10]
     assert landed
@@ -335,14 +335,14 @@ def _lied(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_damaged_log_entry_is_named(sealed: Sealed) -> None:
-    delta.commit_path(sealed.evidence, 2).write_text('{"add": {"path"')
+    (sealed.evidence / delta.commit_name(2)).write_text('{"add": {"path"')
     assert "is no log entry" in sealed.said()
 
 
 def test_a_removal_written_to_the_log_is_named(sealed: Sealed) -> None:
     path = sealed.files()[0].relative_to(sealed.evidence).as_posix()
     action = {"remove": {"path": path, "dataChange": True, "deletionTimestamp": 1}}
-    delta.commit_path(sealed.evidence, 5).write_text(json.dumps(action) + "\n")
+    (sealed.evidence / delta.commit_name(5)).write_text(json.dumps(action) + "\n")
     said = sealed.said()
     assert "version 5 of table evidence took rows out" in said
     assert item(0).item_id in said
@@ -418,7 +418,7 @@ def test_a_longer_history_that_does_not_continue_the_witness_is_named(sealed: Se
 
 
 def test_an_altered_kept_checkpoint_is_named(sealed: Sealed) -> None:
-    kept = history_path(sealed.path, 6)
+    kept = sealed.path / history_name(6)
     kept.write_text(sealed.signer.sign(6, b"\x01" * 32, LogChain()).text)
     assert "leaves 3 to 5 are not those that were sealed" in sealed.said()
 
@@ -428,7 +428,7 @@ def test_the_integrator_refuses_to_sign_over_each_rewrite(sealed: Sealed) -> Non
         file.unlink()
     with pytest.raises(VerificationFailed, match="cut"):
         integrate(sealed.world.lake, sealed.signer)
-    assert ledger.history_sizes(sealed.path) == [3, 6, 9, 12]
+    assert ledger.history_sizes(sealed.world.lake.place) == [3, 6, 9, 12]
 
 
 def _tile(sealed: Sealed) -> Path:
@@ -491,7 +491,7 @@ def test_a_checkpoint_from_the_future_is_named(sealed: Sealed) -> None:
 
 def test_a_checkpoint_set_back_among_longer_ones_is_no_shorter_promise(sealed: Sealed) -> None:
     """A crash between history and checkpoint looks the same: what was signed last is what holds."""
-    (sealed.path / "log/checkpoint").write_text(history_path(sealed.path, 9).read_text())
+    (sealed.path / "log/checkpoint").write_text((sealed.path / history_name(9)).read_text())
     found = verify(sealed.path, sealed.signer.vkey)
     assert (found.size, found.items) == (12, 12)
     assert "covers 9 items, the last one kept 12" in found.notes[0]
@@ -501,7 +501,7 @@ def test_a_checkpoint_set_back_among_longer_ones_is_no_shorter_promise(sealed: S
 
 
 def test_a_checkpoint_in_another_ones_place_is_named(sealed: Sealed) -> None:
-    history_path(sealed.path, 6).write_text(history_path(sealed.path, 9).read_text())
+    (sealed.path / history_name(6)).write_text((sealed.path / history_name(9)).read_text())
     assert "the checkpoint 00000000000000000006 covers 9 items" in sealed.said()
 
 

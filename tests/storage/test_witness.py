@@ -18,7 +18,8 @@ from storage.keys import Signer, load_key, make_key
 from storage.ledger import integrate
 from storage.mail import MailServer
 from storage.note import LogChain
-from storage.publication import memory_path, remembered, silent
+from storage.place_local import LocalPlace
+from storage.publication import MEMORY, remembered, silent
 from storage.verify import verify
 from storage.witness import FileWitness, Kept, Witness
 from storage.witness_git import GitWitness
@@ -114,13 +115,13 @@ def test_a_repository_here_keeps_its_checkout_and_is_pushed_on(
     assert _git(remote, "rev-parse", "checkpoints") == _git(here, "rev-parse", "checkpoints")
     shutil.move(remote, tmp_path / "away.git")
     seal(world, signer, witness, start=2)
-    (told,) = silent(world.path / "log", [witness])
+    (told,) = silent(LocalPlace(world.path / "log"), [witness])
     assert "git ls-remote" in told
     assert "the last it took covers 2 items" in told
     assert "cannot be read" in said(world, signer, witness)
     shutil.move(tmp_path / "away.git", remote)
     integrate(world.lake, signer, witnesses=[witness])
-    assert not list(silent(world.path / "log", [witness]))
+    assert not list(silent(LocalPlace(world.path / "log"), [witness]))
     assert verify(world.path, signer.vkey, witnesses=[witness]).outside == 3
 
 
@@ -143,7 +144,7 @@ def test_a_rewritten_git_history_is_named_and_not_mended(
     assert f"its history was rewritten: commit {gone}" in said(world, signer, far)
     seal(world, signer, far, start=3)
     assert _git(remote, "rev-list", "--count", "checkpoints") == "2", "nothing is published on it"
-    (told,) = silent(world.path / "log", [far])
+    (told,) = silent(LocalPlace(world.path / "log"), [far])
     assert "history was rewritten" in told
     _git(remote, "update-ref", "-d", "refs/heads/checkpoints")
     assert "the branch is gone" in said(world, signer, far)
@@ -226,15 +227,17 @@ def test_a_dead_witness_does_not_stop_the_seal(
     alive = FileWitness(tmp_path / "alive")
     seal(world, signer, dead, alive)
     assert verify(world.path, signer.vkey, witnesses=[alive]).size == 1
-    (told,) = silent(world.path / "log", [dead, alive])
-    since = remembered(world.path / "log")[dead.where].since
+    (told,) = silent(LocalPlace(world.path / "log"), [dead, alive])
+    since = remembered(LocalPlace(world.path / "log"))[dead.where].since
     assert told.startswith("the witness blocked has not taken a seal since 2026-11-19")
     world.clock.now += timedelta(days=1)
     seal(world, signer, dead, alive, start=1)
-    assert remembered(world.path / "log")[dead.where].since == since, "since when, not the last try"
+    assert remembered(LocalPlace(world.path / "log"))[dead.where].since == since, (
+        "since when, not the last try"
+    )
     (tmp_path / "blocked").unlink()
     integrate(world.lake, signer, witnesses=[dead, alive])
-    assert not list(silent(world.path / "log", [dead, alive]))
+    assert not list(silent(LocalPlace(world.path / "log"), [dead, alive]))
     assert dead.path.read_text() == alive.path.read_text()
 
 
@@ -255,7 +258,7 @@ def test_not_more_often_than_asked(world: World, signer: Signer, tmp_path: Path)
 def test_a_damaged_memory_is_told(world: World, signer: Signer, tmp_path: Path) -> None:
     file = FileWitness(tmp_path / "witness")
     seal(world, signer, file)
-    memory_path(world.path / "log").write_text("[1")
+    (world.path / "log" / MEMORY).write_text("[1")
     assert "witnesses.json is damaged" in said(world, signer, file)
     with pytest.raises(LakeError, match="delete it"):
         integrate(world.lake, signer, witnesses=[file])
@@ -282,11 +285,11 @@ def test_a_mailbox_that_refuses_is_remembered(
     mailbox.refuse = b"550 no such person\r\n"
     post = MailWitness("audit@example.org", mailbox.server())
     seal(world, signer, post)
-    (told,) = silent(world.path / "log", [post])
+    (told,) = silent(LocalPlace(world.path / "log"), [post])
     assert "550" in told
     gone = MailWitness("audit@example.org", replace(mailbox.server(), port=1))
     seal(world, signer, gone, start=1)
-    assert "127.0.0.1:1 did not take it" in "".join(silent(world.path / "log", [gone]))
+    assert "127.0.0.1:1 did not take it" in "".join(silent(LocalPlace(world.path / "log"), [gone]))
 
 
 def test_a_password_is_not_sent_in_the_clear() -> None:

@@ -1,0 +1,228 @@
+"""A lake in a folder of this machine: a file system with working fsync, flock and hard links."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from evidence.errors import LakeError
+from storage.place import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPlace:
+    """A folder, made when the first file is written into it."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def uri(self) -> str:
+        """The absolute path."""
+        return str(self.path)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Nothing is needed to reach it."""
+        return {}
+
+    @property
+    def certain(self) -> bool:
+        """A file system's error is an answer."""
+        return True
+
+    def told(self, what: str, error: Exception) -> LakeError:
+        """The error as it stands."""
+        return LakeError(f"{what}: {error}")
+
+    def at(self, folder: str) -> LocalPlace:
+        """The folder inside this one."""
+        return LocalPlace(self.path / folder)
+
+    def shown(self, name: str) -> str:
+        """The file's path."""
+        return str(self.path / name)
+
+    def read(self, name: str) -> bytes | None:
+        """The file's bytes, None if it is not there."""
+        try:
+            return (self.path / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._told("read", name, error) from error
+
+    def put_new(self, name: str, content: bytes) -> bool:
+        """A hard link is made or refused in one step, also among several processes."""
+        path = self.path / name
+        try:
+            with _written(path, content) as fresh:
+                try:
+                    os.link(fresh, path)
+                except FileExistsError:
+                    return path.read_bytes() == content
+                sync(path.parent)
+        except OSError as error:
+            raise self._told("write", name, error) from error
+        return True
+
+    def replace(self, name: str, content: bytes) -> None:
+        """The old or the new file, also after power loss."""
+        path = self.path / name
+        try:
+            with _written(path, content) as fresh:
+                fresh.replace(path)
+                sync(path.parent)
+        except OSError as error:
+            raise self._told("write", name, error) from error
+
+    def store(self, name: str, content: bytes | Path) -> None:
+        """The file is forced to disk, its folder's entry by `settle`."""
+        path = self.path / name
+        try:
+            _folder(path.parent)
+            if isinstance(content, Path):
+                sync(content)
+                content.replace(path)
+            else:
+                with path.open("xb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+        except OSError as error:
+            with suppress(OSError):
+                path.unlink()
+            raise self._told("write", name, error) from error
+
+    def settle(self, names: Iterable[str]) -> None:
+        """Files that the table format wrote, and each folder once."""
+        paths = [self.path / name for name in names]
+        try:
+            for path in paths:
+                if path.exists():
+                    sync(path)
+            for folder in {path.parent for path in paths}:
+                sync(folder)
+        except OSError as error:
+            raise LakeError(f"{self.path} cannot be forced to disk: {error}") from error
+
+    def remove(self, name: str) -> None:
+        """Remove the file if it is there."""
+        try:
+            (self.path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._told("remove", name, error) from error
+
+    def names(self, prefix: str = "", after: str = "") -> Iterator[str]:
+        """The files of this folder by name; a name that begins with a dot is not whole yet."""
+        folder = self.path / prefix
+        found = (path for path in folder.rglob("*") if not path.name.startswith("."))
+        names = (path.relative_to(self.path).as_posix() for path in found if path.is_file())
+        return iter(sorted(name for name in names if name > after))
+
+    def local(self, name: str) -> Path:
+        """The file itself, whether or not it is there."""
+        return self.path / name
+
+    def facts(self, name: str) -> Facts | None:
+        """As the file system tells them."""
+        try:
+            status = (self.path / name).stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._told("read", name, error) from error
+        return Facts(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+    def derived(self, name: str) -> Path:
+        """A folder inside."""
+        return self.path / name
+
+    def has(self, name: str) -> bool:
+        """Whether the file is there."""
+        return (self.path / name).is_file()
+
+    def scratch(self, name: str) -> Path:
+        """The name itself, in its folder."""
+        try:
+            _folder((self.path / name).parent)
+        except OSError as error:
+            raise self._told("write", name, error) from error
+        return self.path / name
+
+    def move(self, folder: str, to: str) -> None:
+        """One rename."""
+        target = self.path / to
+        try:
+            _folder(target.parent)
+            (self.path / folder).rename(target)
+            sync(target.parent)
+            sync(self.path)
+        except OSError as error:
+            raise self._told("move", folder, error) from error
+
+    def locals(self, names: Iterable[str]) -> list[Path]:
+        """The files themselves."""
+        return [self.path / name for name in names]
+
+    @contextmanager
+    def fresh(self, name: str) -> Iterator[Path]:
+        """The file itself. Raises LakeError if it is gone."""
+        if not (self.path / name).is_file():
+            raise LakeError(f"{self.path / name} is gone")
+        yield self.path / name
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Hold the lock file; the system lets go of it when the process dies."""
+        path = self.path / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("ab")
+        except OSError as error:
+            raise self._told("lock", name, error) from error
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _told(self, verb: str, name: str, error: OSError) -> LakeError:
+        why = error.strerror or error
+        return LakeError(f"cannot {verb} {self.path / name}: {why}")
+
+
+@contextmanager
+def _written(path: Path, content: bytes) -> Iterator[Path]:
+    """A file beside `path` with the content, on disk; what is left of it is taken away."""
+    _folder(path.parent)
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
+    try:
+        with fresh.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield fresh
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _folder(folder: Path) -> None:
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        sync(folder.parent)
+
+
+def sync(path: Path) -> None:
+    """Force a file or a folder's entries to disk: a rename alone does not survive power loss."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

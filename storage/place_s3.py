@@ -1,0 +1,304 @@
+"""A lake in an S3-compatible bucket; its data files are read through copies on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
+from obstore.store import S3Store
+
+from evidence.errors import LakeBusy, LakeError, LakeRefused
+from evidence.secret import Secret
+from storage.cache import Cache
+from storage.place import Facts
+
+_DOWNLOADS = 8
+_PART = 8 << 20
+_DIGEST = re.compile(r"[.-]([0-9a-f]{64})\.")
+_REFUSALS = (
+    "NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",
+    "PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidBucketName", "MethodNotAllowed",
+    "CredentialsNotLoaded", " 401 ", " 403 ", " 301 ",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a bucket is reached; what is None comes from the environment (`AWS_…`).
+
+    `tries` is how often a call is repeated that the store did not answer or answered with 5xx;
+    `patience` bounds all of them together, `timeout` each one.
+    """
+
+    endpoint: str | None = None
+    region: str | None = None
+    key: Secret | None = None
+    secret: Secret | None = None
+    token: Secret | None = None
+    cache: Cache = field(default_factory=Cache)
+    tries: int = 6
+    patience: timedelta = timedelta(seconds=60)
+    timeout: timedelta = timedelta(seconds=30)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """For the table format: its own names of the same settings."""
+        given = {f"AWS_{name.upper()}": text for name, text in self._given().items()}
+        limits = {
+            "AWS_CONDITIONAL_PUT": "etag",
+            "AWS_CHECKSUM_ALGORITHM": "SHA256",
+            "AWS_ALLOW_HTTP": "true",
+            "max_retries": str(self.tries),
+            "retry_timeout": f"{self.patience.total_seconds():g}s",
+            "timeout": f"{self.timeout.total_seconds():g}s",
+            "connect_timeout": "5s",
+        }
+        return given | limits
+
+    def store(self, bucket: str, prefix: str) -> S3Store:
+        """The client; nothing is asked of the bucket yet."""
+        settings: Any = self._given()
+        return S3Store(
+            bucket, prefix=prefix or None, **settings,
+            conditional_put="etag", checksum_algorithm="SHA256",
+            client_options={
+                "allow_http": True, "timeout": self.timeout,
+                "connect_timeout": timedelta(seconds=5),
+            },
+            retry_config={"max_retries": self.tries, "retry_timeout": self.patience},
+        )  # fmt: skip
+
+    def _given(self) -> dict[str, str]:
+        secrets = {
+            "access_key_id": self.key, "secret_access_key": self.secret,
+            "session_token": self.token,
+        }  # fmt: skip
+        plain = {"endpoint": self.endpoint, "region": self.region}
+        told = {name: held.reveal() for name, held in secrets.items() if held is not None}
+        return told | {name: text for name, text in plain.items() if text}
+
+
+@dataclass(frozen=True)
+class ObjectPlace:
+    """A prefix of a bucket whose store honours `If-None-Match` (Amazon's own and most others)."""
+
+    bucket: str
+    prefix: str
+    access: Access = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return self.uri
+
+    @cached_property
+    def _store(self) -> S3Store:
+        try:
+            return self.access.store(self.bucket, self.prefix)
+        except (BaseError, ValueError) as error:
+            raise LakeRefused(f"{self.uri}: the settings do not fit: {error}") from error
+
+    @property
+    def uri(self) -> str:
+        """The `s3://` address."""
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The table format's own settings for the same access."""
+        return self.access.options
+
+    @property
+    def certain(self) -> bool:
+        """An answer may be lost, and a call that timed out may still be carried out."""
+        return False
+
+    def told(self, what: str, error: Exception) -> LakeError:
+        """LakeRefused where a person must act, else LakeBusy."""
+        return explained(what, error)
+
+    def at(self, folder: str) -> ObjectPlace:
+        """The prefix inside this one."""
+        return ObjectPlace(self.bucket, f"{self.prefix}/{folder}".strip("/"), self.access)
+
+    def shown(self, name: str) -> str:
+        """The object's address."""
+        return f"{self.uri}/{name}"
+
+    def read(self, name: str) -> bytes | None:
+        """The object's bytes as the store holds them now, None if there is none."""
+        try:
+            return bytes(obstore.get(self._store, name).bytes())
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise self._told("read", name, error) from error
+            return None
+        except (BaseError, OSError) as error:
+            raise self._told("read", name, error) from error
+
+    def put_new(self, name: str, content: bytes) -> bool:
+        """A conditional put; refused where another object lies, unless it is the same."""
+        try:
+            obstore.put(self._store, name, content, mode="create", use_multipart=False)
+        except AlreadyExistsError:
+            return self.read(name) == content
+        except (BaseError, OSError) as error:
+            raise self._told("write", name, error) from error
+        return True
+
+    def replace(self, name: str, content: bytes) -> None:
+        """A plain put: in a bucket with versions the older one stays behind it."""
+        try:
+            obstore.put(self._store, name, content, use_multipart=False)
+        except (BaseError, OSError) as error:
+            raise self._told("write", name, error) from error
+
+    def store(self, name: str, content: bytes | Path) -> None:
+        """Put in parts where it is large; a copy stays in the cache, so that it is not fetched."""
+        try:
+            obstore.put(self._store, name, content, chunk_size=_PART)
+        except (BaseError, OSError) as error:
+            raise self._told("write", name, error) from error
+        self.access.cache.keep(self._key(name), content)
+
+    def settle(self, names: Iterable[str]) -> None:
+        """A put that was answered is durable."""
+
+    def remove(self, name: str) -> None:
+        """Remove the object; one that is locked by the bucket is refused."""
+        try:
+            obstore.delete(self._store, name)
+        except FileNotFoundError:
+            pass
+        except (BaseError, OSError) as error:
+            raise self._told("remove", name, error) from error
+        self.access.cache.drop(self._key(name))
+
+    def names(self, prefix: str = "", after: str = "") -> Iterator[str]:
+        """The objects under the prefix in the order of the store's listing, which is ascending."""
+        try:
+            for chunk in obstore.list(self._store, prefix or None, offset=after or None):
+                names = (entry["path"] for entry in chunk)
+                yield from (n for n in names if not n.rpartition("/")[2].startswith("."))
+        except (BaseError, OSError) as error:
+            raise self._told("list", prefix, error) from error
+
+    def local(self, name: str) -> Path:
+        """The cached copy, fetched if there is none."""
+        path = self.access.cache.path(self._key(name))
+        return path if self.access.cache.touch(path) else self._fetched(name, path)
+
+    def derived(self, name: str) -> Path:
+        """A folder beside the copies, for this address alone."""
+        return self.access.cache.derived(self._key(name))
+
+    def has(self, name: str) -> bool:
+        """Whether a copy or the object is there."""
+        path = self.access.cache.path(self._key(name))
+        return self.access.cache.touch(path) or self.facts(name) is not None
+
+    def facts(self, name: str) -> Facts | None:
+        """As the store tells them."""
+        try:
+            head = obstore.head(self._store, name)
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise self._told("find", name, error) from error
+        return Facts(head["size"], head["last_modified"])
+
+    def scratch(self, name: str) -> Path:
+        """A new file in the cache."""
+        return self.access.cache.scratch(name)
+
+    def move(self, folder: str, to: str) -> None:
+        """Everything is copied, then the old objects go: whatever dies between, nothing is lost."""
+        names = list(self.names(folder))
+        try:
+            for name in names:
+                obstore.copy(self._store, name, f"{to}{name.removeprefix(folder)}")
+        except (BaseError, OSError) as error:
+            raise self._told("move", folder, error) from error
+        for name in names:
+            self.remove(name)
+
+    def locals(self, names: Iterable[str]) -> list[Path]:
+        """The cached copies; those that are not there are fetched a few at a time."""
+        wanted = list(names)
+        with ThreadPoolExecutor(_DOWNLOADS) as pool:
+            return list(pool.map(self.local, wanted))
+
+    @contextmanager
+    def fresh(self, name: str) -> Iterator[Path]:
+        """The store's own bytes, fetched for this once; digests are for the caller to judge."""
+        with tempfile.TemporaryDirectory(prefix="headwater-") as folder:
+            path = Path(folder) / "fresh.parquet"
+            self._download(name, path)
+            yield path
+
+    def locked(self, name: str) -> nullcontext[None]:  # noqa: ARG002
+        """A bucket has no locks."""
+        return nullcontext()
+
+    def _key(self, name: str) -> str:
+        return f"{self.access.endpoint or 'aws'}/{self.bucket}/{self.prefix}/{name}"
+
+    def _fetched(self, name: str, path: Path) -> Path:
+        with self.access.cache.filling(path) as partial:
+            digest = self._download(name, partial)
+            expected = _DIGEST.search(name)
+            if expected and expected[1] != digest:
+                raise LakeError(
+                    f"{self.shown(name)} does not have the bytes that landed: SHA-256 {digest}; "
+                    "run `headwater verify`"
+                )
+        return path
+
+    def _download(self, name: str, path: Path) -> str:
+        """Write the object's bytes to a new file; their SHA-256."""
+        digest = hashlib.sha256()
+        try:
+            with path.open("wb") as file:
+                for chunk in obstore.get(self._store, name).stream(1 << 20):
+                    digest.update(chunk)
+                    file.write(chunk)
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise self._told("read", name, error) from error
+            raise LakeError(f"{self.shown(name)} is gone; run `headwater verify`") from error
+        except (BaseError, OSError) as error:
+            raise self._told("read", name, error) from error
+        return digest.hexdigest()
+
+    def _told(self, verb: str, name: str, error: Exception) -> LakeError:
+        return explained(f"cannot {verb} {self.shown(name)}", error)
+
+
+def explained(what: str, error: Exception) -> LakeError:
+    """The store's error as one sentence, named by what helps: patience, or a person."""
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*m|[│├╰─▶]", "", str(error)).split())
+    code = re.search(r"<Code>([^<]*)</Code>(?:\s*<Message>([^<]*))?", text)
+    why = ": ".join(part for part in code.groups() if part) if code else _first(text)
+    refused = isinstance(error, PermissionDeniedError | UnauthenticatedError)
+    if refused or any(word in text for word in _REFUSALS):
+        return LakeRefused(f"{what}: {why}; check address, key and rights of [lake]")
+    return LakeBusy(f"{what}: {why}; try again")
+
+
+def _first(text: str) -> str:
+    short = text.partition("Debug source")[0].strip()
+    return short if len(short) <= 300 else f"{short[:300]}…"
