@@ -131,7 +131,7 @@ def tags_in(connection: Connection, rows: Rows) -> list[dict[str, str]]:
 
 def checkpoint_for(lake: Lake, size: int) -> Checkpoint:
     """The first kept checkpoint that covers `size` items. Raises LakeError if none does."""
-    for kept in history_sizes(lake.path):
+    for kept in history_sizes(lake.place):
         if kept >= size:
             return checkpoint_of(lake, kept)
     raise LakeError(f"no checkpoint covers {size} items; run `headwater collect` to seal them")
