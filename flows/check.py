@@ -14,7 +14,6 @@ from mappings.catalogue import load_catalogue
 from storage.keys import load_key
 from storage.lake import Lake
 from storage.note import VerifierKey
-from storage.place import place_of
 from storage.publication import silent
 
 
@@ -82,7 +81,7 @@ def _mapping(config: Config) -> str:
 def _witnesses(config: Config) -> str:
     """How many there are. Raises HeadwaterError for those that did not take the last seal."""
     outside = witnesses(config)
-    if told := "; ".join(silent(place_of(config.lake).at("log"), outside)):
+    if told := "; ".join(silent(config.lake.at("log"), outside)):
         raise LakeError(told)
     return ", ".join(witness.where for witness in outside)
 
@@ -93,11 +92,11 @@ def _anchored(config: Config) -> str:
 
     if config.anchor is None:
         return "no time authority"
-    roots, sizes = load_roots(config.anchor.roots), timestamp_sizes(place_of(config.lake))
+    roots, sizes = load_roots(config.anchor.roots), timestamp_sizes(config.lake)
     if not sizes:
         return "no seal is stamped yet; `headwater anchor` asks for the first timestamp"
     key = VerifierKey.parse(public_key_of(config))
-    newest = read_timestamp(place_of(config.lake), sizes[-1], key, roots)
+    newest = read_timestamp(config.lake, sizes[-1], key, roots)
     return f"the first {newest.size} items are stamped, {stamp(newest.at)}"
 
 

@@ -45,11 +45,14 @@ DEFAULT = Path("headwater.toml")
 def init(
     folder: Annotated[Path, typer.Argument(help="An empty or new folder.")] = Path(),
     name: Annotated[str, typer.Option(help="The organisation's name.")] = "Your organisation",
+    lake: Annotated[
+        str, typer.Option(help="A folder, or s3://bucket/prefix with credentials in AWS_….")
+    ] = "lake",
 ) -> None:
     """Write a first headwater.toml with a key and an empty lake."""
     from flows.setup import initialise
 
-    for line in initialise(folder, name):
+    for line in initialise(folder, name, lake):
         typer.echo(line)
 
 
@@ -132,7 +135,8 @@ def explain(
 def verify(
     config: ConfigFile = DEFAULT,
     lake: Annotated[
-        Path | None, typer.Option("--lake", help="A lake's folder: no configuration is read.")
+        str | None,
+        typer.Option("--lake", help="A lake's folder or s3:// address: no configuration is read."),
     ] = None,
     key: Annotated[
         str, typer.Option("--key", help="The ledger's public key (vkey), or the file it is in.")

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
-from evidence.errors import ConfigError
+from evidence.errors import ConfigError, LakeError
 from evidence.own import OWN_SOURCE
 from evidence.secret import Secret
 from evidence.times import duration
@@ -24,6 +24,10 @@ from mappings.catalogue import EVERYWHERE, Override
 from mappings.controls import NAMESPACE
 from mappings.in_force import InForce, mapping_in_force
 from mappings.rules import RULES, RuleSet, load_rules
+from storage.cache import Cache
+from storage.place import Place, place_of
+from storage.place_local import LocalPlace
+from storage.place_s3 import Access
 from storage.redaction import Redactor, Rule
 from storage.redaction_key import load_redaction_key
 
@@ -33,6 +37,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FILE = "headwater.toml"
+_GB = 1 << 30
+LAKE = (
+    "path", "endpoint", "region", "access_key", "secret_key", "session_token", "cache", "cache_gb",
+)  # fmt: skip
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 OWN = ("name", "uses", "schedule")
 TABLES = (
@@ -66,7 +74,7 @@ class Config:
 
     file: Path
     organisation: str
-    lake: Path
+    lake: Place
     key: Path
     witness: Path
     origin: str
@@ -128,7 +136,7 @@ class _Reader:
     def read(self) -> Config:
         raw = _toml(self.file)
         self._unknown("", raw, TABLES)
-        lake = self._table(raw, "lake", ("path",))
+        lake = self._table(raw, "lake", LAKE)
         ledger = self._table(raw, "ledger", ("key", "witness", "origin"))
         mapping = self._table(raw, "mapping", ("rules",))
         collect = self._table(raw, "collect", ("patience", "wait"))
@@ -141,7 +149,7 @@ class _Reader:
             self.mistakes.append(f'{self.file}: [organisation] needs a name = "…"')
         config = Config(
             file=self.file, organisation=name,
-            lake=self._path(self._text(lake, "lake", "path", "lake")),
+            lake=self._place(lake),
             key=self._path(self._text(ledger, "ledger", "key", "keys/ledger.key")),
             witness=self._path(self._text(ledger, "ledger", "witness", "witness/checkpoint")),
             origin=self._text(ledger, "ledger", "origin", _slug(name)),
@@ -226,6 +234,26 @@ class _Reader:
 
     def _path(self, text: str) -> Path:
         return (self.file.parent / Path(text).expanduser()).resolve()
+
+    def _place(self, table: Mapping[str, Any]) -> Place:
+        """The lake's folder or bucket. Credentials that are not given are the environment's."""
+        most = self._given(table, "lake", "cache_gb", float, 20.0)
+        access = Access(
+            endpoint=self._text(table, "lake", "endpoint", "") or None,
+            region=self._text(table, "lake", "region", "") or None,
+            key=self._hidden(table, "access_key"), secret=self._hidden(table, "secret_key"),
+            token=self._hidden(table, "session_token"),
+            cache=Cache(self._path(self._text(table, "lake", "cache", "cache")), int(most * _GB)),
+        )  # fmt: skip
+        try:
+            text = self._text(table, "lake", "path", "lake")
+            return place_of(text, relative_to=self.file.parent, access=access)
+        except LakeError as error:
+            self.mistakes.append(f"{self.file}: [lake] path: {error}")
+            return LocalPlace(self.file.parent)
+
+    def _hidden(self, table: Mapping[str, Any], key: str) -> Secret | None:
+        return self._secret(f"[lake] {key}", table[key]) if key in table else None
 
     def _cron(self, where: str, text: str) -> str:
         # Prefect's own parser is the judge, and it comes with a heavy import: only check the shape.

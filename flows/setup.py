@@ -20,7 +20,7 @@ STARTER = """\
 name = {name}
 
 [lake]
-path = "lake"
+path = {lake}
 
 [ledger]
 key = "keys/ledger.key"           # signs what landed: keep it off the machines that collect
@@ -41,7 +41,7 @@ schedule = "*/30 * * * *"
 """
 
 
-def initialise(folder: Path, name: str) -> Iterator[str]:
+def initialise(folder: Path, name: str, lake: str = "lake") -> Iterator[str]:
     """Write what is missing in `folder`; yields one line for each thing done or kept."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,11 +51,16 @@ def initialise(folder: Path, name: str) -> Iterator[str]:
     if file.exists():
         yield f"kept    {file}"
     else:
-        file.write_text(STARTER.format(name=json.dumps(name, ensure_ascii=False)), encoding="utf-8")
+        file.write_text(_starter(name, lake), encoding="utf-8")
         yield f"written {file}"
     config = load(file)
     yield from prepare(config)
     yield f"next    add a [[source]] to {file}, then: headwater check -c {file}"
+
+
+def _starter(name: str, lake: str) -> str:
+    told = (json.dumps(text, ensure_ascii=False) for text in (name, lake))
+    return STARTER.format(**dict(zip(("name", "lake"), told, strict=True)))
 
 
 def prepare(config: Config) -> Iterator[str]:
@@ -71,7 +76,7 @@ def prepare(config: Config) -> Iterator[str]:
     else:
         make_redaction_key(config.redaction_key)
         yield f"written {config.redaction_key} (salts what is hidden: keep it as long as the lake)"
-    existed = lake.exists()
+    existed = lake.read("lake.json") is not None
     made = Lake.create(lake, clock=now, redactor=config.redactor())
     if not existed:
         act(made, "init", facts={"origin": origin}, title=f"init: a lake for {origin}")

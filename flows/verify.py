@@ -16,6 +16,7 @@ from flows.keys import public_key, public_key_of
 from flows.outside import witnesses
 from storage.actions import try_to_act
 from storage.lake import Lake
+from storage.place import Place, place_of
 from storage.timestamps import load_roots
 from storage.verify import Verified, verify
 from storage.witness import Kept, Witness
@@ -31,7 +32,7 @@ class Asked:
     `recorded`: how it ends lands in the lake. An auditor's own look leaves it untouched.
     """
 
-    lake: Path
+    lake: Place
     vkey: str
     witnesses: tuple[Witness, ...] = ()
     roots: tuple[Certificate, ...] | None = None
@@ -39,7 +40,7 @@ class Asked:
 
 
 def run(
-    file: Path, say: Callable[[str], None], *, lake: Path | None = None, key: str = "",
+    file: Path, say: Callable[[str], None], *, lake: str | None = None, key: str = "",
     checkpoints: Sequence[Path] = (), roots: Path | None = None,
 ) -> int:  # fmt: skip
     """0 when everything is as it was signed. Raises VerificationFailed naming each difference.
@@ -71,12 +72,13 @@ def run(
     return 0
 
 
-def _bare(lake: Path, key: str, roots: Path | None) -> Asked:
+def _bare(lake: str, key: str, roots: Path | None) -> Asked:
     if not key:
         raise ConfigError("--lake needs --key: the ledger's public key, or the file that holds it")
-    if not (lake / "lake.json").is_file():
+    place = place_of(lake)
+    if place.read("lake.json") is None:
         raise ConfigError(f"--lake {lake}: there is no lake in this folder")
-    return Asked(lake, public_key(key), roots=None if roots is None else load_roots(roots))
+    return Asked(place, public_key(key), roots=None if roots is None else load_roots(roots))
 
 
 def _configured(file: Path, key: str, roots: Path | None) -> Asked:

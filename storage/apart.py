@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import resource
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,8 +15,9 @@ import pyarrow as pa
 from evidence.errors import LakeError
 from storage.engine import Limits
 from storage.lake import Lake
+from storage.place import Place
 from storage.question import Answer, ask
-from storage.views import connect
+from storage.views import connect_files, lake_files
 
 START_SECONDS = 30.0
 """What the process may take to start and to open the lake, beside the limit of the question."""
@@ -25,7 +26,7 @@ OWN_BYTES = 4 << 30
 
 
 def ask_apart(
-    lake: Path,
+    lake: Path | str | Place,
     sql: str,
     *,
     as_of: datetime | None = None,
@@ -43,7 +44,9 @@ def ask_apart(
     spawn = multiprocessing.get_context("spawn")
     here, there = spawn.Pipe(duplex=False)
     shown = {"as_of": as_of, "size": size, "mapping_digest": mapping_digest, "tags_sql": tags_sql}
-    given = (there, lake, sql, shown | {"dimensions": dict(dimensions or {})}, bounds)
+    # The question gets files, not the lake: the way to a bucket and its keys stay here.
+    files = lake_files(Lake.open(lake, clock=lambda: datetime.now(UTC)), as_of, size)
+    given = (there, files, sql, shown | {"dimensions": dict(dimensions or {})}, bounds)
     process = spawn.Process(target=_answer, args=given, daemon=True)
     process.start()
     there.close()
@@ -63,7 +66,7 @@ def ask_apart(
 
 def _answer(
     out: Connection,
-    lake: Path,
+    files: Mapping[str, Sequence[Path]],
     sql: str,
     shown: Mapping[str, Any],
     limits: Limits,
@@ -73,8 +76,7 @@ def _answer(
     seconds = int(limits.seconds + START_SECONDS) * (limits.threads + 1)
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     try:
-        opened = Lake.open(lake, clock=lambda: datetime.now(UTC))
-        with connect(opened, **shown, limits=limits) as connection:
+        with connect_files(files, **shown, limits=limits) as connection:
             out.send(ask(connection, sql, limits=limits))
     except LakeError as error:
         out.send(str(error))

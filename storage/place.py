@@ -7,10 +7,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from evidence.errors import LakeError
+
+if TYPE_CHECKING:
+    from storage.place_s3 import Access
 
 _UNSAFE = set("=*?[]%\n")  # what glob, hive names or URLs in the libraries would misread
 
@@ -142,11 +145,13 @@ class Place(Protocol):
         ...
 
 
-def place_of(place: str | Path | Place, *, relative_to: Path | None = None) -> Place:
+def place_of(
+    place: str | Path | Place, *, relative_to: Path | None = None, access: Access | None = None
+) -> Place:
     """The place that a path, a `file://` or an `s3://` address names; a place is given back.
 
-    Buckets are reached with the credentials of the environment. Raises LakeError for an address
-    of another kind, and for paths that the libraries would misread.
+    Without `access` a bucket is reached by what the environment says (`AWS_…`). Raises LakeError
+    for an address of another kind, and for paths that the libraries would misread.
     """
     from storage.place_local import LocalPlace
 
@@ -159,11 +164,14 @@ def place_of(place: str | Path | Place, *, relative_to: Path | None = None) -> P
     if address.scheme == "file" and address.netloc in ("", "localhost"):
         return LocalPlace(usable(Path(unquote(address.path))))
     if address.scheme == "s3" and address.netloc:
-        from storage.place_s3 import Access, ObjectPlace
+        from storage import place_s3
 
         if bad := _bad(address.path) or (address.query or address.fragment):
             raise LakeError(f"the lake's address {text!r} holds {bad!r}; choose another")
-        return ObjectPlace(address.netloc, address.path.strip("/"), Access())
+        prefix = address.path.strip("/")
+        given = access or place_s3.Access()
+        usable(given.cache.folder)
+        return place_s3.ObjectPlace(address.netloc, prefix, given)
     raise LakeError(f"a lake cannot lie at {text!r}: give a folder or s3://bucket/prefix")
 
 

@@ -34,8 +34,9 @@ _DIGEST = re.compile(r"[.-]([0-9a-f]{64})\.")
 _REFUSALS = (
     "NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",
     "PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidBucketName", "MethodNotAllowed",
-    "CredentialsNotLoaded", " 401 ", " 403 ", " 301 ",
+    "CredentialsNotLoaded",
 )  # fmt: skip
+_REFUSED = re.compile(r"status code:? (?:301|4(?!08|09|12|29)\d\d) ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +295,7 @@ def explained(what: str, error: Exception) -> LakeError:
     code = re.search(r"<Code>([^<]*)</Code>(?:\s*<Message>([^<]*))?", text)
     why = ": ".join(part for part in code.groups() if part) if code else _first(text)
     refused = isinstance(error, PermissionDeniedError | UnauthenticatedError)
-    if refused or any(word in text for word in _REFUSALS):
+    if refused or _REFUSED.search(text) or any(word in text for word in _REFUSALS):
         return LakeRefused(f"{what}: {why}; check address, key and rights of [lake]")
     return LakeBusy(f"{what}: {why}; try again")
 

@@ -131,13 +131,41 @@ def connect(
     relation `items`) makes of the evidence shown. `dimensions` become tables (`controls`,
     `systems`). Close it, or use it in a `with`. Raises LakeError.
     """
+    return connect_files(
+        lake_files(lake, as_of, size), as_of=as_of, size=size, mapping_digest=mapping_digest,
+        tags_sql=tags_sql, dimensions=dimensions, limits=limits,
+    )  # fmt: skip
+
+
+def lake_files(
+    lake: Lake, as_of: datetime | None = None, size: int | None = None
+) -> dict[str, list[Path]]:
+    """The files of this machine that the views of each table read; from a bucket they are fetched.
+
+    Raises LakeError.
+    """
     if as_of is not None:
         as_of = utc(as_of, what="as_of")
     # Tags may be made long after what they speak of: the digest chooses them, not their time.
     moments = {name: None if name == "tags" else as_of for name in TABLES}
     if size is not None:
         moments["evidence"] = None
-    files = {name: lake.local_files(name, at) for name, at in moments.items()}
+    return {name: lake.local_files(name, at) for name, at in moments.items()}
+
+
+def connect_files(
+    files: Mapping[str, Sequence[Path]],
+    *,
+    as_of: datetime | None = None,
+    size: int | None = None,
+    mapping_digest: str | None = None,
+    tags_sql: str = "",
+    dimensions: Mapping[str, pa.Table] | None = None,
+    limits: Limits | None = None,
+) -> Connection:
+    """`connect` for who has only the files: no lake, no way to it and no key of it is needed."""
+    if as_of is not None:
+        as_of = utc(as_of, what="as_of")
     connection = open_engine(limits or Limits())
     try:
         shown = _until("landed_at", as_of) if size is None else _sealed(size)

@@ -15,6 +15,7 @@ from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
 from mappings.catalogue import Override
 from storage.lake import Lake
+from storage.place import place_of
 from tests.storage.makers import START, Clock
 
 RULE = """\
@@ -109,6 +110,6 @@ class House:
 def make_house(file: Path) -> House:
     """The house of a headwater.toml, with an empty lake of its own whose clock stands still."""
     config, clock = load(file), Clock(START)
-    made = House(replace(config, lake=config.lake.parent / "dated"), clock)
+    made = House(replace(config, lake=place_of(config.folder / "dated")), clock)
     Lake.create(made.config.lake, clock=clock)
     return made

@@ -53,7 +53,7 @@ def test_a_good_file_builds_its_collectors(tmp_path: Path) -> None:
     assert collector.projects == ("CHG", "INC")
     assert collector.token == Secret("hunter2")
     assert "hunter2" not in repr(collector) + repr(config) + str(settings(collector))
-    assert config.lake == tmp_path / "lake"
+    assert config.lake.uri == str(tmp_path / "lake")
     assert config.origin == "headwater/brook-sons"
     assert (config.patience, config.wait) == (1, timedelta(seconds=10))
 

@@ -65,7 +65,7 @@ class Packed:
             return {name: archive.read(name) for name in archive.namelist()}
 
     def checkpoint(self, size: int) -> str:
-        kept = self.house.config.lake / "log" / "checkpoints" / f"{size:020}"
+        kept = Path(self.house.config.lake.uri) / "log" / "checkpoints" / f"{size:020}"
         return kept.read_text()
 
 
