@@ -46,7 +46,8 @@ def _told(name: str, ask: Callable[[], str], say: Callable[[str], None]) -> int:
     try:
         say(f"ok      {name}: {ask()}")
     except HeadwaterError as error:
-        word = type(error).__name__.removeprefix("Source").removesuffix("Error").lower()
+        name = type(error).__name__.removesuffix("Error").removeprefix("Source")
+        word = (name.removeprefix("Lake") or name).lower()
         say(f"{word:<7} {name}: {error}")
         return 1
     return 0

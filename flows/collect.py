@@ -13,7 +13,7 @@ from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 from prefect.utilities.annotations import unmapped
 
-from evidence.errors import HeadwaterError, LakeConflict, SourceBusy
+from evidence.errors import HeadwaterError, LakeBusy, LakeConflict, SourceBusy
 from evidence.runs import PullOutcome
 from flows.config import FILE, load, now
 from flows.follow import follow
@@ -23,10 +23,10 @@ from storage.lake import Lake
 
 
 def _patience_helps(task: Any, task_run: Any, state: State[Any]) -> bool:  # noqa: ARG001
-    """Only what may heal by waiting is tried again: a busy source, or another run's landing."""
+    """Only what may heal by waiting is tried again: a busy source or store, another landing."""
     try:
         state.result()
-    except (SourceBusy, LakeConflict):
+    except (SourceBusy, LakeBusy, LakeConflict):
         return True
     except Exception:  # noqa: BLE001  whatever else it is, waiting does not mend it
         return False

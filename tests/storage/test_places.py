@@ -170,16 +170,12 @@ def test_the_last_seal_is_found_when_the_hint_lags(world: World, signer: Signer)
 
 def test_another_seal_of_the_same_size_is_refused(world: World, signer: Signer) -> None:
     world.land(item(0), cursor="1")
-    head = read_checkpoint_of(world, signer)
+    head = integrate(world.lake, signer)
     other = signer.sign(2, b"\x01" * 32, head.chain)
     assert world.lake.place.put_new(history_name(2), other.text.encode())
     world.land(item(1), cursor="2")
     with pytest.raises(VerificationFailed):
         integrate(world.lake, signer)
-
-
-def read_checkpoint_of(world: World, signer: Signer) -> Any:
-    return integrate(world.lake, signer)
 
 
 def test_a_store_that_is_away_and_one_that_refuses_are_told_apart(
@@ -299,3 +295,38 @@ def test_behind_a_network_that_spoils_answers_nothing_is_lost_or_twice(
     assert lake.bookmark("jira").cursor == Cursor("5")
     integrate(lake, signer)
     assert verify(clean, signer.vkey).items == len(_ids(lake))
+
+
+def _first(place: ObjectPlace) -> str:
+    return Lake.open(place, clock=crasher.now).files("evidence")[0].name
+
+
+def test_with_every_object_locked_landing_sealing_and_verifying_go_on(
+    store: Store, tmp_path: Path, signer: Signer
+) -> None:
+    """Retention on the whole bucket: what is written over becomes a new version of itself."""
+    client, bucket = store.client, "locked-lake"
+    client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 30}}
+    client.put_object_lock_configuration(
+        Bucket=bucket,
+        ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule},
+    )
+    with spoiling(store, 0.0) as (url, _):
+        world = World(store.place(tmp_path, bucket, url=url))  # type: ignore[arg-type]
+        for number in range(12):
+            world.land(item(number), cursor=str(number))
+            if number % 4 == 3:
+                integrate(world.lake, signer)
+    place = store.place(tmp_path, bucket)
+    assert verify(place, signer.vkey).items == 12
+    key = f"{place.prefix}/evidence/{_first(place)}"
+    (version,) = client.list_object_versions(Bucket=bucket, Prefix=key)["Versions"]
+    with pytest.raises(client.exceptions.ClientError, match="AccessDenied"):
+        client.delete_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])
+    client.delete_object(Bucket=bucket, Key=key)  # a marker hides it; the version stays
+    with pytest.raises(VerificationFailed, match="is gone"):
+        verify(place, signer.vkey)
+    marker = client.list_object_versions(Bucket=bucket, Prefix=key)["DeleteMarkers"][0]
+    client.delete_object(Bucket=bucket, Key=key, VersionId=marker["VersionId"])
+    assert verify(place, signer.vkey).items == 12
