@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -330,3 +334,40 @@ def test_with_every_object_locked_landing_sealing_and_verifying_go_on(
     marker = client.list_object_versions(Bucket=bucket, Prefix=key)["DeleteMarkers"][0]
     client.delete_object(Bucket=bucket, Key=key, VersionId=marker["VersionId"])
     assert verify(place, signer.vkey).items == 12
+
+
+def test_eight_sources_land_and_three_integrators_seal_at_once(
+    store: Store, tmp_path: Path, signer: Signer
+) -> None:
+    place = store.place(tmp_path)
+    Lake.create(place, clock=crasher.now)
+
+    def land(number: int) -> None:
+        lake, source = Lake.open(place, clock=crasher.now), f"source-{number}"
+        for turn in range(3):
+            rows = [item(n, source=source) for n in (turn, turn + 1)]
+            lake.land(source, rows, bookmark=lake.bookmark(source), cursor=Cursor(str(turn)),
+                      pull_id=f"p{number}-{turn}")  # fmt: skip
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(land, range(8)))
+    with ThreadPoolExecutor(3) as pool:
+        lake = Lake.open(place, clock=crasher.now)
+        heads = list(pool.map(lambda _: integrate(lake, signer), range(3)))
+    assert {head.size for head in heads} == {32}
+    found = verify(place, signer.vkey)
+    assert (found.size, found.items) == (32, 32)
+
+
+def test_copies_that_rest_go_when_the_cache_is_full(store: Store, tmp_path: Path) -> None:
+    place = store.place(tmp_path)
+    old, young = (f"u-{sha256(content).hexdigest()}.parquet" for content in (b"old" * 4, b"young"))
+    place.store(old, b"old" * 4)
+    rested = place.local(old)
+    os.utime(rested, (1, 1))
+    (place.access.cache.folder / ".swept").unlink()
+    full = replace(place, access=replace(place.access, cache=replace(place.access.cache, most=8)))
+    full.store(young, b"young")
+    assert not rested.exists(), "not used for longest"
+    assert full.local(young).read_bytes() == b"young", "used within the hour"
+    assert full.local(old).read_bytes() == b"old" * 4, "fetched again"
