@@ -17,7 +17,9 @@ FEW = [one for one in ATTACKS if one.name in {"edit a title", "turn a verdict to
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    files = (path for path in folder.rglob("*") if path.is_file())
+    """Of all files but the index, which is made from the others and merges as the lake grows."""
+    index = folder / "lake" / "index"
+    files = (path for path in folder.rglob("*") if path.is_file() and index not in path.parents)
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
