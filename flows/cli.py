@@ -186,10 +186,10 @@ def selftest(
 
 @app.command()
 def rebuild(
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="`tags`.")],
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="`tags`, or the ledger's `tiles`.")],
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Make again what follows from the evidence; what was there is kept aside, not deleted."""
+    """Make again what follows from the evidence; old tags are kept aside, not deleted."""
     from flows.rebuild import rebuild as again
 
     raise typer.Exit(again(config, what, typer.echo))

@@ -110,6 +110,19 @@ def _integrate(
     return head
 
 
+def remake_tiles(lake: Lake) -> int:
+    """Make all tiles again from the list of leaves; returns how many leaves they hold.
+
+    Raises VerificationFailed, and makes no tile, if the list is not the one that the ledger was
+    extended with. Raises LakeError.
+    """
+    with lake.place.locked("log/.lock"):
+        leaves, tiles = lake.table("leaves"), tiles_of(lake)
+        edge = _tip(leaves).edge
+        _remake(tiles, leaves, edge, 0)
+    return edge.size
+
+
 def tiles_of(lake: Lake) -> Tiles:
     """The tiles of a lake's ledger."""
     return Tiles(lake.place.at("log"))
@@ -253,19 +266,18 @@ def _follow(tiles: Tiles, leaves: Table, edge: Edge, seals: Sequence[Checkpoint]
 
 def _remake(tiles: Tiles, leaves: Table, edge: Edge, start: int) -> None:
     """Make the tiles from `start` on out of the list of leaves."""
-    if start == 0:
-        tiles.clear()
-    grown = tiles.edge(start)
-    for first in range(start, edge.size, _STEP_LEAVES):
-        last = min(first + _STEP_LEAVES, edge.size)
-        growth = grown.grow(leaf_hashes(leaves, first, last))
-        tiles.append(first, growth.tops)
-        grown = growth.edge
-    if grown != edge:
+    grown, hashes = tiles.edge(start), leaf_hashes(leaves, start, edge.size)
+    if grown.grow(hashes).edge != edge:
         raise VerificationFailed(
             (f"the ledger's list of {edge.size} leaves is not the one it was extended with: it was "
              "altered",)
         )  # fmt: skip
+    if start == 0:
+        tiles.clear()
+    for at in range(0, len(hashes), 32 * _STEP_LEAVES):
+        growth = grown.grow(hashes[at : at + 32 * _STEP_LEAVES])
+        tiles.append(grown.size, growth.tops)
+        grown = growth.edge
 
 
 def _stands(tiles: Tiles, seal: Checkpoint) -> bool:

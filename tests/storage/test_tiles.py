@@ -256,6 +256,16 @@ def _crash(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_spoilt_tiles_are_made_again_on_request(
+    world: World, spoil: Callable[[Path], None]
+) -> None:
+    whole = _files(world.path / "log")
+    spoil(world.path / "log")
+    assert ledger.remake_tiles(world.lake) == 300
+    assert _files(world.path / "log") == whole
+
+
 def test_nothing_is_signed_when_the_list_of_leaves_was_altered(
     world: World, signer: Signer
 ) -> None:
