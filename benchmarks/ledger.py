@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 from lake import BATCH, SMALL, START, item
 
 from evidence.model import Cursor, EvidenceItem
+from storage.checkpoints import history_sizes
 from storage.keys import load_key, make_key
 from storage.lake import Lake
-from storage.ledger import history_sizes, integrate
+from storage.ledger import integrate
 from storage.proof import consistency_proof, inclusion_proof
 from storage.schema import evidence_rows
 from storage.verify import verify

@@ -26,9 +26,10 @@ from flows.config import Config, now
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
 from flows.outside import witnesses
+from storage.checkpoints import checkpoint_of
 from storage.clocks import landed_ahead
 from storage.lake import Lake
-from storage.ledger import Checkpoint, checkpoint_of
+from storage.note import Checkpoint
 from storage.pages import (
     Connection,
     control_items,

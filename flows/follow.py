@@ -13,7 +13,8 @@ from mappings.in_force import InForce
 from storage.actions import acting_user, action_item, land_own
 from storage.keys import load_key
 from storage.lake import Bookmark, Lake
-from storage.ledger import Checkpoint, integrate
+from storage.ledger import integrate
+from storage.note import Checkpoint
 from storage.publication import silent
 
 

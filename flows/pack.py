@@ -20,9 +20,10 @@ from flows.query import tame
 from mappings.controls import Control
 from storage import pack
 from storage.actions import try_to_act
+from storage.checkpoints import read_checkpoint
 from storage.keys import Signer, load_key
 from storage.lake import Lake
-from storage.ledger import Checkpoint, read_checkpoint
+from storage.note import Checkpoint
 
 README = """\
 Evidence for {control} {title}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from evidence.errors import ConfigError, LakeError
 from flows.config import load, now
+from storage.checkpoints import checkpoint_of
 from storage.lake import Lake
-from storage.ledger import checkpoint_of
 from storage.pages import find_items
 from storage.proof import consistency_proof, inclusion_proof
 from storage.views import connect

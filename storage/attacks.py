@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence.model import EvidenceItem
+from storage.checkpoints import CHECKPOINT, history_name, history_sizes, read_checkpoint
 from storage.files import read_rows
 from storage.forging import (
     Change,
@@ -35,7 +36,7 @@ from storage.forging import (
 )
 from storage.keys import load_key, make_key
 from storage.lake import Lake
-from storage.ledger import CHECKPOINT, history_name, history_sizes, integrate, read_checkpoint
+from storage.ledger import integrate
 from storage.merkle import leaf_hash
 from storage.place_local import LocalPlace
 from storage.schema import evidence_rows, leaf_data

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from evidence.errors import LakeBusy, LakeError, LakeRefused, VerificationFailed
 from storage.case import Case
+from storage.checkpoints import CHECKPOINT, history_name, history_sizes, open_checkpoint
 from storage.followers import lasting
-from storage.ledger import CHECKPOINT, history_name, history_sizes, open_checkpoint
 from storage.note import Checkpoint
 from storage.survey import Survey
 from storage.witness import Held

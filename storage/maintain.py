@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from evidence.errors import LakeError
+from storage.checkpoints import own_seal
 from storage.compact import Compacted, compact
 from storage.delta import Table, checkpoint_name, checkpoints
 from storage.lake import Lake
-from storage.ledger import own_seal
 from storage.log_packs import pack_entries, packs
 from storage.note import Checkpoint, VerifierKey
 from storage.sweep import Swept, sweep

@@ -18,11 +18,12 @@ from evidence.errors import LakeError
 from evidence.own import MAPPING_KIND, OWN_SOURCE
 from evidence.runs import PULL_KIND
 from storage import verify_pack
+from storage.checkpoints import checkpoint_of, history_sizes
 from storage.engine import Connection
 from storage.keys import Signer
 from storage.lake import Lake
-from storage.ledger import Checkpoint, checkpoint_of, history_sizes
 from storage.merkle import leaf_hash
+from storage.note import Checkpoint
 from storage.proof import inclusion_paths
 from storage.schema import EVIDENCE, leaf_data
 

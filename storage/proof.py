@@ -16,11 +16,12 @@ import pyarrow as pa
 
 from evidence.errors import LakeError, VerificationFailed
 from storage.canonical_rows import leaf_data_of
+from storage.checkpoints import checkpoint_of
 from storage.delta import Table, read_commit
 from storage.engine import Limits, literal, lock, open_engine, rows_of
 from storage.lake import Lake
 from storage.leaves import leaf_hashes
-from storage.ledger import checkpoint_of, tiles_of
+from storage.ledger import tiles_of
 from storage.merkle import (
     Roots,
     consistency_path,

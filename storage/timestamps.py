@@ -27,7 +27,7 @@ from evidence.errors import (
     SourceRefused,
 )
 from evidence.times import utc
-from storage.ledger import history_name, history_sizes, open_checkpoint
+from storage.checkpoints import history_name, history_sizes, open_checkpoint
 from storage.note import Checkpoint, VerifierKey
 from storage.place import Place
 

@@ -26,8 +26,8 @@ from flows import pack, proof
 from flows.moment import Asked
 from flows.setup import initialise
 from storage import verify_pack
+from storage.checkpoints import history_sizes
 from storage.keys import Signer, load_key, make_key
-from storage.ledger import history_sizes
 from storage.note import parse_note
 from tests.flows.house import House, make_house
 

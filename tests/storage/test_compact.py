@@ -12,11 +12,12 @@ import pytest
 
 from evidence.errors import LakeConflict
 from storage import compact as compact_module
+from storage.checkpoints import read_checkpoint
 from storage.compact import MANY, Compacted, compact
 from storage.files import Written, read_rows, write_files
 from storage.keys import Signer, load_key, make_key
 from storage.lake import Lake
-from storage.ledger import integrate, read_checkpoint
+from storage.ledger import integrate
 from storage.place import Place
 from storage.proof import check_inclusion, inclusion_proof
 from storage.schema import TABLES, TableSpec, evidence_rows

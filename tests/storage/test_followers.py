@@ -16,10 +16,11 @@ from evidence.errors import VerificationFailed
 from evidence.freshness import ControlStanding, Standing, State, Verdict
 from evidence.model import ControlId
 from storage import delta
+from storage.checkpoints import read_checkpoint
 from storage.files import file_sha256, write_files
 from storage.keys import Signer, load_key, make_key
 from storage.lake import Lake
-from storage.ledger import integrate, read_checkpoint
+from storage.ledger import integrate
 from storage.rebuild import set_tags_aside
 from storage.schema import TABLES
 from storage.verdicts import append_verdicts

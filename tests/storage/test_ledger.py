@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evidence.errors import LakeError, VerificationFailed
-from storage import ledger, merkle
+from storage import growth, ledger, merkle
+from storage.checkpoints import history_name, history_sizes, read_checkpoint
 from storage.keys import Signer, load_key, make_key
 from storage.leaves import leaf_hashes
-from storage.ledger import integrate, read_checkpoint
+from storage.ledger import integrate
 from storage.merkle import Edge
 from storage.note import LogChain, VerifierKey, open_note
 from storage.proof import check_consistency, check_inclusion, consistency_proof, inclusion_proof
@@ -210,7 +211,7 @@ def test_everything_landed_is_sealed_in_order(world: World, signer: Signer) -> N
     second = integrate(world.lake, signer)
     assert (first.size, second.size) == (3, 4)
     assert read_checkpoint(world.lake) == second
-    assert ledger.history_sizes(world.lake.place) == [0, 3, 4]
+    assert history_sizes(world.lake.place) == [0, 3, 4]
     check_consistency(first, second, consistency_proof(world.lake, 3))
 
 
@@ -222,7 +223,7 @@ def test_many_steps_make_the_same_log(
     whole = integrate(world.lake, signer)
     hashes = leaf_hashes(world.lake.table("leaves"), 0, 14)
     assert _plain_root([hashes[at : at + 32] for at in range(0, 14 * 32, 32)]) == whole.root
-    monkeypatch.setattr(ledger, "_STEP_LEAVES", 3)
+    monkeypatch.setattr(growth, "_STEP_LEAVES", 3)
     other = World(tmp_path / "other")
     for number in range(7):
         other.land(item(number), item(number + 50), cursor=str(number))
@@ -269,7 +270,7 @@ def test_a_crash_before_the_checkpoint_is_caught_up(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "_keep", crash)
+        patch.setattr(ledger, "keep_checkpoint", crash)
         with pytest.raises(KeyboardInterrupt):
             integrate(world.lake, signer)
     assert read_checkpoint(world.lake).size == 1
@@ -304,7 +305,7 @@ def test_nothing_is_signed_over_a_removed_checkpoint(world: World, signer: Signe
     world.land(item(1), cursor="1")
     integrate(world.lake, signer)
     (world.path / "log/checkpoint").unlink()
-    kept = world.path / ledger.history_name(1)
+    kept = world.path / history_name(1)
     kept.write_text(signer.sign(1, b"x" * 32, LogChain()).text)
     with pytest.raises(VerificationFailed, match="rewritten"):
         integrate(world.lake, signer)

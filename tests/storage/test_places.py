@@ -18,9 +18,10 @@ import pytest
 from evidence.errors import LakeBusy, LakeConflict, LakeError, LakeRefused, VerificationFailed
 from evidence.model import Cursor
 from evidence.runs import PullOutcome
+from storage.checkpoints import CHECKPOINT, history_name, history_sizes, read_checkpoint
 from storage.keys import Signer, load_key, make_key
 from storage.lake import Lake
-from storage.ledger import CHECKPOINT, history_name, history_sizes, integrate, read_checkpoint
+from storage.ledger import integrate
 from storage.maintain import maintain
 from storage.place import Place, place_of
 from storage.place_local import LocalPlace

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from evidence.errors import LakeError, VerificationFailed
 from storage import leaves, ledger
+from storage.checkpoints import checkpoint_of
 from storage.delta import Table
 from storage.keys import Signer, load_key, make_key
-from storage.ledger import checkpoint_of, integrate, tiles_of
+from storage.ledger import integrate, tiles_of
 from storage.merkle import EMPTY, Edge, consistency_path, inclusion_path, leaf_hash, node_hash
 from storage.place_local import LocalPlace
 from storage.proof import (

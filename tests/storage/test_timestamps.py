@@ -13,8 +13,9 @@ from evidence.errors import LakeError, SourceBroken, SourceBusy, SourceRefused, 
 from flows.anchoring import ask
 from flows.outside import Anchor
 from storage.anchored import disorder
+from storage.checkpoints import history_name
 from storage.keys import Signer, load_key, make_key
-from storage.ledger import history_name, integrate
+from storage.ledger import integrate
 from storage.timestamps import Stamped, anchor, load_roots, timestamp_name, timestamp_sizes
 from storage.verify import Verified, verify
 from tests.storage import tsa

@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from evidence.errors import VerificationFailed
-from storage import case, delta, ledger
+from storage import case, delta
+from storage.checkpoints import history_name, history_sizes
 from storage.compact import compact
 from storage.files import read_rows
 from storage.keys import Signer, load_key, make_key
 from storage.lake import Lake
-from storage.ledger import history_name, integrate
+from storage.ledger import integrate
 from storage.merkle import leaf_hash
 from storage.note import LogChain
 from storage.schema import identity_of, leaf_data
@@ -428,7 +429,7 @@ def test_the_integrator_refuses_to_sign_over_each_rewrite(sealed: Sealed) -> Non
         file.unlink()
     with pytest.raises(VerificationFailed, match="cut"):
         integrate(sealed.world.lake, sealed.signer)
-    assert ledger.history_sizes(sealed.world.lake.place) == [3, 6, 9, 12]
+    assert history_sizes(sealed.world.lake.place) == [3, 6, 9, 12]
 
 
 def _tile(sealed: Sealed) -> Path:

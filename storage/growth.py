@@ -1,0 +1,115 @@
+"""The ledger grows: leaves for what landed since, and the tiles over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from evidence.errors import LakeConflict, LakeError, VerificationFailed
+from evidence.times import parse, stamp
+from storage.canonical_rows import digests, leaf_data_of
+from storage.delta import Commit, Table
+from storage.files import read_rows
+from storage.merkle import LEAF_PREFIX, Edge
+from storage.note import LogChain
+from storage.schema import LEAF_COLUMNS, LEAVES
+from storage.tiles import Tiles
+
+APP = "ledger"
+_STEP_LEAVES = 65_536
+_AT_ONCE = 20_000
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """Where the ledger ends: the tree's right edge, and the evidence log it was made from.
+
+    `at` is when the last leaves were taken in; it never goes back, also where the clock did.
+    """
+
+    edge: Edge = field(default_factory=Edge)
+    chain: LogChain = field(default_factory=LogChain)
+    at: datetime = _NEVER
+
+
+def tip_of(leaves: Table) -> Tip:
+    """The tip that the last leaves were committed with."""
+    commit = leaves.latest(APP)
+    if commit is None:
+        return Tip()
+    try:
+        hashes = tuple(bytes.fromhex(text) for text in commit.metadata["edge"])
+        chain = LogChain(commit.transactions[APP], bytes.fromhex(commit.metadata["chain"]))
+        at = parse(commit.metadata.get("sealed_at", stamp(_NEVER)))
+        return Tip(Edge(commit.metadata["size"], hashes), chain, at)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LakeError(f"the ledger's log entry {commit.version} is damaged: {error}") from error
+
+
+def append_leaves(
+    evidence: Table, leaves: Table, tiles: Tiles, tip: Tip, clock: Callable[[], datetime]
+) -> Tip:
+    """Leaves for the versions after the tip; log entries without rows wait for the next rows."""
+    if tip.chain.version > evidence.version:
+        raise VerificationFailed(
+            (f"version {tip.chain.version} was sealed, but the evidence is at {evidence.version}: "
+             "it was cut",)
+        )  # fmt: skip
+    parts: list[pa.Table] = []
+    chain = tip.chain
+    for commit in evidence.commits(chain.version):
+        chain = chain.then(commit.version, commit.digest)
+        parts += _leaves(evidence, commit)
+        count = sum(part.num_rows for part in parts)
+        if count >= _STEP_LEAVES or (count and commit.version == evidence.version):
+            tip = replace(tip, at=max(tip.at, clock()))
+            tip, parts = _commit(leaves, tiles, tip, pa.concat_tables(parts), chain), []
+    return tip
+
+
+def _leaves(evidence: Table, commit: Commit) -> Iterator[pa.Table]:
+    """Item, leaf hash (bytes) and version of what a commit landed, in ledger order."""
+    for add in commit.adds:
+        if add.data_change:
+            path = evidence.place.local(add.path)
+            table = read_rows(path, add.partition, LEAF_COLUMNS)
+            for part in table.to_batches(max_chunksize=_AT_ONCE):
+                hashes = _hashes(pa.Table.from_batches([part]), path)
+                version = pa.repeat(pa.scalar(commit.version, pa.int64()), part.num_rows)
+                columns = [part["item_id"], hashes, version]
+                yield pa.table(columns, ["item_id", "leaf_hash", "evidence_version"])
+
+
+def _hashes(rows: pa.Table, path: Path) -> Any:
+    try:
+        return pa.array(digests(leaf_data_of(rows), LEAF_PREFIX), pa.binary(32))
+    except ValueError as error:
+        raise LakeError(f"cannot seal {path}: {error}; run `headwater verify`") from error
+
+
+def _commit(leaves: Table, tiles: Tiles, tip: Tip, rows: pa.Table, chain: LogChain) -> Tip:
+    """The leaves first, then their tiles: a crash leaves the tiles behind, never ahead."""
+    hashes: list[Any] = rows["leaf_hash"].to_pylist()
+    growth = tip.edge.grow(b"".join(hashes))
+    edge = growth.edge
+    columns = {
+        "leaf_index": pa.array(range(tip.edge.size, edge.size), pa.int64()),
+        "item_id": rows["item_id"],
+        "leaf_hash": pa.array([leaf.hex() for leaf in hashes]),
+        "evidence_version": rows["evidence_version"],
+    }
+    table = pa.Table.from_arrays([columns[name] for name in LEAVES.names], schema=LEAVES)
+    nodes = [node.hex() for node in edge.hashes]
+    metadata = {"size": edge.size, "edge": nodes, "chain": chain.digest.hex()}
+    metadata |= {"sealed_at": stamp(tip.at)}
+    leaves.commit([table], app=APP, marker=chain.version, metadata=metadata)
+    if leaves.marker(APP) != chain.version:
+        raise LakeConflict("another integrator works on this ledger without its lock")
+    tiles.append(tip.edge.size, growth.tops)
+    return Tip(edge, chain, tip.at)
