@@ -26,6 +26,7 @@ from storage.forging import (
     append_rows,
     cover_tracks,
     edited,
+    false_rewrite,
     lie_in_checkpoint,
     only,
     redone,
@@ -37,6 +38,7 @@ from storage.forging import (
 from storage.keys import load_key, make_key
 from storage.lake import Lake
 from storage.ledger import integrate
+from storage.log_packs import packs
 from storage.merkle import leaf_hash
 from storage.place_local import LocalPlace
 from storage.schema import evidence_rows, leaf_data
@@ -380,6 +382,15 @@ def _edit_entry(field: Field, table: str, change: Callable[[list[Row]], None]) -
     raise NotApplicable(f"no entry of the log of {table} lies as a file")
 
 
+@_attack("a kept checkpoint with another root, signed by the same key", "rewrite", "fork")
+def _kept_checkpoint(field: Field) -> str:
+    size = history_sizes(LocalPlace(field.path))[0]
+    head = read_checkpoint(field.lake)
+    forged = field.signer.sign(size, b"\x05" * 32, head.chain, head.followers)
+    replace_file(field.path / history_name(size), forged.text.encode())
+    return ""
+
+
 @_attack("edit a source's cursor in the log", "log")
 def _cursor(field: Field) -> str:
     def change(actions: list[Row]) -> None:
@@ -439,6 +450,17 @@ def _leaves(field: Field) -> str:
     return "list was altered"
 
 
+@_attack("edit a tile of the ledger", "tiles")
+def _tile(field: Field) -> str:
+    tiles = sorted(p for p in (field.path / "log" / "tile").rglob("*") if p.is_file())
+    if not tiles:
+        raise NotApplicable("the ledger has no tiles")
+    content = bytearray(tiles[0].read_bytes())
+    content[0] ^= 0xFF
+    replace_file(tiles[0], bytes(content))
+    return "tiles of the tree are not what its leaves make"
+
+
 def _follower(field: Field, table: str, change: Change, *, covered: bool = False) -> str:
     file = field.files(table)[-1]
     if covered:
@@ -479,3 +501,36 @@ def _standing(field: Field) -> str:
 def _verdict_file(field: Field) -> str:
     remove(field.files("verdicts")[-1])
     return "verdicts are not as they were written"
+
+
+@_attack("turn a verdict to fresh, called a compaction", "log")
+def _false_compaction(field: Field) -> str:
+    false_rewrite(field, "verdicts", lambda row: [row | {"state": "fresh"}])
+    return "verdicts rewrote files and changed their rows"
+
+
+@_attack("edit a title, called a compaction", "edited")
+def _false_tidying(field: Field) -> str:
+    item_id = field.middle
+    false_rewrite(field, "evidence", edited(item_id, title="Nothing to see"))
+    return item_id
+
+
+@_attack("leave an item out, called a compaction", "missing")
+def _lossy_tidying(field: Field) -> str:
+    item_id = field.middle
+    false_rewrite(field, "evidence", only(item_id, lambda _: []))
+    return item_id
+
+
+@_attack("edit a packed entry of the log", "log")
+def _packed(field: Field) -> str:
+    packed = packs(LocalPlace(field.path / "evidence"))
+    if not packed:
+        raise NotApplicable("no entry of the log has been packed yet")
+
+    def forge(row: Row) -> list[Row]:
+        return [row | {"entry": row["entry"].replace(b'"cursor":"', b'"cursor":"x')}]
+
+    rewrite(field.path / "evidence" / packed[0].name, forge)
+    return "evidence"

@@ -7,6 +7,7 @@ trials work on share their untouched files.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,9 +21,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evidence.errors import LakeError
-from storage.files import file_sha256
+from storage.files import file_sha256, read_rows, write_files
 from storage.keys import Signer
 from storage.lake import Lake
+from storage.place_local import LocalPlace
 from storage.schema import TABLES, identity_of
 from storage.views import connect
 
@@ -176,6 +178,36 @@ def _lied(rows: Sequence[Row], change: Callable[[Mapping[str, Any]], Row | None]
             yield row
         elif (told := change(row["add"])) is not None:
             yield row | {"add": told}
+
+
+def false_rewrite(field: Field, table: str, change: Change) -> None:
+    """A log entry that takes out the files of one folder and puts in one that was altered.
+
+    It says that it changed nothing, as a compaction does.
+    """
+    root, spec = field.path / table, TABLES[table]
+    told = field.lake.table(table)
+    folder = field.file_of(field.middle).parent if table == "evidence" else root
+    old = [file for file in told.files() if file.path.parent == folder]
+    if not old:
+        raise NotApplicable(f"the table {table} is empty")
+    rows = [row for file in old for row in read_rows(file.path, file.partition).to_pylist()]
+    forged = pa.Table.from_pylist([new for r in rows for new in change(r)], schema=spec.schema)
+    (new,) = write_files(LocalPlace(root), spec, forged)
+    add = {
+        "path": new.relative, "partitionValues": dict(new.partition), "size": new.size,
+        "modificationTime": new.modified_ms, "dataChange": False, "stats": new.stats,
+    }  # fmt: skip
+    actions: list[Row] = [
+        {"commitInfo": {"timestamp": 1, "headwater": {"files": {new.relative: new.sha256}}}},
+        {"add": add},
+    ]
+    for file in old:
+        path = file.path.relative_to(root).as_posix()
+        remove_action = {"path": path, "dataChange": False, "deletionTimestamp": 1}
+        actions.append({"remove": remove_action | {"partitionValues": dict(file.partition)}})
+    entry = root / "_delta_log" / f"{told.version + 1:020}.json"
+    entry.write_text("".join(json.dumps(action) + "\n" for action in actions), encoding="utf-8")
 
 
 def append_rows(field: Field, rows: Sequence[Row]) -> None:

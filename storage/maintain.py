@@ -42,6 +42,8 @@ class Tidied:
 def maintain(lake: Lake, key: VerifierKey, *, keep: timedelta = KEEP) -> tuple[Tidied, ...]:
     """Compact every table, delete what was replaced longer ago than `keep`, and pack its old log.
 
+    Columns that came since the lake was made are added first.
+
     Works beside writers and readers, may die at any moment and is run again. Seal before: of the
     evidence only what is sealed is touched. What does not look as it was sealed is left as it is
     and named in the result. Raises LakeError, VerificationFailed for a seal that does not hold,
@@ -51,6 +53,7 @@ def maintain(lake: Lake, key: VerifierKey, *, keep: timedelta = KEEP) -> tuple[T
         raise LakeError(f"older files must be kept for an hour at least, not {keep}")
     with lake.place.locked("log/.maintain"):
         seal = own_seal(lake.place, key)
+        lake.evolve()
         return tuple(_tidy(lake, name, seal, keep) for name in lake.tables)
 
 

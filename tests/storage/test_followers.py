@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +16,12 @@ from evidence.freshness import ControlStanding, Standing, State, Verdict
 from evidence.model import ControlId
 from storage import delta
 from storage.checkpoints import read_checkpoint
-from storage.files import file_sha256, write_files
+from storage.files import file_sha256
+from storage.forging import Field, false_rewrite
 from storage.keys import Signer, load_key, make_key
 from storage.lake import Lake
 from storage.ledger import integrate
 from storage.rebuild import set_tags_aside
-from storage.schema import TABLES
 from storage.verdicts import append_verdicts
 from storage.verify import verify
 from tests.storage.makers import World, days, item
@@ -172,22 +171,8 @@ def test_what_was_judged_since_is_a_note(world: World) -> None:
 
 def _compact(world: World, table: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """All files into one, as a rewrite that says it changed nothing."""
-    root, spec = world.path / table, TABLES[table]
-    target = world.lake.table(table)
-    old = [add for commit in target.commits(0) for add in commit.adds]
-    rows = [row for add in old for row in pq.read_table(root / add.path).to_pylist()]
-    (new,) = write_files(
-        target.place, spec, pa.Table.from_pylist([change(r) for r in rows], schema=spec.schema)
-    )
-    actions: list[dict[str, Any]] = [
-        {"commitInfo": {"timestamp": 1, "headwater": {"files": {new.relative: new.sha256}}}},
-        {"add": {"path": new.relative, "partitionValues": {}, "size": new.size,
-                 "modificationTime": new.modified_ms, "dataChange": False, "stats": new.stats}},
-    ]  # fmt: skip
-    for add in old:
-        actions.append({"remove": {"path": add.path, "dataChange": False, "deletionTimestamp": 1}})
-    log = root / delta.commit_name(target.version + 1)
-    log.write_text("".join(json.dumps(action) + "\n" for action in actions))
+    field = Field(world.path.parent, signer(world), world.clock)
+    false_rewrite(field, table, lambda row: [change(row)])
 
 
 @pytest.mark.parametrize("table", ["tags", "verdicts"])
