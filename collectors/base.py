@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, TypeVar, runtime_checkable
 
-from evidence.model import Batch, Cursor
+from evidence.model import Batch, Cursor, EvidenceItem, Nature
+from evidence.times import stamp
 
 Clock = Callable[[], datetime]
 
@@ -15,6 +18,37 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The wall clock, in UTC: only to stamp provenance, never to derive a window."""
     return datetime.now(UTC)
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of the past, from `since` up to but not including `until`; both with zones.
+
+    A collector that can ask its source for less than everything has a field
+    `window: Window | None = None`. With one, it yields the events whose own time lies in it, no
+    states, looks for no losses, and its cursor is one of this window alone.
+    """
+
+    since: datetime
+    until: datetime
+
+    def holds(self, item: EvidenceItem) -> bool:
+        """Whether an item is an event that ended within the window: a state has no past."""
+        return item.nature is Nature.EVENT and self.since <= item.observed_to < self.until
+
+    def __str__(self) -> str:
+        return f"{stamp(self.since)}/{stamp(self.until)}"
+
+
+def within(collector: T, window: Window) -> T:
+    """The collector, told to ask for the window only where it can be told."""
+    names = {field.name for field in dataclasses.fields(collector)}  # type: ignore[arg-type]
+    if "window" not in names:
+        return collector
+    return dataclasses.replace(collector, window=window)  # type: ignore[type-var]
 
 
 @runtime_checkable

@@ -71,11 +71,15 @@ def collect(
     direct: Annotated[
         bool, typer.Option("--direct", help="Without Prefect: no retries, no run history.")
     ] = False,
+    since: Annotated[
+        str, typer.Option(help="Backfill: from this date, or time with a zone, on.")
+    ] = "",
+    until: Annotated[str, typer.Option(help="Backfill: up to, not including, this time.")] = "",
 ) -> None:
-    """Pull the sources, land what is new, tag and seal it."""
+    """Pull the sources, land what is new, tag and seal it; or a window of their past."""
     from flows.run import collect_now
 
-    raise typer.Exit(collect_now(config, sources or [], direct=direct))
+    raise typer.Exit(collect_now(config, sources or [], direct=direct, since=since, until=until))
 
 
 @app.command()

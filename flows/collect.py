@@ -13,8 +13,10 @@ from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 from prefect.utilities.annotations import unmapped
 
+from collectors.base import Window
 from evidence.errors import HeadwaterError, LakeBusy, LakeConflict, SourceBusy
 from evidence.runs import PullOutcome
+from flows.backfill import window_of
 from flows.config import FILE, load, now
 from flows.follow import follow
 from flows.pull import Attempt, attempt
@@ -39,12 +41,15 @@ def _patience_helps(task: Any, task_run: Any, state: State[Any]) -> bool:  # noq
     retry_condition_fn=_patience_helps,
     persist_result=False,
 )
-def pull(config: str, name: str) -> Attempt:
-    """One source. A source that did not answer raises its own error, after its record landed."""
+def pull(config: str, name: str, window: Window | None = None) -> Attempt:
+    """One source, or a window of its past.
+
+    A source that did not answer raises its own error, after its record landed.
+    """
     settings = load(Path(config))
     source = next(source for source in settings.sources if source.name == name)
     lake = Lake.open(settings.lake, clock=now, redactor=settings.redactor())
-    done = attempt(lake, source, now)
+    done = attempt(lake, source, now, window)
     logger = get_run_logger()
     logger.info("%s: %s, %d new items", name, done.pull.outcome, done.new)
     for gap in done.pull.facts.gaps:
@@ -55,12 +60,17 @@ def pull(config: str, name: str) -> Attempt:
 
 
 @flow(name="collect", validate_parameters=True)
-def collect(config: str = FILE, sources: Sequence[str] = ()) -> State[Any]:
+def collect(
+    config: str = FILE, sources: Sequence[str] = (), since: str = "", until: str = ""
+) -> State[Any]:
     """Pull the named sources (all, if none is named), then tag and seal what landed.
+
+    With `since` and `until` (dates, or times with a zone) it is a backfill of that past window.
 
     One dead source does not stop the others, and the flow's state says which one died.
     """
     settings = load(Path(config))
+    window = window_of(since, until, now())
     names = [source.name for source in settings.sources if not sources or source.name in sources]
     unknown = sorted(set(sources) - {source.name for source in settings.sources})
     if unknown:
@@ -69,7 +79,7 @@ def collect(config: str = FILE, sources: Sequence[str] = ()) -> State[Any]:
         retries=settings.patience,
         retry_delay_seconds=exponential_backoff(settings.wait.total_seconds()),
     )
-    futures = patient.map(unmapped(str(settings.file)), names)
+    futures = patient.map(unmapped(str(settings.file)), names, unmapped(window))
     ended = {name: _result(future) for name, future in zip(names, futures, strict=True)}
     lake = Lake.open(settings.lake, clock=now, redactor=settings.redactor())
     followed = follow(lake, settings)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from collectors.base import Collector
+from collectors.base import Collector, Window, within
 from evidence.canonical import plain
 from evidence.errors import (
     ConfigError,
@@ -39,19 +39,25 @@ class Attempt:
     error: SourceError | None = None
 
 
-def attempt(lake: Lake, source: Source, clock: Callable[[], datetime]) -> Attempt:
+def attempt(
+    lake: Lake, source: Source, clock: Callable[[], datetime], window: Window | None = None
+) -> Attempt:
     """Pull one source and land what came, batch by batch, with the record of the pull.
 
-    An error of the source is returned, not raised, after its record has landed: the record is
-    evidence too. Raises LakeConflict when another run landed for this source meanwhile, LakeError
-    when the lake cannot be written.
+    With `window` it is a backfill: the events of that part of the past, under a cursor of its own,
+    so that it can go on where it was cut; it refreshes nothing and leaves the source's cursor where
+    it stands. An error of the source is returned, not raised, after its record has landed: the
+    record is evidence too. Raises LakeConflict when another run landed for this source meanwhile,
+    LakeError when the lake cannot be written.
     """
     collector: Collector | _Unbuilt
     try:
         collector = source.collector(clock)
+        if window is not None:
+            collector = within(collector, window)
     except ConfigError as error:
         collector = _Unbuilt(error)
-    return _Run(lake, source, clock, collector).run()
+    return _Run(lake, source, clock, collector, window).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ class _Run:
     source: Source
     clock: Callable[[], datetime]
     collector: Collector | _Unbuilt
+    window: Window | None = None
     pull_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     facts: PullFacts = field(default_factory=PullFacts)
     items: int = 0
@@ -80,7 +87,8 @@ class _Run:
 
     def run(self) -> Attempt:
         started = self.clock()
-        bookmark = before = self.lake.bookmark(self.source.name)
+        line = f"backfill:{self.window}" if self.window else ""
+        bookmark = before = self.lake.bookmark(self.source.name, line)
         error: SourceError | None = None
         try:
             for batch in self.collector.collect(before.cursor):
@@ -98,6 +106,8 @@ class _Run:
 
     def _keep(self, batch: Batch, bookmark: Bookmark) -> Bookmark:
         """Hold the newest batch back, so that the last one lands with the pull's record."""
+        if self.window is not None:
+            batch = _of(self.window, batch)
         if self.pending is not None:
             bookmark = self._land(self.pending, bookmark, None)
         self.pending = batch
@@ -135,6 +145,7 @@ class _Run:
             code_version=code_version(),
             cursor_before=_short(before),
             cursor_after=_short(after),
+            backfill=self.window is not None,
             hidden=dict(self.hidden),
         )
 
@@ -163,6 +174,14 @@ def hushed(redactor: Redactor, error: SourceError | None) -> SourceError | None:
     if isinstance(error, SourceBusy) and isinstance(quiet, SourceBusy):
         quiet.retry_after = error.retry_after
     return quiet
+
+
+def _of(window: Window, batch: Batch) -> Batch:
+    """What of a batch belongs to the window: a source may give more than it was asked for."""
+    facts = dataclasses.replace(
+        batch.facts, window_from=window.since, window_to=window.until, states=()
+    )
+    return Batch(tuple(item for item in batch.items if window.holds(item)), batch.cursor, facts)
 
 
 def outcome(facts: PullFacts, error: SourceError | None, *, whole: bool) -> PullOutcome:
@@ -195,7 +214,7 @@ def settings(collector: Any) -> dict[str, Any]:
     return {
         name: "(secret)" if isinstance(value, Secret) else _plain(value)
         for name, value in given.items()
-        if name not in {"clock", "source"}
+        if name not in {"clock", "source", "window"}
     }
 
 

@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from collectors.base import Window
 from evidence.errors import ConfigError, LakeConflict
 from evidence.runs import PullOutcome
+from flows.backfill import window_of
 from flows.config import Config, load, now
 from flows.pull import Attempt, attempt
 from flows.report import pull_rows
@@ -20,22 +22,29 @@ from storage.lake import Lake
 TRIES = 5
 
 
-def collect_now(file: Path, sources: Sequence[str], *, direct: bool) -> int:
-    """Pull once; 0 if every source was complete, else 1."""
+def collect_now(
+    file: Path, sources: Sequence[str], *, direct: bool, since: str = "", until: str = ""
+) -> int:
+    """Pull once, or a past window; 0 if every source was complete, else 1. Raises ConfigError."""
     config = load(file)
+    window = window_of(since, until, now())
+    if window is not None and not sources:
+        raise ConfigError("a backfill needs the names of its sources: headwater collect NAME …")
     unknown = sorted(set(sources) - {source.name for source in config.sources})
     if unknown:
         raise ConfigError(f"{config.file}: no source is named {', '.join(unknown)}")
     if direct:
-        return collect_direct(config, sources)
+        return collect_direct(config, sources, window)
     from flows.collect import collect
 
-    state = collect(str(config.file), list(sources), return_state=True)
+    state = collect(str(config.file), list(sources), since, until, return_state=True)
     Console().print(escape(state.message or ""))
     return 0 if state.is_completed() else 1
 
 
-def collect_direct(config: Config, sources: Sequence[str] = ()) -> int:
+def collect_direct(
+    config: Config, sources: Sequence[str] = (), window: Window | None = None
+) -> int:
     """The same pulls one after the other in this process, without Prefect."""
     from flows.follow import follow
 
@@ -45,7 +54,7 @@ def collect_direct(config: Config, sources: Sequence[str] = ()) -> int:
         ended: dict[str, Attempt] = {}
         for source in wanted:
             status.update(f"collecting {source.name} …")
-            ended[source.name] = _patient(lambda source=source: attempt(lake, source, now))
+            ended[source.name] = _patient(lambda source=source: attempt(lake, source, now, window))
         status.update("tagging and sealing …")
         sentence = follow(lake, config).sentence
     show_pulls(ended)

@@ -129,12 +129,13 @@ class Table:
 
     def commit(
         self, rows: Iterable[pa.Table], *, app: str = "", marker: int = 0,
-        metadata: Mapping[str, Any] | None = None,
+        also: Sequence[str] = (), metadata: Mapping[str, Any] | None = None,
     ) -> int:  # fmt: skip
         """Append all rows, the marker and the metadata in one durable version; returns it.
 
-        With `app`, the commit is refused if that app committed since this snapshot. Raises
-        LakeConflict (own files deleted again) or LakeError; either way nothing is visible.
+        With `app`, the commit is refused if that app, or one that carries the marker `also`,
+        committed since this snapshot. Raises LakeConflict (own files deleted again) or LakeError;
+        either way nothing is visible.
         """
         self.widen()
         written: list[Written] = []
@@ -145,7 +146,7 @@ class Table:
                 written.extend(write_files(self.place, self.spec, table))
             self.place.settle(file.relative for file in written)
             self._transact(
-                [_action(file) for file in written], _digests(written), app, marker,
+                [_action(file) for file in written], _digests(written), (app, *also), marker,
                 {**(metadata or {}), "commit": token},
             )  # fmt: skip
         except LakeError:
@@ -180,7 +181,7 @@ class Table:
             self._transact(
                 [*(_removal(file, now, data_change) for file in old),
                  *(_action(file, data_change) for file in new)],
-                _digests(new), REPLACE, since + 1, {**(metadata or {}), "commit": token},
+                _digests(new), (REPLACE,), since + 1, {**(metadata or {}), "commit": token},
             )  # fmt: skip
         except LakeError:
             self._undo(new)
@@ -194,10 +195,10 @@ class Table:
         return self._settle(version)
 
     def _transact(
-        self, actions: Sequence[AddAction | RemoveAction], digests: Mapping[str, str], app: str,
-        marker: int, metadata: Mapping[str, Any],
+        self, actions: Sequence[AddAction | RemoveAction], digests: Mapping[str, str],
+        apps: Sequence[str], marker: int, metadata: Mapping[str, Any],
     ) -> None:  # fmt: skip
-        markers = [Transaction(app, marker)] if app else []
+        markers = [Transaction(app, marker) for app in apps if app]
         ours = {**metadata, "files": digests, "at": stamp(self._clock())}
         self._handle.create_write_transaction(
             list(actions), "append", self.spec.schema, list(self.spec.partition),

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from evidence.canonical import digest
 from evidence.errors import LakeConflict, LakeError
-from evidence.model import Cursor, EvidenceItem, ItemId
+from evidence.model import Cursor, EvidenceItem
 from evidence.own import OWN_SOURCE
 from evidence.runs import PULL_KIND, Pull
-from storage import delta, known, sql_follower
+from storage import bookmarks, delta, known, sql_follower
 from storage.admission import admit
 from storage.files import DataFile
 from storage.index import open_index
@@ -36,13 +36,15 @@ class Bookmark:
 
     `version` is the marker of its last commit (None: it never landed), which the next commit must
     still find; `kept_in` the table version whose log entry holds the cursor's text; `sealed` says
-    that it lies there so that only the redaction key opens it.
+    that it lies there so that only the redaction key opens it. `line` names a second cursor of the
+    source, such as that of a backfill, which leaves the first where it stands.
     """
 
     cursor: Cursor | None = None
     version: int | None = None
     kept_in: int | None = None
     sealed: bool = False
+    line: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +160,22 @@ class Lake:
         """The evidence version up to which a follower has come, None if it never ran."""
         return self.table(table).marker(app)
 
-    def bookmark(self, source: str) -> Bookmark:
-        """The last landed cursor of a source. Raises LakeError if the log that holds it is gone."""
-        return _bookmark(self.table("evidence"), source, self.redactor)
+    def bookmark(self, source: str, line: str = "") -> Bookmark:
+        """The last landed cursor of a source, or of one of its lines.
+
+        Raises LakeError if the log that holds it is gone.
+        """
+        table = self.table("evidence")
+        marker = table.marker(_app(source))
+        own = bookmarks.held(table, _app(source, line))
+        if marker is None or own is None:
+            return Bookmark(version=marker, line=line)
+        kept_in, text = own
+        if text is None:
+            return Bookmark(None, marker, kept_in, line=line)
+        sealed = is_sealed(text)
+        cursor = Cursor(self.redactor.unseal(text) if sealed else text)
+        return Bookmark(cursor, marker, kept_in, sealed, line)
 
     def land(
         self,
@@ -175,12 +190,26 @@ class Lake:
         """Land what is new of `items`, the cursor and the pull's record in one durable commit.
 
         Everything passes the redactor first. `cursor` None keeps the bookmark's. Nothing is
-        committed when nothing is new. Raises LakeConflict when another writer landed for this
-        source since `bookmark`, LakeError when the items are not this source's, something must be
-        hidden and cannot be, or the lake cannot be written.
+        committed when nothing is new. Another line of the source that landed meanwhile disturbs
+        nothing. Raises LakeConflict when another writer moved this cursor since `bookmark`,
+        LakeError when the items are not this source's, something must be hidden and cannot be, or
+        the lake cannot be written.
         """
         batch = tuple(items)
         _check(source, batch, pull)
+        while True:
+            try:
+                return self._land(source, batch, bookmark, cursor, pull_id, pull)
+            except LakeConflict:
+                stands = self.bookmark(source, bookmark.line)
+                if stands.kept_in != bookmark.kept_in or stands.version == bookmark.version:
+                    raise
+                bookmark = stands
+
+    def _land(
+        self, source: str, batch: tuple[EvidenceItem, ...], bookmark: Bookmark,
+        cursor: Cursor | None, pull_id: str, pull: Pull | None,
+    ) -> Landed:  # fmt: skip
         table = self.table("evidence")
         if table.marker(_app(source)) != bookmark.version:
             raise LakeConflict(f"{source}: another run landed since this one read its cursor")
@@ -196,11 +225,13 @@ class Lake:
         ids = [item.item_id for item in fresh]
         marker = table.version + 1
         pointed = kept == bookmark.cursor and bookmark.kept_in is not None
+        metadata: dict[str, object] = {"source": source, "pull_id": pull_id, "batch": digest(ids)}
         version = table.commit(
             evidence_steps(fresh, landed_at=self.clock(), pull_id=pull_id),
             app=_app(source), marker=marker,
-            metadata=_metadata(
-                source, ids, pull_id, bookmark.kept_in if pointed else None,
+            also=[_app(source, bookmark.line)] if bookmark.line else [],
+            metadata=metadata | bookmarks.told(
+                table, _app(source), bookmark.line, bookmark.kept_in if pointed else None,
                 self._cursor(kept, admitted.sealed),
             ),
         )  # fmt: skip
@@ -208,7 +239,7 @@ class Lake:
         stands = (
             replace(bookmark, version=marker)
             if pointed
-            else Bookmark(kept, marker, version, admitted.sealed)
+            else Bookmark(kept, marker, version, admitted.sealed, bookmark.line)
         )
         return Landed(new, len(batch) - new, version, stands, admitted.hidden)
 
@@ -257,8 +288,8 @@ def _spec(name: str) -> TableSpec:
     return TABLES[name]
 
 
-def _app(source: str) -> str:
-    return f"source:{source}"
+def _app(source: str, line: str = "") -> str:
+    return f"source:{source}:{line}" if line else f"source:{source}"
 
 
 def _check(source: str, items: Sequence[EvidenceItem], pull: Pull | None) -> None:
@@ -270,28 +301,3 @@ def _check(source: str, items: Sequence[EvidenceItem], pull: Pull | None) -> Non
     own = {item.kind for item in items if item.kind.startswith(f"{OWN_SOURCE}.")}
     if own and source != OWN_SOURCE:
         raise LakeError(f"{source}: only Headwater itself lands {', '.join(sorted(own))}")
-
-
-def _metadata(
-    source: str, ids: list[ItemId], pull_id: str, pointed: int | None, cursor: str | None
-) -> Mapping[str, object]:
-    """What the log entry says beside the rows; a cursor that did not move is only pointed at."""
-    facts = {"source": source, "pull_id": pull_id, "batch": digest(ids)}
-    return facts | ({"cursor": cursor} if pointed is None else {"cursor_in": pointed})
-
-
-def _bookmark(table: delta.Table, source: str, redactor: Redactor) -> Bookmark:
-    marker = table.marker(_app(source))
-    if marker is None:
-        return Bookmark()
-    # The marker is the least version that the commit could get, so it lies there or just after.
-    commit = table.find(_app(source), marker, since=marker)
-    kept_in = commit.metadata.get("cursor_in", commit.version)
-    held = commit if kept_in == commit.version else delta.read_commit(table.place, kept_in)
-    if held is None or "cursor" not in held.metadata:
-        raise LakeError(f"{source}: log file {kept_in} with its cursor is gone; restore it")
-    text: str | None = held.metadata["cursor"]
-    if text is None:
-        return Bookmark(None, marker, kept_in)
-    sealed = is_sealed(text)
-    return Bookmark(Cursor(redactor.unseal(text) if sealed else text), marker, kept_in, sealed)

@@ -94,7 +94,7 @@ def source_health(connection: Connection) -> dict[str, dict[str, Any]]:
                 {collector: collector, outcome: outcome, error: error, gaps: gaps},
                 row(finished_at, landed_at)) AS last, max(finished_at) AS last_attempt,
             max(finished_at) FILTER (outcome = 'complete') AS last_complete
-        FROM pulls GROUP BY source ORDER BY source""",
+        FROM pulls WHERE NOT backfill GROUP BY source ORDER BY source""",
     )
     landed = _all(
         connection,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
-from collectors.base import Clock, utc_now
+from collectors.base import Clock, Window, utc_now
 from evidence.errors import SourceBroken, SourceBusy, SourceRefused
 from evidence.model import Batch, Cursor, EvidenceItem
 from evidence.runs import Gap, PullFacts
@@ -66,6 +66,27 @@ class Numbers:
             observed_to=at, collected_at=self.clock(), payload={"n": number, "text": "x" * 50},
             title=f"Number {number}",
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Windowed(Numbers):
+    """The same numbers; it asks for a window's only, and ends busy after `stop` of its batches."""
+
+    window: Window | None = None
+    stop: str = ""
+
+    def collect(self, cursor: Cursor | None) -> Iterator[Batch]:
+        """Within a window from its first number on; one number a batch."""
+        if self.window is None:
+            yield from Numbers.collect(self, cursor)
+            return
+        first = int(cursor.value) if cursor else (self.window.since - EPOCH).days
+        for number in range(first, (self.window.until - EPOCH).days):
+            if self.stop and Path(self.stop).exists() and number > first + 1:
+                raise SourceBusy("come back later")
+            facts = PullFacts(1, 1, 1, f"numbers of {self.window}")
+            yield Batch((self._item(number),), Cursor(str(number + 1)), facts)
+        yield Batch((), Cursor(str((self.window.until - EPOCH).days)), PullFacts(1, 0, 0, "end"))
 
 
 @dataclass(frozen=True, slots=True)
