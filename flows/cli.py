@@ -164,8 +164,16 @@ def verify(
 
 
 @app.command()
+def checkpoint(config: ConfigFile = DEFAULT) -> None:
+    """Print the last seal, to keep where this house cannot change it (`verify --checkpoint`)."""
+    from flows.checkpoint import show
+
+    raise typer.Exit(show(config))
+
+
+@app.command()
 def anchor(config: ConfigFile = DEFAULT) -> None:
-    """Have the newest seal stamped by the time authority of [anchor] (RFC 3161)."""
+    """Have the newest seal stamped by the configured time authority (RFC 3161)."""
     from flows.anchoring import run
 
     raise typer.Exit(run(config, typer.echo))

@@ -61,6 +61,12 @@ def test_a_first_day(home: Home) -> None:
     verified = headwater("verify", "-c", config)
     assert verified.returncode == 0, verified.stderr
     assert "sealed  25 items" in verified.stdout, "22, the mapping, and two acts"
+    kept = config.parent / "kept.note"
+    kept.write_text(headwater("checkpoint", "-c", config).stdout)
+    assert kept.read_bytes() == (config.parent / "lake" / "log" / "checkpoint").read_bytes()
+    (config.parent / "keys" / "ledger.key").unlink()
+    compared = headwater("verify", "-c", config, "--checkpoint", kept)
+    assert compared.returncode == 0, compared.stderr
     item = headwater(
         "query", "select item_id from evidence limit 1", "-c", config, "--format", "csv"
     )
@@ -87,6 +93,7 @@ def test_a_first_day(home: Home) -> None:
         (("dashboard", "-o", "/dev/null/board.html", "-c", "@"), 2, "/dev/null/board.html cannot"),
         (("init", "/dev/null/home"), 2, "/dev/null/home cannot"),
         (("rebuild", "verdicts", "-c", "@"), 2, "cannot be made again"),
+        (("checkpoint", "-c", "@"), 1, "nothing is sealed yet"),
     ],
 )
 def test_a_mistake_is_one_message(home: Home, words: tuple[str, ...], code: int, says: str) -> None:
