@@ -8,13 +8,14 @@ source, whatever their lines, notice one another.
 from __future__ import annotations
 
 from evidence.errors import LakeError
-from storage import delta
+from storage.commits import read_commit
+from storage.delta import Table
 
 _CURSOR, _POINTER = "cursor", "cursor_in"
 _LINE, _LINE_POINTER = "line_cursor", "line_cursor_in"
 
 
-def held(table: delta.Table, app: str) -> tuple[int, str | None] | None:
+def held(table: Table, app: str) -> tuple[int, str | None] | None:
     """The version that holds the cursor of an app, and its text; None if it never landed.
 
     Raises LakeError if the log that holds it is gone.
@@ -28,7 +29,7 @@ def held(table: delta.Table, app: str) -> tuple[int, str | None] | None:
     kept_in = commit.metadata.get(pointer, commit.version)
     if kept_in is None:  # only lines of this source have landed yet
         return None
-    holder = commit if kept_in == commit.version else delta.read_commit(table.place, kept_in)
+    holder = commit if kept_in == commit.version else read_commit(table.place, kept_in)
     if holder is None or name not in holder.metadata:
         source = app.split(":")[1]
         raise LakeError(f"{source}: log file {kept_in} with its cursor is gone; restore it")
@@ -36,7 +37,7 @@ def held(table: delta.Table, app: str) -> tuple[int, str | None] | None:
 
 
 def told(
-    table: delta.Table, app: str, line: str, pointed: int | None, cursor: str | None
+    table: Table, app: str, line: str, pointed: int | None, cursor: str | None
 ) -> dict[str, object]:
     """What a commit says of cursors: one that did not move is only pointed at."""
     if not line:

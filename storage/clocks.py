@@ -8,7 +8,7 @@ from datetime import datetime
 
 from evidence.freshness import CLOCK_SKEW
 from evidence.times import parse, stamp
-from storage.delta import Commit
+from storage.commits import Commit
 from storage.files import read_rows
 from storage.lake import Lake
 

@@ -1,31 +1,27 @@
-"""The only module that knows the table format: Delta tables with our own writer under them."""
+"""Delta tables with our own writer under them: the only module that writes in the table format."""
 
 from __future__ import annotations
 
-import hashlib
 import uuid
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
-from evidence.errors import HeadwaterError, LakeConflict, LakeError
-from evidence.times import from_ms, parse, stamp
+from evidence.errors import LakeConflict, LakeError
+from evidence.times import stamp
+from storage.commits import OURS, checkpoint_name, read_commit
 from storage.files import DataFile, Written, write_files
-from storage.log_packs import LOG, Packed, commit_name, entry, listed_versions, packs
+from storage.log_packs import LOG, commit_name
+from storage.opened import Opened
 from storage.place import Place
 from storage.schema import TableSpec
-from storage.spans import Span, may_hold
 
 _KEPT = "delta.deletedFileRetentionDuration"
 _PROPERTIES = {
@@ -36,96 +32,18 @@ _PROPERTIES = {
     _KEPT: "interval 30 days",
 }
 _RETRIES = 100
-_OURS = "headwater"
-_CHECKPOINT = ".checkpoint.parquet"
 REPLACE = "replace"
 """The marker that every replacement of files carries: of two at once, one is refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Add:
-    """One file that a commit added to the table; `path` is relative to the table."""
-
-    path: str
-    partition: Mapping[str, str]
-    rows: int
-    data_change: bool
-    least: Mapping[str, Any]
-    greatest: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One version of the log as written: files in their order, `txn` markers, our metadata.
-
-    `removes` are the paths taken out; `drops_data` says whether that removed rows; `at` is when it
-    was written, by the clock of who wrote it; `digest` is the SHA-256 of the log entry's bytes,
-    which in turn name the digest of each file.
-    """
-
-    version: int
-    adds: tuple[Add, ...]
-    removes: tuple[str, ...]
-    drops_data: bool
-    transactions: Mapping[str, int]
-    metadata: Mapping[str, Any]
-    at: datetime
-    digest: bytes
-    written_at: datetime
-
-
-class Table:
-    """One table as of the moment it was opened; every decision is made on that snapshot."""
+class Table(Opened):
+    """One table to write to; every commit is decided on the snapshot that was opened."""
 
     def __init__(
         self, place: Place, spec: TableSpec, clock: Callable[[], datetime] | None = None
     ) -> None:
-        self.place, self.spec = place, spec
+        super().__init__(place, spec)
         self._clock = clock or (lambda: datetime.now(UTC))
-        try:
-            self._handle = DeltaTable(place.uri, storage_options=place.options)
-        except (DeltaError, OSError) as error:
-            raise place.told(f"table {spec.name} cannot be opened", error) from error
-
-    @property
-    def version(self) -> int:
-        """The version of the snapshot; creation is version 0."""
-        return self._handle.version()
-
-    def marker(self, app: str) -> int | None:
-        """The last `txn` version committed under `app`, None if there is none."""
-        return self._handle.transaction_version(app)
-
-    @property
-    def rows(self) -> int:
-        """How many rows the files of this snapshot hold together."""
-        return pc.sum(self._actions()["num_records"]).as_py() or 0
-
-    def files(self, spans: Mapping[str, Span] | None = None) -> tuple[DataFile, ...]:
-        """The table's data files in this snapshot.
-
-        With `spans` (partition value → least and greatest `observed_to`) only the files of
-        `evidence` that may hold a row of one of them.
-        """
-        actions = self._actions()
-        if spans is not None:
-            actions = actions.filter(may_hold(actions, spans))
-        return tuple(self._file(action) for action in actions.to_pylist())
-
-    def _actions(self) -> pa.Table:
-        return pa.table(self._handle.get_add_actions(flatten=True))
-
-    def _file(self, action: Mapping[str, Any]) -> DataFile:
-        ends: dict[str, dict[str, Any]] = {"min": {}, "max": {}, "partition": {}}
-        for key, value in action.items():
-            group, _, name = key.partition(".")
-            if group in ends and name and value is not None:
-                ends[group][name] = value
-        return DataFile(
-            place=self.place, name=action["path"], rows=action["num_records"] or 0,
-            partition=ends["partition"], least=ends["min"], greatest=ends["max"],
-            size=action["size_bytes"],
-        )  # fmt: skip
 
     def commit(
         self, rows: Iterable[pa.Table], *, app: str = "", marker: int = 0,
@@ -203,7 +121,7 @@ class Table:
         self._handle.create_write_transaction(
             list(actions), "append", self.spec.schema, list(self.spec.partition),
             commit_properties=CommitProperties(
-                custom_metadata={_OURS: ours}, max_commit_retries=_RETRIES,
+                custom_metadata={OURS: ours}, max_commit_retries=_RETRIES,
                 app_transactions=markers,
             ),
             post_commithook_properties=PostCommitHookProperties(
@@ -249,61 +167,6 @@ class Table:
             raise self.place.told(f"table {self.spec.name} cannot be read", error) from error
         return version
 
-    def find(self, app: str, marker: int, *, since: int) -> Commit:
-        """The commit that carries the marker, looked for from version `since` onwards.
-
-        Raises LakeError if the log does not hold it.
-        """
-        packed = Packed(self.place)
-        for version in range(max(since, 0), self.version + 1):
-            commit = read_commit(self.place, version, packed)
-            if commit is not None and commit.transactions.get(app) == marker:
-                return commit
-        raise LakeError(
-            f"table {self.spec.name}: the log from version {since} lacks the commit of {app}; "
-            "restore the missing files in _delta_log from a backup"
-        )
-
-    def latest(self, app: str) -> Commit | None:
-        """The newest commit that carries a marker of `app`, looked for from the head backwards."""
-        if self.marker(app) is None:
-            return None
-        for commit in self.backwards():
-            if app in commit.transactions:
-                return commit
-        raise LakeError(f"table {self.spec.name}: the log lacks every commit of {app}")
-
-    def backwards(self) -> Iterator[Commit]:
-        """The commits from this snapshot's back to the first; what is gone is left out."""
-        packed = Packed(self.place)
-        for version in range(self.version, -1, -1):
-            commit = read_commit(self.place, version, packed)
-            if commit is not None:
-                yield commit
-
-    def commits(self, since: int) -> Iterator[Commit]:
-        """The commits after version `since` up to this snapshot, in ledger order.
-
-        Raises LakeError for a version whose log file is gone.
-        """
-        packed = Packed(self.place)
-        for version in range(since + 1, self.version + 1):
-            commit = read_commit(self.place, version, packed)
-            if commit is None:
-                raise LakeError(f"table {self.spec.name}: log file {version} is gone")
-            yield commit
-
-    def version_at(self, moment: datetime) -> int:
-        """The last version written by `moment`, -1 if there was none yet."""
-        versions = range(self.version + 1)
-        return bisect_right(versions, moment, key=self._written_at) - 1
-
-    def _written_at(self, version: int) -> datetime:
-        commit = read_commit(self.place, version)
-        if commit is None:
-            raise LakeError(f"table {self.spec.name}: log file {version} is gone")
-        return commit.at
-
     def keep_deleted(self, keep: timedelta) -> bool:
         """Say in the table for how long files taken out stay; True if that was another time.
 
@@ -316,7 +179,7 @@ class Table:
             self._handle.alter.set_table_properties(
                 {_KEPT: wanted},
                 commit_properties=CommitProperties(
-                    custom_metadata={_OURS: {"at": stamp(self._clock())}}
+                    custom_metadata={OURS: {"at": stamp(self._clock())}}
                 ),
             )
         except (DeltaError, OSError) as error:
@@ -338,7 +201,7 @@ class Table:
             self._handle.alter.add_columns(
                 list(fields.fields),
                 commit_properties=CommitProperties(
-                    custom_metadata={_OURS: {"added": lacking, "at": stamp(self._clock())}}
+                    custom_metadata={OURS: {"added": lacking, "at": stamp(self._clock())}}
                 ),
             )
         except (DeltaError, OSError) as error:
@@ -364,14 +227,6 @@ class Table:
             raise self.place.told(f"table {self.spec.name}: no checkpoint", error) from error
         self._settle(self.version)
 
-    def opens_at(self, version: int) -> bool:
-        """Whether a reader can open the table as it was at a version."""
-        try:
-            opened = DeltaTable(self.place.uri, version, storage_options=self.place.options)
-            return opened.version() == version
-        except (DeltaError, OSError):
-            return False
-
 
 def create(place: Place, spec: TableSpec) -> None:
     """Make the table if it is not there, also when others do so just now. Raises LakeError."""
@@ -389,86 +244,6 @@ def create(place: Place, spec: TableSpec) -> None:
 
 def _begun(place: Place) -> bool:
     return any(name.endswith((".json", ".parquet")) for name in place.names(LOG))
-
-
-def shown_files(place: Place, spec: TableSpec) -> dict[str, DataFile]:
-    """The files, by path relative to the table, as a reader of the format is given them now."""
-    return {file.name: file for file in Table(place, spec).files()}
-
-
-def log_versions(place: Place) -> list[int]:
-    """The versions whose log entries are there, in the log or in packs, ascending."""
-    packed = (range(pack.first, pack.last + 1) for pack in packs(place))
-    return sorted(set(listed_versions(place)).union(*packed))
-
-
-def read_commit(place: Place, version: int, packed: Packed | None = None) -> Commit | None:
-    """One log entry, also out of its pack; None if it is not there. Raises LakeError if damaged.
-
-    Who reads many in a row gives a `packed` of their own.
-    """
-    content = _entry(place, version, packed)
-    if content is None:
-        return None
-    try:
-        actions = [orjson.loads(line) for line in content.splitlines() if line.strip()]
-        return _commit(version, actions, hashlib.sha256(content).digest())
-    except (ValueError, KeyError, TypeError, AttributeError, HeadwaterError) as error:
-        where = place.shown(commit_name(version))
-        raise LakeError(f"{where} is no log entry: {error}; restore it from a backup") from error
-
-
-def _entry(place: Place, version: int, packed: Packed | None) -> bytes | None:
-    content = place.read(commit_name(version))
-    if content is not None:
-        return content
-    return packed.entry(version) if packed else entry(place, version)
-
-
-def checkpoints(place: Place) -> list[int]:
-    """The versions at which the log was folded into a checkpoint, ascending."""
-    names = (name.removeprefix(f"{LOG}/") for name in place.names(LOG))
-    stems = (name.split(".")[0] for name in names if name.endswith(_CHECKPOINT))
-    return sorted(int(stem) for stem in stems if stem.isdigit())
-
-
-def checkpoint_name(version: int) -> str:
-    """Where the checkpoint of a version lies."""
-    return f"{LOG}/{version:020}{_CHECKPOINT}"
-
-
-def _commit(version: int, actions: Sequence[Mapping[str, Any]], digest: bytes) -> Commit:
-    removes = [action["remove"] for action in actions if "remove" in action]
-    infos = [action["commitInfo"] for action in actions if "commitInfo" in action]
-    ours = infos[0].get(_OURS, {}) if infos else {}
-    return Commit(
-        version=version,
-        adds=tuple(_add(action["add"]) for action in actions if "add" in action),
-        removes=tuple(remove["path"] for remove in removes),
-        drops_data=any(remove.get("dataChange", True) for remove in removes),
-        transactions={a["txn"]["appId"]: a["txn"]["version"] for a in actions if "txn" in a},
-        metadata=ours,
-        at=_time(ours.get("at"), infos),
-        digest=digest,
-        written_at=from_ms(infos[0].get("timestamp", 0) if infos else 0),
-    )
-
-
-def _add(action: Mapping[str, Any]) -> Add:
-    stats = orjson.loads(action["stats"]) if action.get("stats") else {}
-    return Add(
-        path=action["path"], partition=action["partitionValues"],
-        rows=stats.get("numRecords", 0), data_change=action["dataChange"],
-        least=stats.get("minValues", {}), greatest=stats.get("maxValues", {}),
-    )  # fmt: skip
-
-
-def _time(ours: str | None, infos: Sequence[Mapping[str, Any]]) -> datetime:
-    """Our own stamp, else that of the library that wrote the entry."""
-    if ours is not None:
-        return parse(ours)
-    written = infos[0].get("timestamp", 0) if infos else 0
-    return datetime.fromtimestamp(written / 1000, UTC)
 
 
 def _digests(written: Sequence[Written]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from evidence.errors import LakeBusy, LakeError, LakeRefused, VerificationFailed
-from storage.delta import Commit, read_commit
+from storage.commits import Commit, read_commit
 from storage.engine import Limits, lock, open_engine, rows_of
 from storage.files import file_sha256
 from storage.lake import Lake

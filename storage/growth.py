@@ -13,7 +13,8 @@ import pyarrow as pa
 from evidence.errors import LakeConflict, LakeError, VerificationFailed
 from evidence.times import parse, stamp
 from storage.canonical_rows import digests, leaf_data_of
-from storage.delta import Commit, Table
+from storage.commits import Commit
+from storage.delta import Table
 from storage.files import read_rows
 from storage.merkle import LEAF_PREFIX, Edge
 from storage.note import LogChain

@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from evidence.errors import LakeError
-from storage.delta import Table, read_commit
+from storage.commits import read_commit
+from storage.delta import Table
 from storage.files import read_rows
 from storage.run import (
     DamagedRun,

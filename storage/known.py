@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from evidence.errors import LakeError
 from evidence.model import EvidenceItem
-from storage import delta
+from storage.commits import read_commit
+from storage.delta import Table
 from storage.engine import Limits, lock, open_engine
 from storage.files import DataFile, read_rows
 from storage.index import Index, rebuild
@@ -22,9 +23,7 @@ from storage.spans import spans_of
 _NEAR = 16
 
 
-def unknown(
-    items: Iterable[EvidenceItem], table: delta.Table, index: Index
-) -> tuple[EvidenceItem, ...]:
+def unknown(items: Iterable[EvidenceItem], table: Table, index: Index) -> tuple[EvidenceItem, ...]:
     """The items that the table does not hold, in their order; of equal ids the first.
 
     An id that the index lacks is new. One that it has is looked up in the table: the id covers
@@ -45,7 +44,7 @@ def unknown(
 
 
 def _confirmed(
-    batch: Mapping[str, EvidenceItem], table: delta.Table, guesses: Mapping[str, int]
+    batch: Mapping[str, EvidenceItem], table: Table, guesses: Mapping[str, int]
 ) -> set[str]:
     """Of the guessed ids those that the table really holds."""
     files = table.files(spans_of(batch[item_id] for item_id in guesses))
@@ -54,16 +53,16 @@ def _confirmed(
     return landed | _in_all(rest, _paths(table, files)) if rest else landed
 
 
-def _near(table: delta.Table, files: Sequence[DataFile], versions: set[int]) -> list[Path]:
+def _near(table: Table, files: Sequence[DataFile], versions: set[int]) -> list[Path]:
     """The files that these versions brought, if they are few and still part of the table."""
     if len(versions) > _NEAR:
         return []
-    commits = [delta.read_commit(table.place, version) for version in versions if version]
+    commits = [read_commit(table.place, version) for version in versions if version]
     brought = {add.path for commit in commits if commit for add in commit.adds}
     return _paths(table, [file for file in files if file.name in brought])
 
 
-def _paths(table: delta.Table, files: Iterable[DataFile]) -> list[Path]:
+def _paths(table: Table, files: Iterable[DataFile]) -> list[Path]:
     return table.place.locals(file.name for file in files)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from evidence.errors import LakeConflict, LakeError, VerificationFailed
 from storage.checkpoints import keep_checkpoint, own_seal, read_checkpoint
-from storage.delta import Table, read_commit
+from storage.commits import read_commit
+from storage.delta import Table
 from storage.followers import follower_chains, lasting
 from storage.growth import APP, Tip, append_leaves, tip_of
 from storage.keys import Signer

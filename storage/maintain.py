@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from evidence.errors import LakeError
 from storage.checkpoints import own_seal
+from storage.commits import checkpoint_name, checkpoints
 from storage.compact import Compacted, compact
-from storage.delta import Table, checkpoint_name, checkpoints
+from storage.delta import Table
 from storage.lake import Lake
 from storage.log_packs import pack_entries, packs
 from storage.note import Checkpoint, VerifierKey

@@ -17,7 +17,8 @@ import pyarrow as pa
 from evidence.errors import LakeError, VerificationFailed
 from storage.canonical_rows import leaf_data_of
 from storage.checkpoints import checkpoint_of
-from storage.delta import Table, read_commit
+from storage.commits import read_commit
+from storage.delta import Table
 from storage.engine import Limits, literal, lock, open_engine, rows_of
 from storage.lake import Lake
 from storage.leaves import leaf_hashes

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from evidence.errors import InvalidItem, LakeError
 from evidence.times import parse, utc
-from storage import delta
+from storage.commits import read_commit
+from storage.delta import Table
 from storage.lake import Lake
 
 APP = "ledger"
@@ -44,7 +45,7 @@ def seal_of(lake: Lake, size: int) -> Seal:
     return first
 
 
-def _around(leaves: delta.Table, holds: Callable[[Seal], bool]) -> tuple[Seal | None, Seal | None]:
+def _around(leaves: Table, holds: Callable[[Seal], bool]) -> tuple[Seal | None, Seal | None]:
     """The last seal for which `holds`, as it does for all before it, and the first after that."""
     last: Seal | None = None
     first: Seal | None = None
@@ -64,8 +65,8 @@ def _around(leaves: delta.Table, holds: Callable[[Seal], bool]) -> tuple[Seal | 
     return last, first
 
 
-def _seal(leaves: delta.Table, version: int) -> Seal | None:
-    commit = delta.read_commit(leaves.place, version)
+def _seal(leaves: Table, version: int) -> Seal | None:
+    commit = read_commit(leaves.place, version)
     if commit is None:
         raise LakeError(f"table leaves: log file {version} is gone; run `headwater verify`")
     if APP not in commit.transactions:

@@ -11,11 +11,12 @@ from typing import Any
 
 from evidence.errors import LakeBusy, LakeError, LakeRefused
 from evidence.times import stamp
-from storage import delta
 from storage.clocks import Landing, landed_rows, landing
+from storage.commits import Add, Commit, log_versions, read_commit
 from storage.files import DataFile
 from storage.log_packs import Packed
 from storage.note import LogChain
+from storage.opened import shown_files
 from storage.place import Place
 from storage.schema import TABLES
 
@@ -42,7 +43,7 @@ class Listed:
     `sha256` is the digest of its bytes as landed, empty where the log names none.
     """
 
-    added: delta.Add
+    added: Add
     version: int
     sha256: str
 
@@ -75,7 +76,7 @@ class Survey:
 def survey(place: Place, name: str) -> Survey:
     """What the log of a table says, entry by entry."""
     found = Survey()
-    versions = delta.log_versions(place)
+    versions = log_versions(place)
     if not versions:
         found.findings.append(Finding("gone", f"everything is gone: the table {name} has no log"))
         return found
@@ -108,11 +109,9 @@ def runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
         yield members[0], members[-1]
 
 
-def _read(
-    place: Place, name: str, version: int, packed: Packed, found: Survey
-) -> delta.Commit | None:
+def _read(place: Place, name: str, version: int, packed: Packed, found: Survey) -> Commit | None:
     try:
-        commit = delta.read_commit(place, version, packed)
+        commit = read_commit(place, version, packed)
     except (LakeBusy, LakeRefused):
         raise
     except LakeError as error:
@@ -130,13 +129,13 @@ def _read(
     return commit
 
 
-def _linked(chain: LogChain | None, commit: delta.Commit | None) -> LogChain | None:
+def _linked(chain: LogChain | None, commit: Commit | None) -> LogChain | None:
     if chain is None or commit is None or commit.version != chain.version + 1:
         return None
     return chain.then(commit.version, commit.digest)
 
 
-def _apply(name: str, commit: delta.Commit, found: Survey) -> None:
+def _apply(name: str, commit: Commit, found: Survey) -> None:
     for path in commit.removes:
         found.listed.pop(path, None)
         found.retired.add(path)
@@ -151,7 +150,7 @@ def _apply(name: str, commit: delta.Commit, found: Survey) -> None:
 def _other_view(place: Place, name: str, listed: Mapping[str, Listed]) -> list[Finding]:
     """Readers start from the table's checkpoints: these must tell the same as the log."""
     try:
-        shown = delta.shown_files(place, TABLES[name])
+        shown = shown_files(place, TABLES[name])
     except (LakeBusy, LakeRefused):
         raise
     except LakeError as error:
@@ -170,7 +169,7 @@ def _other_view(place: Place, name: str, listed: Mapping[str, Listed]) -> list[F
     return findings
 
 
-def _same(added: delta.Add, shown: DataFile) -> bool:
+def _same(added: Add, shown: DataFile) -> bool:
     return (
         added.rows == shown.rows
         and dict(added.partition) == dict(shown.partition)

@@ -12,7 +12,8 @@ from pathlib import Path
 import duckdb
 
 from evidence.errors import LakeError
-from storage.delta import Commit, Table
+from storage.commits import Commit
+from storage.delta import Table
 from storage.files import DataFile
 from storage.place import Place
 from storage.same import check_bytes, open_spilling, selected

@@ -14,13 +14,13 @@ import pytest
 from evidence.errors import VerificationFailed
 from evidence.freshness import ControlStanding, Standing, State, Verdict
 from evidence.model import ControlId
-from storage import delta
 from storage.checkpoints import read_checkpoint
 from storage.files import file_sha256
 from storage.forging import Field, false_rewrite
 from storage.keys import Signer, load_key, make_key
 from storage.lake import Lake
 from storage.ledger import integrate
+from storage.log_packs import commit_name
 from storage.rebuild import set_tags_aside
 from storage.verdicts import append_verdicts
 from storage.verify import verify
@@ -114,7 +114,7 @@ def test_an_edit_with_its_digest_redone_in_the_log_is_named(world: World) -> Non
     file = newest(world, "verdicts")
     before = file_sha256(file)
     edit(file, lambda row: row | {"state": "fresh"})
-    log = world.path / "verdicts" / delta.commit_name(2)
+    log = world.path / "verdicts" / commit_name(2)
     log.write_text(log.read_text().replace(before, file_sha256(file)))
     assert "the log of verdicts up to version 2 is not the one that was sealed" in said(world)
 
@@ -131,7 +131,7 @@ def test_a_deleted_file_or_table_is_named(world: World, table: str) -> None:
 
 
 def test_a_follower_cut_back_is_named_and_not_sealed_again(world: World) -> None:
-    (world.path / "verdicts" / delta.commit_name(2)).unlink()
+    (world.path / "verdicts" / commit_name(2)).unlink()
     assert "the log of verdicts up to version 2" in said(world)
     with pytest.raises(VerificationFailed, match="version 2 of verdicts was sealed"):
         seal(world)

@@ -15,6 +15,7 @@ from evidence.errors import LakeConflict, LakeError
 from evidence.model import Cursor
 from evidence.runs import PullOutcome
 from storage import delta, sql_follower
+from storage.commits import read_commit
 from storage.lake import Bookmark, Lake
 from storage.views import ask, connect
 from tests.storage.makers import START, Clock, World, days, item, pull, tag_sql
@@ -326,7 +327,7 @@ def test_the_table_forbids_deletion_and_keeps_its_log(world: World) -> None:
 
 def test_the_log_says_who_landed_what(world: World) -> None:
     world.land(item(1), cursor="c1")
-    commit = delta.read_commit(world.lake.place.at("evidence"), 1)
+    commit = read_commit(world.lake.place.at("evidence"), 1)
     assert commit is not None
     assert commit.metadata["source"] == "jira"
     assert commit.metadata["pull_id"] == "pull-1"

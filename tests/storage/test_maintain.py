@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 
 from evidence.errors import LakeError
 from storage import log_packs
-from storage.delta import checkpoints, log_versions, read_commit
+from storage.commits import checkpoints, log_versions, read_commit
 from storage.keys import Signer, load_key, make_key
 from storage.ledger import integrate
 from storage.log_packs import listed_versions, packs

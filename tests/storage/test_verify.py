@@ -15,13 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from evidence.errors import VerificationFailed
-from storage import case, delta
+from storage import case
 from storage.checkpoints import history_name, history_sizes
 from storage.compact import compact
 from storage.files import read_rows
 from storage.keys import Signer, load_key, make_key
 from storage.lake import Lake
 from storage.ledger import integrate
+from storage.log_packs import commit_name
 from storage.merkle import leaf_hash
 from storage.note import LogChain
 from storage.schema import identity_of, leaf_data
@@ -274,7 +275,7 @@ def test_two_swapped_files_are_found(sealed: Sealed) -> None:
 
 
 def test_an_item_moved_to_another_month_is_named(sealed: Sealed) -> None:
-    log = sealed.evidence / delta.commit_name(1)
+    log = sealed.evidence / commit_name(1)
     log.write_text(log.read_text().replace('{"month":"2026-10"}', '{"month":"2025-10"}'))
     assert f"item {item(0).item_id} was edited" in sealed.said()
 
@@ -297,20 +298,20 @@ def test_a_row_twice_is_named(sealed: Sealed) -> None:
 
 
 def test_a_log_entry_cut_out_is_named(sealed: Sealed) -> None:
-    (sealed.evidence / delta.commit_name(2)).unlink()
+    (sealed.evidence / commit_name(2)).unlink()
     said = sealed.said()
     assert "log entry 2 of table evidence is gone" in said
     assert "missing in the middle" in said
 
 
 def test_a_log_cut_at_its_end_is_named(sealed: Sealed) -> None:
-    (sealed.evidence / delta.commit_name(4)).unlink()
+    (sealed.evidence / commit_name(4)).unlink()
     assert "3 sealed items are missing at the tail" in sealed.said()
 
 
 def test_a_false_statistic_in_the_log_is_named(sealed: Sealed) -> None:
     """Views of the past skip files by it: one changed digit would hide the file."""
-    log = sealed.evidence / delta.commit_name(1)
+    log = sealed.evidence / commit_name(1)
     text = log.read_text()
     landed = text.partition('landed_at\\":\\"')[2][:10]
     assert landed
@@ -336,14 +337,14 @@ def _lied(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_damaged_log_entry_is_named(sealed: Sealed) -> None:
-    (sealed.evidence / delta.commit_name(2)).write_text('{"add": {"path"')
+    (sealed.evidence / commit_name(2)).write_text('{"add": {"path"')
     assert "is no log entry" in sealed.said()
 
 
 def test_a_removal_written_to_the_log_is_named(sealed: Sealed) -> None:
     path = sealed.files()[0].relative_to(sealed.evidence).as_posix()
     action = {"remove": {"path": path, "dataChange": True, "deletionTimestamp": 1}}
-    (sealed.evidence / delta.commit_name(5)).write_text(json.dumps(action) + "\n")
+    (sealed.evidence / commit_name(5)).write_text(json.dumps(action) + "\n")
     said = sealed.said()
     assert "version 5 of table evidence took rows out" in said
     assert item(0).item_id in said
