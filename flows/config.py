@@ -24,10 +24,10 @@ from mappings.catalogue import EVERYWHERE, Override
 from mappings.controls import NAMESPACE
 from mappings.in_force import InForce, mapping_in_force
 from mappings.rules import RULES, RuleSet, load_rules
+from storage.bucket import Access
 from storage.cache import Cache
 from storage.place import Place, place_of
 from storage.place_local import LocalPlace
-from storage.place_s3 import Access
 from storage.redaction import Redactor, Rule
 from storage.redaction_key import load_redaction_key
 

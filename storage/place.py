@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from evidence.errors import LakeError
 
 if TYPE_CHECKING:
-    from storage.place_s3 import Access
+    from storage.bucket import Access
 
 _UNSAFE = set("=*?[]%\n")  # what glob, hive names or URLs in the libraries would misread
 
@@ -164,12 +164,12 @@ def place_of(
     if address.scheme == "file" and address.netloc in ("", "localhost"):
         return LocalPlace(usable(Path(unquote(address.path))))
     if address.scheme == "s3" and address.netloc:
-        from storage import place_s3
+        from storage import bucket, place_s3
 
         if bad := _bad(address.path) or (address.query or address.fragment):
             raise LakeError(f"the lake's address {text!r} holds {bad!r}; choose another")
         prefix = address.path.strip("/")
-        given = access or place_s3.Access()
+        given = access or bucket.Access()
         usable(given.cache.folder)
         return place_s3.ObjectPlace(address.netloc, prefix, given)
     raise LakeError(f"a lake cannot lie at {text!r}: give a folder or s3://bucket/prefix")

@@ -25,8 +25,9 @@ from pathlib import Path
 import boto3
 
 from evidence.secret import Secret
+from storage.bucket import Access
 from storage.cache import Cache
-from storage.place_s3 import Access, ObjectPlace
+from storage.place_s3 import ObjectPlace
 
 KEY, SECRET, REGION = "test-key", "test-secret", "us-east-1"
 _SERVE = """
