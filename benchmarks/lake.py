@@ -24,7 +24,7 @@ from evidence.runs import Pull, PullFacts, PullOutcome
 from storage.keys import load_key, make_key
 from storage.lake import Bookmark, Lake
 from storage.ledger import integrate
-from storage.schema import evidence_rows
+from storage.rows import evidence_rows
 from storage.verify import verify
 from storage.views import Limits, connect, sightings
 

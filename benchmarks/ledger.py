@@ -26,7 +26,7 @@ from storage.keys import load_key, make_key
 from storage.lake import Lake
 from storage.ledger import integrate
 from storage.proof import consistency_proof, inclusion_proof
-from storage.schema import evidence_rows
+from storage.rows import evidence_rows
 from storage.verify import verify
 from storage.views import Limits, connect
 

@@ -41,7 +41,7 @@ from storage.ledger import integrate
 from storage.log_packs import packs
 from storage.merkle import leaf_hash
 from storage.place_local import LocalPlace
-from storage.schema import evidence_rows, leaf_data
+from storage.rows import evidence_rows, leaf_data
 
 Plant = Callable[[Field], str]
 

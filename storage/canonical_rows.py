@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 
 from evidence.canonical import canonical
 from evidence.model import FORM
-from storage.schema import EVIDENCE, TIME, item_form
+from storage.rows import item_form
+from storage.schema import EVIDENCE, TIME
 
 _TEXT = pa.large_string()  # offsets of 64 bits: long titles cannot overflow a batch
 _NOTHING = pa.scalar("", _TEXT)
@@ -28,7 +29,7 @@ _LEAST, _GREATEST = ((end - _EPOCH) // timedelta(microseconds=1) for end in _END
 
 
 def leaf_data_of(rows: pa.Table) -> Any:
-    """`schema.leaf_data` of each row, as an Arrow array of bytes without nulls.
+    """`rows.leaf_data` of each row, as an Arrow array of bytes without nulls.
 
     Raises ValueError for a column that is missing or not of the type that `evidence` gives it, for
     a year that Python cannot hold, and for rows of several forms. Raises LakeError for a form that
@@ -38,7 +39,7 @@ def leaf_data_of(rows: pa.Table) -> Any:
 
 
 def identities_of(rows: pa.Table) -> Any:
-    """`schema.identity_of` of each row. Raises ValueError as `leaf_data_of` does."""
+    """`rows.identity_of` of each row. Raises ValueError as `leaf_data_of` does."""
     return _objects(rows, item_form(_form(rows)).identity)
 
 

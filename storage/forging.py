@@ -25,7 +25,8 @@ from storage.files import file_sha256, read_rows, write_files
 from storage.keys import Signer
 from storage.lake import Lake
 from storage.place_local import LocalPlace
-from storage.schema import TABLES, identity_of
+from storage.rows import identity_of
+from storage.schema import TABLES
 from storage.views import connect
 
 Row = dict[str, Any]

@@ -18,7 +18,8 @@ from storage.delta import Table
 from storage.files import read_rows
 from storage.merkle import LEAF_PREFIX, Edge
 from storage.note import LogChain
-from storage.schema import LEAF_COLUMNS, LEAVES
+from storage.rows import LEAF_COLUMNS
+from storage.schema import LEAVES
 from storage.tiles import Tiles
 
 APP = "ledger"

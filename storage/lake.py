@@ -22,7 +22,8 @@ from storage.index import open_index
 from storage.place import Place, place_of
 from storage.redaction import Redactor
 from storage.redaction_key import is_sealed
-from storage.schema import TABLES, TableSpec, evidence_steps
+from storage.rows import evidence_steps
+from storage.schema import TABLES, TableSpec
 
 FORM = "headwater.lake/1"
 FORMS = (FORM,)

@@ -25,7 +25,8 @@ from storage.lake import Lake
 from storage.merkle import leaf_hash
 from storage.note import Checkpoint
 from storage.proof import inclusion_paths
-from storage.schema import EVIDENCE, leaf_data
+from storage.rows import leaf_data
+from storage.schema import EVIDENCE
 
 FORM = verify_pack.PACK
 MOST = 100_000

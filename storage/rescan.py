@@ -17,7 +17,8 @@ from storage.files import file_sha256, read_parts
 from storage.leaves import Hashes
 from storage.merkle import LEAF_PREFIX, leaf_hash
 from storage.place import Place
-from storage.schema import EVIDENCE, identity_of, leaf_data
+from storage.rows import identity_of, leaf_data
+from storage.schema import EVIDENCE
 from storage.survey import Finding, Listed
 
 PART_ROWS = 20_000

@@ -25,7 +25,8 @@ from storage.lake import Lake
 from storage.ledger import integrate
 from storage.log_packs import LOG
 from storage.place import Place
-from storage.schema import TABLES, item_of
+from storage.rows import item_of
+from storage.schema import TABLES
 from storage.verdicts import append_verdicts
 from storage.views import connect
 

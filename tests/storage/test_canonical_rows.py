@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from evidence.errors import LakeError
 from evidence.model import FORM
 from storage.canonical_rows import digests, identities_of, leaf_data_of
-from storage.schema import EVIDENCE, TIME, identity_of, leaf_data
+from storage.rows import identity_of, leaf_data
+from storage.schema import EVIDENCE, TIME
 from tests.storage.makers import item
 
 _NASTY = st.sampled_from(

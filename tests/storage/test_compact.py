@@ -20,7 +20,8 @@ from storage.lake import Lake
 from storage.ledger import integrate
 from storage.place import Place
 from storage.proof import check_inclusion, inclusion_proof
-from storage.schema import TABLES, TableSpec, evidence_rows
+from storage.rows import evidence_rows
+from storage.schema import TABLES, TableSpec
 from storage.streamed import write_stream
 from storage.verify import examine, verify
 from storage.views import connect

@@ -17,7 +17,8 @@ from storage.compact import compact
 from storage.keys import load_key
 from storage.lake import Lake
 from storage.ledger import integrate
-from storage.schema import ITEM_FORMS, TABLES, TIME, evidence_rows, identity_of, leaf_data
+from storage.rows import ITEM_FORMS, evidence_rows, identity_of, leaf_data
+from storage.schema import TABLES, TIME
 from storage.verify import verify
 from storage.views import connect
 from tests.storage.makers import START, Clock, World, item

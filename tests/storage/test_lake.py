@@ -118,7 +118,7 @@ def test_the_loser_of_a_race_leaves_no_files(world: World) -> None:
 
 
 def _rows(*items: object) -> pa.Table:
-    from storage.schema import evidence_rows
+    from storage.rows import evidence_rows
 
     return evidence_rows(items, landed_at=START, pull_id="p")  # type: ignore[arg-type]
 

@@ -15,17 +15,8 @@ from evidence.errors import LakeError
 from evidence.model import FORM, Change, EvidenceItem, Nature, Outcome
 from storage.files import file_sha256, read_rows, write_files
 from storage.place_local import LocalPlace
-from storage.schema import (
-    EVIDENCE,
-    ITEM_FORMS,
-    TABLES,
-    evidence_rows,
-    evidence_steps,
-    identity_of,
-    item_of,
-    leaf_data,
-    month_of,
-)
+from storage.rows import ITEM_FORMS, evidence_rows, evidence_steps, identity_of, item_of, leaf_data
+from storage.schema import EVIDENCE, TABLES, month_of
 from tests.storage.makers import START, item
 
 TEXT = st.text(max_size=12)
@@ -113,7 +104,7 @@ def test_files_of_a_write_that_failed_do_not_stay(tmp_path: Path) -> None:
 
 
 def test_a_large_commit_is_made_in_steps_of_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.schema.STEP_ROWS", 3)
+    monkeypatch.setattr("storage.rows.STEP_ROWS", 3)
     items = [item(n) for n in range(8)]
     steps = list(evidence_steps(items, landed_at=START, pull_id="p"))
     assert [step.num_rows for step in steps] == [3, 3, 2]

@@ -25,7 +25,7 @@ from storage.ledger import integrate
 from storage.log_packs import commit_name
 from storage.merkle import leaf_hash
 from storage.note import LogChain
-from storage.schema import identity_of, leaf_data
+from storage.rows import identity_of, leaf_data
 from storage.survey import Finding
 from storage.verify import examine, verify
 from storage.witness import Kept
