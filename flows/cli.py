@@ -216,6 +216,67 @@ def maintain(config: ConfigFile = DEFAULT) -> None:
 
 
 @app.command()
+def dispose(
+    config: ConfigFile = DEFAULT,
+    plan: Annotated[str, typer.Option(help="The plan that was shown: carry it out.")] = "",
+    by: Annotated[str, typer.Option(help="Who decided it; stands in the record.")] = "",
+    why: Annotated[str, typer.Option(help="Why; stands in the record.")] = "",
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Only finish what was decided and interrupted.")
+    ] = False,
+) -> None:
+    """Show what is past its retention; a confirmed plan is sealed, then removed for good."""
+    from flows.dispose import run
+
+    raise typer.Exit(run(config, confirmed=plan, by=by, why=why, finishing=finish))
+
+
+holds = typer.Typer(no_args_is_help=True, help="Legal holds: what is held is not disposed of.")
+app.add_typer(holds, name="hold")
+
+
+@holds.command("list")
+def hold_list(config: ConfigFile = DEFAULT) -> None:
+    """Show the holds in force and how many items each keeps."""
+    from flows.hold import show
+
+    raise typer.Exit(show(config))
+
+
+@holds.command("set")
+def hold_set(
+    name: Annotated[str, typer.Argument(help="Such as case-2026-7.")],
+    by: Annotated[str, typer.Option(help="Who wants it; stands in the record.")],
+    why: Annotated[str, typer.Option(help="Why; stands in the record.")],
+    config: ConfigFile = DEFAULT,
+    kind: Annotated[list[str] | None, typer.Option(help="Kinds of items, such as jira.*")] = None,
+    system: Annotated[list[str] | None, typer.Option(help="AI systems.")] = None,
+    subject: Annotated[list[str] | None, typer.Option(help="Native keys, such as CHG-17.")] = None,
+    item: Annotated[list[str] | None, typer.Option(help="Item ids in full.")] = None,
+    until: Annotated[str, typer.Option(help="A moment; left out: until it is lifted.")] = "",
+) -> None:
+    """Keep from disposal what fits all of the given selectors, each of which may be repeated."""
+    from flows.hold import set_hold
+
+    given = {"kinds": kind, "systems": system, "subjects": subject, "item_ids": item}
+    selected = {key: texts or [] for key, texts in given.items()}
+    raise typer.Exit(set_hold(config, name, by, why, until, selected))
+
+
+@holds.command("release")
+def hold_release(
+    name: Annotated[str, typer.Argument(help="The hold's name.")],
+    by: Annotated[str, typer.Option(help="Who lifts it; stands in the record.")],
+    why: Annotated[str, typer.Option(help="Why; stands in the record.")],
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Lift a hold; what it kept may then be disposed of when it is due."""
+    from flows.hold import release
+
+    raise typer.Exit(release(config, name, by, why))
+
+
+@app.command()
 def reveal(
     what: Annotated[str, typer.Argument(metavar="ID", help="An item id, or its start.")],
     config: ConfigFile = DEFAULT,

@@ -30,6 +30,7 @@ from storage.place import Place, place_of
 from storage.place_local import LocalPlace
 from storage.redaction import Redactor, Rule
 from storage.redaction_key import load_redaction_key
+from storage.retention import RetentionClass
 
 if TYPE_CHECKING:
     from storage.mail import MailServer
@@ -45,7 +46,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 OWN = ("name", "uses", "schedule")
 TABLES = (
     "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "redaction",
-    "source", "override", "redact", "witness", "mail", "anchor",
+    "source", "override", "redact", "retention", "witness", "mail", "anchor",
 )  # fmt: skip
 GIVEN = frozenset({"source", "clock"})
 PATHS = frozenset({"roots", "folder", "repository", "public_keys"})
@@ -91,6 +92,7 @@ class Config:
     redaction_key: Path = Path("keys/redaction.key")
     detect: bool = True
     redact: tuple[Rule, ...] = ()
+    retention: tuple[RetentionClass, ...] = ()
     anchor: Anchor | None = None
 
     @property
@@ -172,6 +174,7 @@ class _Reader:
             ),
             detect=self._given(redaction, "redaction", "detect", bool, True),
             redact=self._records(raw, "redact", Rule),
+            retention=self._records(raw, "retention", RetentionClass),
             anchor=self._anchor(raw),
         )  # fmt: skip
         if self.mistakes:

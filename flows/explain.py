@@ -13,6 +13,7 @@ from flows.moment import Asked, Moment, moment
 from flows.terminal import printable
 from mappings.catalogue import load_catalogue
 from mappings.controls import Control
+from storage.disposed import disposal_of
 from storage.lake import Lake
 from storage.pages import find_items
 
@@ -65,6 +66,9 @@ def _item(lake: Lake, shown: Moment, what: str, say: Say) -> None:
 def _row(lake: Lake, shown: Moment, what: str) -> dict[str, Any]:
     with shown.connect(lake) as connection:
         rows = find_items(connection, what)
+        gone = disposal_of(connection, what) if not rows else []
+    if gone:
+        raise LakeError("; ".join(f"item {item_id} {told}" for item_id, told in gone))
     if not rows:
         raise LakeError(f"no item's id begins with {what!r}, and no control has that number")
     if len(rows) > 1:

@@ -14,6 +14,7 @@ from evidence.own import MAPPING_KIND, OWN_SOURCE
 from evidence.times import parse, stamp
 from flows.config import Config, now
 from mappings.in_force import InForce, read_document
+from storage.disposed import absent
 from storage.lake import Lake
 from storage.pages import Connection
 from storage.seals import Seal, seal_by, seal_of
@@ -141,7 +142,17 @@ def _left_out(lake: Lake, bare: Moment) -> tuple[str, ...]:
     late = rows[0][0]
     told = f"{late} items had landed by then, but the first {bare.size} of the ledger do not hold "
     told += "them: they are left out"
-    return (told,) if late else ()
+    return ((told,) if late else ()) + _absent(lake, bare)
+
+
+def _absent(lake: Lake, bare: Moment) -> tuple[str, ...]:
+    """What was sealed by then and is not there any more."""
+    size = bare.size or 0
+    with bare.connect(lake) as connection:
+        disposed, missing = absent(connection, size)
+    told = f"of the first {size} items of the ledger {disposed} were disposed of since: they are "
+    lost = f"{missing} sealed items are missing and no record says why: run `headwater verify`"
+    return ((f"{told}not in this answer",) if disposed else ()) + ((lost,) if missing else ())
 
 
 def _with_tags(lake: Lake, judged: Moment) -> Moment:

@@ -43,7 +43,7 @@ def keep_lean(config: Config) -> tuple[Tidied, ...]:
 
     Raises HeadwaterError; that it failed is recorded too, as far as the lake can be written.
     """
-    lake = Lake.open(config.lake, clock=now)
+    lake = Lake.open(config.lake, clock=now, redactor=config.redactor())
     try:
         follow(lake, config)
         key = load_key(config.key, origin=config.origin).verifier

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from storage.case import Case
+from storage.excused import excused
 from storage.leaves import Finder, Leaves, id_key
 from storage.rescan import Part, Row
-from storage.survey import runs
+from storage.survey import Survey, runs
 
 _NAMED = 20
 
@@ -72,12 +73,13 @@ class Comparison:
     def _extra(self, item_id: str, why: str) -> None:
         self._case.say("extra", f"item {item_id} is in no ledger: {why}", item_id=item_id)
 
-    def finish(self) -> None:
+    def finish(self, evidence: Survey) -> None:
         """Say what only all rows together can show."""
+        gone = excused(self._case, self._truth, self._seen, evidence)
         for place in np.flatnonzero(self._seen > 1).tolist():
             item_id, times = self._truth.name(place), int(self._seen[place])
             self._case.say("twice", f"item {item_id} is there {times} times", item_id=item_id)
-        for first, last in runs(np.flatnonzero(self._seen == 0).tolist()):
+        for first, last in runs(np.flatnonzero((self._seen == 0) & ~gone).tolist()):
             _missing(self._case, self._truth, first, last)
         if self._unsealed:
             told = f"{self._unsealed} items landed after the last seal: not covered yet"

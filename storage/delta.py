@@ -32,8 +32,11 @@ _PROPERTIES = {
     _KEPT: "interval 30 days",
 }
 _RETRIES = 100
+_APPEND_ONLY = "delta.appendOnly"
 REPLACE = "replace"
 """The marker that every replacement of files carries: of two at once, one is refused."""
+DISPOSAL = "disposal"
+"""Marks the versions that took rows out for good: whoever lands looks up what they were."""
 
 
 class Table(Opened):
@@ -85,10 +88,11 @@ class Table(Opened):
     ) -> int:  # fmt: skip
         """Take files out and put their successors in, in one durable version; returns it.
 
-        The caller has shown that the rows are the same; with `data_change` they are not, and the
-        log says so. Appends beside it pass; of two replacements since one snapshot the second is
-        refused, because Delta would let both in and show the rows twice. Raises LakeConflict or
-        LakeError, the new files deleted again.
+        The caller has shown that the rows are the same; with `data_change` some of the old ones
+        are left out for good, and the log says so. No row is new in either case. Appends beside it
+        pass; of two replacements since one snapshot the second is refused, because Delta would let
+        both in and show the rows twice. Raises LakeConflict or LakeError, the new files deleted
+        again.
         """
         self.widen()
         token, since = str(uuid.uuid4()), self.version
@@ -98,8 +102,9 @@ class Table(Opened):
                 raise LakeConflict(f"table {self.spec.name} no longer has {sorted(strangers)[0]}")
             self._transact(
                 [*(_removal(file, now, data_change) for file in old),
-                 *(_action(file, data_change) for file in new)],
-                _digests(new), (REPLACE,), since + 1, {**(metadata or {}), "commit": token},
+                 *(_action(file, False) for file in new)],
+                _digests(new), (REPLACE, DISPOSAL) if data_change else (REPLACE,), since + 1,
+                {**(metadata or {}), "commit": token},
             )  # fmt: skip
         except LakeError:
             self._undo(new)
@@ -172,12 +177,18 @@ class Table(Opened):
 
         Checkpoints forget files taken out longer ago, and other engines delete none before.
         """
-        wanted = f"interval {int(keep.total_seconds())} seconds"
-        if self._handle.metadata().configuration.get(_KEPT) == wanted:
+        return self._set(_KEPT, f"interval {int(keep.total_seconds())} seconds")
+
+    def append_only(self, on: bool) -> bool:
+        """Let rows be taken out (off) or refuse it to every writer (on); True if that changed."""
+        return self._set(_APPEND_ONLY, "true" if on else "false")
+
+    def _set(self, name: str, wanted: str) -> bool:
+        if self._handle.metadata().configuration.get(name) == wanted:
             return False
         try:
             self._handle.alter.set_table_properties(
-                {_KEPT: wanted},
+                {name: wanted},
                 commit_properties=CommitProperties(
                     custom_metadata={OURS: {"at": stamp(self._clock())}}
                 ),

@@ -37,9 +37,13 @@ class Signer:
     ) -> Checkpoint:
         """The checkpoint of a tree of `size` leaves with this root, made from these logs."""
         text = body(self.origin, size, root, chain, followers)
+        note = f"{text}\n{self.sign_text(text)}"
+        return Checkpoint(self.origin, size, root, chain, note, followers)
+
+    def sign_text(self, text: str) -> str:
+        """The signature line of a note with this text, which says itself what it is."""
         raw = self.verifier.key_id + self._key.sign(text.encode())
-        line = f"— {self.origin} {base64.b64encode(raw).decode()}\n"
-        return Checkpoint(self.origin, size, root, chain, f"{text}\n{line}", followers)
+        return f"— {self.origin} {base64.b64encode(raw).decode()}\n"
 
     def attest(self, what: str, text: str) -> str:
         """A signed note of its own kind: `text` (whole lines) under the name `origin/what`.

@@ -17,6 +17,7 @@ from evidence.own import OWN_SOURCE
 from evidence.runs import PULL_KIND, Pull
 from storage import bookmarks, delta, known, sql_follower
 from storage.admission import admit
+from storage.disposed import gone_among
 from storage.files import DataFile
 from storage.index import open_index
 from storage.place import Place, place_of
@@ -190,11 +191,11 @@ class Lake:
     ) -> Landed:
         """Land what is new of `items`, the cursor and the pull's record in one durable commit.
 
-        Everything passes the redactor first. `cursor` None keeps the bookmark's. Nothing is
-        committed when nothing is new. Another line of the source that landed meanwhile disturbs
-        nothing. Raises LakeConflict when another writer moved this cursor since `bookmark`,
-        LakeError when the items are not this source's, something must be hidden and cannot be, or
-        the lake cannot be written.
+        Everything passes the redactor first; what was disposed of counts as known. `cursor` None
+        keeps the bookmark's. Nothing is committed when nothing is new. Another line of the source
+        that landed meanwhile disturbs nothing. Raises LakeConflict when another writer moved this
+        cursor since `bookmark`, LakeError when the items are not this source's, something must be
+        hidden and cannot be, or the lake cannot be written.
         """
         batch = tuple(items)
         _check(source, batch, pull)
@@ -202,6 +203,9 @@ class Lake:
             try:
                 return self._land(source, batch, bookmark, cursor, pull_id, pull)
             except LakeConflict:
+                # What Headwater lands itself is decided by what landed before: it decides again.
+                if source == OWN_SOURCE:
+                    raise
                 stands = self.bookmark(source, bookmark.line)
                 if stands.kept_in != bookmark.kept_in or stands.version == bookmark.version:
                     raise
@@ -220,6 +224,8 @@ class Lake:
         if admitted.sealed or admitted.hidden:
             self._bind()
         fresh = known.unknown((*admitted.items, *admitted.record), table, index)
+        if gone := gone_among(fresh, table):
+            fresh = tuple(item for item in fresh if item.item_id not in gone)
         new = sum(item.kind != PULL_KIND for item in fresh)
         if not fresh and kept == bookmark.cursor:
             return Landed(0, len(batch), table.version, bookmark, admitted.hidden)

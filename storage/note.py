@@ -112,7 +112,7 @@ def open_note(text: str, key: VerifierKey, *, what: str) -> Checkpoint:
     if not signatures:
         raise VerificationFailed((f"{what} is no signed note",))
     signed += "\n"
-    _check_signature(signed, signatures, key, what)
+    check_signature(signed, signatures, key, what)
     head = parse_note(text, what=what)
     if head.origin != key.origin:
         raise VerificationFailed((f"{what} is of {head.origin!r}, not of {key.origin!r}",))
@@ -147,7 +147,8 @@ def _public(raw: bytes) -> Ed25519PublicKey:
     return Ed25519PublicKey.from_public_bytes(raw)
 
 
-def _check_signature(signed: str, signatures: str, key: VerifierKey, what: str) -> None:
+def check_signature(signed: str, signatures: str, key: VerifierKey, what: str) -> None:
+    """A signature line is the key's and holds. Raises VerificationFailed naming `what`."""
     for line in signatures.splitlines():
         dash, _, rest = line.partition(" ")
         name, _, encoded = rest.partition(" ")

@@ -19,6 +19,7 @@ from evidence.own import MAPPING_KIND, OWN_SOURCE
 from evidence.runs import PULL_KIND
 from storage import verify_pack
 from storage.checkpoints import checkpoint_of, history_sizes
+from storage.disposed import absent
 from storage.engine import Connection
 from storage.keys import Signer
 from storage.lake import Lake
@@ -113,14 +114,14 @@ def left_out(connection: Connection, scope: Scope) -> dict[str, int]:
             AS items_of_this_control_for_other_systems_or_of_other_kinds,
         (SELECT count(*) FROM evidence WHERE {_IN_SCOPE}
             AND (payload LIKE $one OR payload LIKE $two)) AS items_in_the_pack_with_hidden_values,
-        (SELECT count(*) FROM lake_leaves WHERE leaf_index < $size
-            AND item_id NOT IN (SELECT item_id FROM lake_evidence))
-            AS items_of_any_control_that_were_disposed_of,
         (SELECT count(*) FROM lake_evidence WHERE landed_at <= $at
             AND item_id NOT IN (SELECT item_id FROM lake_leaves WHERE leaf_index < $size))
             AS items_of_any_control_landed_by_then_and_sealed_later_or_not_yet"""  # noqa: S608
     values = {"size": scope.size, "at": scope.at, "one": MARKS[0], "two": MARKS[1]}
     (row,) = _arrow(connection, sql, scope.values() | values).to_pylist()
+    disposed, missing = absent(connection, scope.size)
+    row["items_of_any_control_that_were_disposed_of"] = disposed
+    row["sealed_items_of_any_control_that_are_missing_without_a_record_of_disposal"] = missing
     return {name: int(number) for name, number in row.items()}
 
 

@@ -20,10 +20,14 @@ _UNSAFE = set("=*?[]%\n")  # what glob, hive names or URLs in the libraries woul
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A file's bytes, and when it was last written."""
+    """A file's bytes, and when it was last written.
+
+    `version` is not empty where the place keeps what is written over or deleted.
+    """
 
     size: int
     at: datetime
+    version: str = ""
 
 
 class Place(Protocol):

@@ -150,7 +150,7 @@ class ObjectPlace:
             return None
         except (BaseError, OSError) as error:
             raise self._told("find", name, error) from error
-        return Facts(head["size"], head["last_modified"])
+        return Facts(head["size"], head["last_modified"], head.get("version") or "")
 
     def scratch(self, name: str) -> Path:
         """A new file in the cache."""

@@ -13,6 +13,7 @@ from evidence.errors import LakeBusy, LakeError, LakeRefused
 from evidence.times import stamp
 from storage.clocks import Landing, landed_rows, landing
 from storage.commits import Add, Commit, log_versions, read_commit
+from storage.delta import DISPOSAL
 from storage.files import DataFile
 from storage.log_packs import Packed
 from storage.note import LogChain
@@ -53,6 +54,15 @@ class Listed:
         return self.added.path
 
 
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A version that took `rows` out of a table, by which records of disposal."""
+
+    version: int
+    rows: int
+    records: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Survey:
     """A table's files by its log, the log's chain after each version, and what gave itself away.
@@ -66,6 +76,7 @@ class Survey:
     landings: list[Landing] = field(default_factory=list)
     rows: int = 0
     findings: list[Finding] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
 
     @property
     def files(self) -> list[Listed]:
@@ -136,15 +147,29 @@ def _linked(chain: LogChain | None, commit: Commit | None) -> LogChain | None:
 
 
 def _apply(name: str, commit: Commit, found: Survey) -> None:
+    before = sum(file.added.rows for file in found.listed.values()) if commit.drops_data else 0
     for path in commit.removes:
         found.listed.pop(path, None)
         found.retired.add(path)
     digests = commit.metadata.get("files", {})
     for add in commit.adds:
         found.listed[add.path] = Listed(add, commit.version, digests.get(add.path, ""))
-    if commit.drops_data:
+    if not commit.drops_data:
+        return
+    after = sum(file.added.rows for file in found.listed.values())
+    if name == "evidence" and (records := _records(commit)):
+        found.dropped.append(Dropped(commit.version, before - after, records))
+    else:
         told = f"version {commit.version} of table {name} took rows out"
         found.findings.append(Finding("log", told))
+
+
+def _records(commit: Commit) -> tuple[str, ...]:
+    """The records of disposal that an entry names; none if it was written by another hand."""
+    try:
+        return tuple(str(record["item_id"]) for record in commit.metadata[DISPOSAL])
+    except (KeyError, TypeError):
+        return ()
 
 
 def _other_view(place: Place, name: str, listed: Mapping[str, Listed]) -> list[Finding]:

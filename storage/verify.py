@@ -138,7 +138,7 @@ def _compare(case: Case, comparison: Comparison, evidence: Survey) -> None:
         if case.progress is not None:
             case.progress(case.rows, total)
     if case.seal is not None:
-        comparison.finish()
+        comparison.finish(evidence)
 
 
 def _survey(case: Case, name: str) -> Survey:

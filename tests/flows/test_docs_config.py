@@ -13,6 +13,7 @@ from flows.outside import Anchor, WitnessAt, witnesses
 from mappings.catalogue import Override, load_catalogue
 from storage.mail import MailServer
 from storage.redaction import Rule
+from storage.retention import RetentionClass
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "headwater.toml"
@@ -61,7 +62,7 @@ def test_every_table_and_key_is_explained() -> None:
     for key in keys | {f.name for f in dataclasses.fields(Override)} | set(OWN):
         assert f"`{key}`" in page, key
     assert set(RAW["override"][0]) == {f.name for f in dataclasses.fields(Override)}
-    for name, cls in {"redact": Rule}.items():
+    for name, cls in {"redact": Rule, "retention": RetentionClass}.items():
         assert set(RAW[name][0]) == {f.name for f in dataclasses.fields(cls)}
         for key in RAW[name][0]:
             assert f"`{key}`" in page, key

@@ -1,0 +1,168 @@
+"""Show what is due to go by the retention classes; a named person confirms exactly that plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from evidence.errors import ConfigError, LakeError
+from evidence.times import stamp
+from flows.config import Config, load, now
+from flows.floors import below
+from flows.follow import follow, seal
+from flows.judgement import judge_lake
+from flows.moment import present
+from storage.actions import act
+from storage.checkpoints import read_checkpoint
+from storage.disposal import Done, dispose, finish, unfinished
+from storage.keys import load_key
+from storage.lake import Lake
+from storage.retention import Plan, plan
+from storage.views import connect, sightings
+
+SHORT = 16
+
+
+def run(file: Path, *, confirmed: str, by: str, why: str, finishing: bool) -> int:
+    """Print the plan; carry out the `confirmed` one, or only finish what was decided before.
+
+    1 if a class keeps less than a floor and gives no basis. Raises ConfigError, LakeError.
+    """
+    config = load(file)
+    if confirmed and not (by.strip() and why.strip()):
+        raise ConfigError("--plan needs --by NAME and --why TEXT: they stand in the record")
+    console = Console(highlight=False)
+    lake = Lake.open(config.lake, clock=now, redactor=config.redactor())
+    if finishing:
+        _told(console, _finish(lake, config))
+        return 0
+    unexplained = _warn(console, config)
+    if not confirmed:
+        _preview(console, lake, config)
+        return 1 if unexplained else 0
+    if unexplained:
+        raise ConfigError(
+            f"class {', '.join(unexplained)} keeps less than the source above says; write in its "
+            "`basis` why that is right, or keep longer"
+        )
+    _carry_out(console, lake, config, confirmed, by, why)
+    return 0
+
+
+def _preview(console: Console, lake: Lake, config: Config) -> None:
+    due = make_plan(lake, config)
+    _show(console, due)
+    if left := unfinished(lake, load_key(config.key, origin=config.origin)):
+        console.print(f"{left} items of a sealed record of disposal are still there: run "
+                      "`headwater dispose --finish`")  # fmt: skip
+    console.print("Nothing was changed.")
+    if due.ids:
+        console.print(
+            f"To dispose of exactly these {len(due.ids)} items for good:\n"
+            f"  headwater dispose --plan {due.digest[:SHORT]} --by NAME --why TEXT",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+
+
+def _carry_out(
+    console: Console, lake: Lake, config: Config, confirmed: str, by: str, why: str
+) -> None:
+    due = make_plan(lake, config)
+    if len(confirmed) < SHORT or not due.digest.startswith(confirmed):
+        raise LakeError(
+            f"the plan is now {due.digest[:SHORT]}, not {confirmed}: nothing was disposed of; look "
+            "at it again with `headwater dispose`"
+        )
+    follow(lake, config)
+    done = dispose(
+        lake, load_key(config.key, origin=config.origin),
+        lambda: make_plan(lake, config).only(due.ids),
+        by=by, reason=why, seal=lambda: seal(lake, config),
+    )  # fmt: skip
+    counts = {planned.retention.name: len(planned.due) for planned in due.classes}
+    _record(lake, config, done, {"classes": counts, "reason": why}, by)
+    _told(console, done)
+
+
+def _finish(lake: Lake, config: Config) -> Done:
+    follow(lake, config)
+    signer = load_key(config.key, origin=config.origin)
+    done = finish(lake, signer, lambda: seal(lake, config))
+    if done != Done():
+        _record(lake, config, done, {"finished": True}, "")
+    return done
+
+
+def _record(lake: Lake, config: Config, done: Done, facts: dict[str, object], by: str) -> None:
+    told = facts | {"items": done.items}
+    act(lake, "dispose", who=by, facts=told, title=f"dispose: {done.items} items went")
+    seal(lake, config)
+
+
+def _told(console: Console, done: Done) -> None:
+    console.print(
+        f"{done.items} items went; {done.rewritten} files rewritten, {done.deleted} older copies "
+        "deleted. `headwater verify` tells what went, when and by whom.", soft_wrap=True,
+    )  # fmt: skip
+
+
+def make_plan(lake: Lake, config: Config) -> Plan:
+    """What is due now by the configured classes, the holds and the judgement of today."""
+    try:
+        sealed = read_checkpoint(lake).size
+    except LakeError:
+        sealed = 0
+    needed = rests_on(lake, config) if config.retention else frozenset()
+    with connect(lake) as connection:
+        return plan(connection, config.retention, now=now(), sealed=sealed, needed=needed)
+
+
+def rests_on(lake: Lake, config: Config) -> frozenset[str]:
+    """The items behind today's verdicts: the best of each, and every failure that still counts.
+
+    Without them a control would look better, or worse, than it did.
+    """
+    moment = present(lake, config)
+    verdicts = judge_lake(lake, moment).verdicts
+    failed = {(verdict.control, verdict.evidence) for verdict in verdicts if verdict.failed}
+    with moment.connect(lake) as connection:
+        seen = sightings(connection, moment.at)
+    failing = {i for key, one in seen.items() if key[:2] in failed for i in one.failing}
+    return frozenset({verdict.item_id for verdict in verdicts} | failing) - {""}
+
+
+def _warn(console: Console, config: Config) -> list[str]:
+    """Say which classes keep less than a floor; the names of those without a basis."""
+    unexplained = dict[str, None]()
+    for kept, floor in below(config.retention):
+        told = f"class {kept.name} keeps {kept.keep.days} days: {floor.source}"
+        console.print(f"[yellow]short[/]   {escape(told)}", soft_wrap=True)
+        if kept.basis:
+            console.print(f"        basis given: {escape(kept.basis)}", soft_wrap=True)
+        else:
+            unexplained[kept.name] = None
+    return list(unexplained)
+
+
+def _show(console: Console, due: Plan) -> None:
+    console.print(f"What may go as of {stamp(due.at)}, by the clock of this machine:")
+    for hold in due.holds.values():
+        told = f"{hold.name} by {hold.by} since {hold.since.date()}: {hold.reason}"
+        console.print(f"[bold]hold[/]    {escape(told)}", soft_wrap=True)
+    if not due.classes:
+        console.print("No [[retention]] class is configured: everything is kept.", markup=False)
+        return
+    table = Table("class", "keeps", "due", "on hold", "still needed", "not sealed", "oldest",
+                  "newest")  # fmt: skip
+    for planned in due.classes:
+        held = ", ".join(f"{number} {name}" for name, number in sorted(planned.held.items()))
+        table.add_row(
+            escape(planned.retention.name), f"{planned.retention.keep.days} days",
+            str(len(planned.due)), escape(held), str(planned.living), str(planned.unsealed),
+            planned.oldest.date().isoformat() if planned.oldest else "",
+            planned.newest.date().isoformat() if planned.newest else "",
+        )  # fmt: skip
+    console.print(table)
