@@ -26,7 +26,8 @@ from storage.keys import Signer
 from storage.merkle import leaf_hash
 from storage.note import VerifierKey, check_signature
 from storage.run import Keys, keys_of
-from storage.schema import leaf_data, month_of
+from storage. import leaf_data
+from storage.schema import month_of
 
 FORM = "headwater.disposal/1"
 
