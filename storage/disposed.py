@@ -25,8 +25,8 @@ from storage.files import read_rows
 from storage.keys import Signer
 from storage.merkle import leaf_hash
 from storage.note import VerifierKey, check_signature
+from storage.rows import leaf_data
 from storage.run import Keys, keys_of
-from storage. import leaf_data
 from storage.schema import month_of
 
 FORM = "headwater.disposal/1"
