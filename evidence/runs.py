@@ -32,10 +32,28 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Total:
+    """A control total: how many of `what` the source said there are, and how many came.
+
+    `what` names the question (a project, an endpoint); the same one adds up over batches.
+    """
+
+    what: str
+    promised: int
+    received: int
+
+    @property
+    def short(self) -> int:
+        """How many did not come; a surplus (the source grew while it was read) is none."""
+        return max(0, self.promised - self.received)
+
+
+@dataclass(frozen=True, slots=True)
 class PullFacts:
     """What one batch (or, added up, one pull) asked for and got.
 
-    `promised` is what the source said there would be (None: it does not say); `raw_sha256` the
+    `promised` is what the source said there would be (None: it does not say), `totals` the same
+    for each question by itself, so that more of one does not hide less of another; `raw_sha256` the
     SHA-256 of each raw answer, in order; `states` the evidence kinds of which a whole snapshot was
     read, so that an unchanged state may be taken as seen.
     """
@@ -51,6 +69,7 @@ class PullFacts:
     raw_sha256: tuple[str, ...] = ()
     gaps: tuple[Gap, ...] = ()
     states: tuple[str, ...] = ()
+    totals: tuple[Total, ...] = ()
 
     def __add__(self, other: PullFacts) -> PullFacts:
         return PullFacts(
@@ -65,15 +84,27 @@ class PullFacts:
             raw_sha256=self.raw_sha256 + other.raw_sha256,
             gaps=self.gaps + other.gaps,
             states=tuple(dict.fromkeys(self.states + other.states)),
+            totals=_together(self.totals + other.totals),
         )
 
     def shortfall(self) -> int:
         """How many promised rows did not come; 0 where nothing was promised."""
-        return 0 if self.promised is None else max(0, self.promised - self.received)
+        whole = 0 if self.promised is None else max(0, self.promised - self.received)
+        return max(whole, sum(total.short for total in self.totals))
 
 
 def _sum(one: int | None, two: int | None) -> int | None:
     return None if one is None and two is None else (one or 0) + (two or 0)
+
+
+def _together(totals: tuple[Total, ...]) -> tuple[Total, ...]:
+    sums: dict[str, Total] = {}
+    for one in totals:
+        before = sums.get(one.what, Total(one.what, 0, 0))
+        sums[one.what] = Total(
+            one.what, before.promised + one.promised, before.received + one.received
+        )
+    return tuple(sums.values())
 
 
 def _least(one: datetime | None, two: datetime | None) -> datetime | None:
@@ -115,6 +146,10 @@ class Pull:
         facts["gaps"] = [{"what": gap.what, "why": gap.why} for gap in self.facts.gaps]
         facts["raw_sha256"] = list(self.facts.raw_sha256)
         facts["states"] = list(self.facts.states)
+        facts["totals"] = [
+            {"what": one.what, "promised": one.promised, "received": one.received}
+            for one in self.facts.totals
+        ]
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "facts"}
         own["hidden"] = dict(self.hidden)
         record = own | facts | {"outcome": self.outcome.value}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from evidence.errors import SourceError
 from evidence.freshness import Verdict
+from evidence.runs import PullFacts
 from evidence.times import stamp
 from flows.pull import Attempt
 
@@ -26,10 +27,19 @@ def _row(name: str, end: Attempt | BaseException) -> dict[str, object]:
             "pages": facts.pages,
             "received": facts.received,
             "promised": "" if facts.promised is None else facts.promised,
-            "note": "; ".join(f"{gap.what}: {gap.why}" for gap in facts.gaps) or _error(end),
+            "note": "; ".join(_notes(facts)) or _error(end),
         }
     word = type(end).__name__.removeprefix("Source").lower() if _known(end) else "broken"
     return {"source": name, "outcome": word, "new": 0, "known": 0, "note": str(end)}
+
+
+def _notes(facts: PullFacts) -> Iterator[str]:
+    """What was not examined, then what was promised and did not come."""
+    for gap in facts.gaps:
+        yield f"{gap.what}: {gap.why}"
+    for one in facts.totals:
+        if one.short:
+            yield f"{one.what}: {one.short} of {one.promised} did not come"
 
 
 def _error(end: Attempt) -> str:

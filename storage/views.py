@@ -88,6 +88,7 @@ VIEWS: Mapping[str, tuple[str, str]] = {
             (payload->'$.raw_sha256')::VARCHAR AS raw_sha256,
             coalesce(TRY_CAST(payload->'$.states' AS VARCHAR[]), []) AS states,
             coalesce(TRY_CAST(payload->>'$.backfill' AS BOOLEAN), false) AS backfill,
+            coalesce((payload->'$.totals')::VARCHAR, '[]') AS totals,
             (payload->'$.settings')::VARCHAR AS settings,
             (payload->'$.hidden')::VARCHAR AS hidden,
             coalesce(payload->>'$.redaction', '') AS redaction,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from evidence.canonical import digest
 from evidence.errors import InvalidItem, MappingError
-from evidence.runs import Gap, Pull, PullFacts, PullOutcome
+from evidence.runs import Gap, Pull, PullFacts, PullOutcome, Total
 from evidence.secret import Secret
 from evidence.times import duration, from_ms, parse, stamp
 
@@ -88,3 +88,17 @@ def test_a_pull_is_plain_json() -> None:
 
 def test_a_mapping_error_points_at_its_line() -> None:
     assert str(MappingError("bad", file="r.yaml", line=7)) == "r.yaml:7: bad"
+
+
+def test_more_of_one_question_does_not_hide_less_of_another() -> None:
+    grown = PullFacts(promised=5, received=9, totals=(Total("A", 5, 9),))
+    short = PullFacts(promised=5, received=3, totals=(Total("B", 5, 3),))
+    assert (grown + short).received > 10
+    assert (grown + short).shortfall() == 2
+
+
+def test_a_question_asked_in_parts_adds_up() -> None:
+    first = PullFacts(totals=(Total("A", 7, 3),))
+    rest = PullFacts(totals=(Total("A", 0, 4),))
+    assert (first + rest).totals == (Total("A", 7, 7),)
+    assert (first + rest).shortfall() == 0
