@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -18,25 +19,44 @@ _RESETS = (
     "x-rate-limit-reset",
     "x-ratelimit-requests-reset",
     "x-ratelimit-complexity-reset",
+    "x-ratelimit-reset-after",
 )
+_LEFT = re.compile(r"\b(?:r|remaining)=(\d+)")
+_FILLED = re.compile(r"\b(?:t|reset)=(\d+)")
 _EPOCH_SECONDS, _EPOCH_MS = 1e9, 1e11
 
 
-def wait_of(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+def wait_of(
+    headers: Mapping[str, str], now: datetime, resets: Sequence[str] = ()
+) -> timedelta | None:
     """The wait that an answer's headers ask for, 0 to LONGEST; None where they do not say.
 
     Reads seconds (also fractions), HTTP dates, epoch seconds, epoch milliseconds and ISO 8601
-    (also to the minute) from Retry-After, else from a reset header whose budget is used up.
-    `now` is used unless the answer carries its own Date: both sides of the sum are one clock.
+    (also to the minute) from Retry-After, else from a reset header whose budget is used up: the
+    usual ones, `resets`, and the IETF's one `RateLimit` of all drafts. `now` is used unless the
+    answer carries its own Date: both sides of the sum are one clock.
     """
     named = {name.lower(): value for name, value in headers.items()}
     now = moment_of(named.get("date", "")) or now
-    spent = [r for r in _RESETS if named.get(r.replace("reset", "remaining"), "0").strip() == "0"]
-    for name in ("retry-after", *spent):
-        wait = _wait(named.get(name, ""), now)
+    known = (*(name.lower() for name in resets), *_RESETS)
+    spent = [named.get(name, "") for name in known if named.get(_left(name), "0").strip() == "0"]
+    for text in (named.get("retry-after", ""), *spent, *_filled(named.get("ratelimit", ""))):
+        wait = _wait(text, now)
         if wait is not None:
             return min(max(wait, timedelta(0)), LONGEST)
     return None
+
+
+def _left(reset: str) -> str:
+    """The header that says how much of the budget is left, named as its reset header is."""
+    return reset.removesuffix("-after").replace("reset", "remaining")
+
+
+def _filled(text: str) -> list[str]:
+    """`limit=10, remaining=0, reset=7` or `"min";r=0;t=7`: the longest wait for what is spent."""
+    policies = [text] if "remaining=" in text else text.split(",")
+    waits = [_FILLED.search(p) for p in policies if (left := _LEFT.search(p)) and left[1] == "0"]
+    return [max((match[1] for match in waits if match), key=int, default="")]
 
 
 def moment_of(text: str) -> datetime | None:

@@ -37,20 +37,21 @@ class InvalidItem(HeadwaterError):
 
 
 class SourceError(HeadwaterError):
-    """A source did not answer as needed. `what` names the item, page or key that failed."""
+    """A source did not answer as needed. `what` names the item, page or key that failed, `status`
+    is that of the HTTP answer (0: there was none)."""
 
-    def __init__(self, message: str, *, what: str = "") -> None:
+    def __init__(self, message: str, *, what: str = "", status: int = 0) -> None:
         super().__init__(message)
-        self.what = what
+        self.what, self.status = what, status
 
 
 class SourceBusy(SourceError):
     """The source asks for patience: throttled, down, timed out. Try again."""
 
     def __init__(
-        self, message: str, *, what: str = "", retry_after: timedelta | None = None
+        self, message: str, *, what: str = "", retry_after: timedelta | None = None, status: int = 0
     ) -> None:
-        super().__init__(message, what=what)
+        super().__init__(message, what=what, status=status)
         self.retry_after = retry_after
 
 

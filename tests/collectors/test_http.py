@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors._login import Login
 from collectors.http import Auth, Http, Reply, clean, pages, wait_of
 from evidence.errors import SourceBroken, SourceBusy, SourceRefused
 from evidence.secret import Secret
@@ -453,3 +454,129 @@ def test_pages_without_end_are_capped() -> None:
 def test_strangers_text_is_one_harmless_line() -> None:
     assert clean("a\x1b[31mb\nc\u202ed\x00") == "a [31mb c d"
     assert len(clean("x" * 900)) == 200
+
+
+def test_no_body_is_no_data(script: Script, http: Http) -> None:
+    script.answers = [Answer(b"", status=204)]
+    reply = http.get("/x")
+    assert (reply.data, reply.status) == (None, 204)
+
+
+def test_a_limit_without_headers_lasts_a_minute(script: Script, http: Http) -> None:
+    script.answers = [Answer("You have exceeded a secondary rate limit.", status=403)]
+    with pytest.raises(SourceBusy) as busy:
+        http.get("/x")
+    assert (busy.value.retry_after, busy.value.status) == (timedelta(minutes=1), 403)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("limit=10, remaining=0, reset=7", 7),
+        ('"minute";r=0;t=7, "day";r=0;t=90, "hour";r=5;t=600', 90),
+        ("limit=10, remaining=3, reset=7", None),
+        ("default;r=1;t=7", None),
+        ("nonsense", None),
+    ],
+)
+def test_the_one_header_of_the_drafts(text: str, seconds: int | None) -> None:
+    wait = None if seconds is None else timedelta(seconds=seconds)
+    assert wait_of({"RateLimit": text}, NOW) == wait
+
+
+def test_a_reset_header_may_be_named(script: Script, slept: list[float]) -> None:
+    script.answers = [Answer(status=429, headers={"X-Acme-Reset": "5"}), Answer()]
+    with make(script.url, slept, resets=("X-Acme-Reset",)) as http:
+        http.get("/x")
+    assert slept == [5.5]
+
+
+def test_the_pace_is_kept_between_calls_and_tries(script: Script, slept: list[float]) -> None:
+    now = [100.0]
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    settings: dict[str, Any] = {"pace": timedelta(seconds=2), "timer": lambda: now[0]}
+    with make(script.url, slept, **(settings | {"sleep": sleep})) as http:
+        http.get("/x")
+        now[0] += 0.5
+        http.get("/x")
+        now[0] += 10
+        http.get("/x")
+        script.answers = [Answer(status=429, headers={"Retry-After": "0"}), Answer()]
+        http.get("/x")
+    assert slept == [1.5, 2.0, 0.5, 1.5]
+
+
+def test_headers_go_with_every_call(script: Script, slept: list[float]) -> None:
+    with make(script.url, slept, headers={"Accept": "application/vnd.acme+json"}) as http:
+        http.get("/x")
+    assert script.asked[0][2]["Accept"] == "application/vnd.acme+json"
+
+
+def test_a_key_in_the_address_is_told_nowhere(script: Script, slept: list[float]) -> None:
+    auth = Auth.query("api_key", Secret("s3cr3t/of mira"))
+    echo = "no: s3cr3t/of mira, s3cr3t%2Fof%20mira, s3cr3t%2Fof+mira"
+    script.answers = [Answer(echo, status=403)]
+    with Http(script.url, auth=auth) as http:
+        with pytest.raises(SourceRefused) as refused:
+            http.get("/x?api_key=old&a=1", {"b": "ü"})
+        assert script.asked[0][1] == "/x?a=1&b=%C3%BC&api_key=s3cr3t%2Fof+mira"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with Http(url, auth=auth, attempts=1) as http, pytest.raises(SourceBusy) as busy:
+            http.get("/x")
+    for error in (refused.value, busy.value):
+        assert "s3cr3t" not in "".join(traceback.format_exception(error))
+    assert (busy.value.__cause__, busy.value.__context__) == (None, None)
+    with pytest.raises(SourceRefused, match="https"):
+        Http("http://jira.brookside.example", auth=auth)
+
+
+class Tokens:
+    """Gives numbered tokens with a life of 100 s."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def __call__(self) -> tuple[Secret, float | None]:
+        self.given += 1
+        return Secret(f"token-{self.given}-xyz"), 100.0
+
+
+def test_a_token_that_was_refused_is_renewed_once(script: Script, slept: list[float]) -> None:
+    tokens = Tokens()
+    login = Login(fetch=tokens)
+    script.answers = [Answer({"n": 1}), Answer(status=401), Answer({"n": 2})]
+    with Http(script.url, auth=login) as http:
+        assert [http.get("/x").data["n"] for _ in range(2)] == [1, 2]
+        sent = [headers["Authorization"] for _, _, headers, _ in script.asked]
+        assert sent == [f"Bearer token-{n}-xyz" for n in (1, 1, 2)]
+        script.answers = [Answer("bad token-2-xyz and token-3-xyz", status=401)]
+        with pytest.raises(SourceRefused) as refused:
+            http.get("/x")
+    assert "xyz" not in str(refused.value)
+    assert (tokens.given, len(script.asked)) == (3, 5)
+
+
+def test_a_token_is_renewed_before_its_end(script: Script) -> None:
+    tokens, now = Tokens(), [0.0]
+    login = Login(fetch=tokens, timer=lambda: now[0])
+    with Http(script.url, auth=login) as http:
+        for now[0] in (0.0, 69.0, 71.0, 140.0):
+            http.get("/x")
+    assert tokens.given == 2
+    assert "xyz" not in repr(login)
+
+
+def test_a_form_asks_for_a_token(script: Script, http: Http) -> None:
+    script.answers = [Answer({"access_token": "t"})]
+    assert (
+        http.post_form("/token", {"grant_type": "client_credentials"}).data["access_token"] == "t"
+    )
+    method, _, headers, body = script.asked[0]
+    assert (method, headers["Content-Type"]) == ("POST", "application/x-www-form-urlencoded")
+    assert body == b"grant_type=client_credentials"
