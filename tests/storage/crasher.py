@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import random
+import resource
 import signal
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,7 @@ from deltalake import DeltaTable
 import storage.lake
 import storage.ledger
 import storage.place_local
-from evidence.errors import LakeConflict
+from evidence.errors import LakeConflict, LakeError
 from evidence.model import Cursor
 from evidence.runs import PullOutcome
 from storage.keys import load_key
@@ -114,3 +118,59 @@ def run(path: Path, key: Path, point: str, count: int) -> None:
     elif point:
         die_at(point, count)
     work(path, key)
+
+
+def windows(source: str, number: int) -> list[Any]:
+    """Batch `number` of a source: it overlaps the one before and lies in three months."""
+    first = number * (BATCH - 2)
+    return [
+        item(n * 7 % 90, source=source, subject=f"{source}-{n}")
+        for n in range(first, first + BATCH)
+    ]
+
+
+def work_until(path: Path, key: Path, number: int, stop: Path | int) -> None:
+    """Land for the source that all share and for a source of its own, sealing in between.
+
+    Ends after so many turns, or when the file `stop` is there; after a last batch of each source.
+    """
+    dice = random.Random(f"{number} {os.getpid()}")
+    lake = Lake.open(path, clock=now)
+    for done in itertools.count():
+        if done == stop or (isinstance(stop, Path) and stop.exists()):
+            break
+        turn(lake, dice.choice(["shared", f"own-{number}"]))
+        if dice.random() < 0.2:
+            seal(lake, key)
+    for source in ("shared", f"own-{number}"):
+        turn(lake, source)
+
+
+def turn(lake: Lake, source: str) -> None:
+    """The next batch of a source; whoever loses the race for it has nothing to do."""
+    bookmark = lake.bookmark(source)
+    number = json.loads(bookmark.cursor.value) + 1 if bookmark.cursor else 0
+    with contextlib.suppress(LakeConflict):
+        lake.land(source, windows(source, number), bookmark=bookmark,
+                  cursor=Cursor(json.dumps(number)), pull_id=f"{source}-{number}")  # fmt: skip
+
+
+def seal(lake: Lake, key: Path) -> None:
+    """Seal what is there, with a copy outside."""
+    with contextlib.suppress(LakeConflict):
+        integrate(lake, load_key(key), witness=key.with_name("witness"))
+
+
+def land_into(path: Path, most: int, answer: Connection) -> None:
+    """Land 40 items where no file may grow beyond `most` bytes: as on a disk that is full."""
+    lake = Lake.open(path, clock=now)
+    bookmark = lake.bookmark("shared")
+    items = [one for number in range(10) for one in windows("shared", number)]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+    try:
+        landed = lake.land("shared", items, bookmark=bookmark, cursor=Cursor("9"), pull_id="p")
+        told = f"landed {landed.new}"
+    except LakeError as error:
+        told = f"LakeError: {error}"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    answer.send(told)
