@@ -21,7 +21,7 @@ from collectors._register_files import (
 )
 from collectors._safe_yaml import Unreadable
 from collectors.base import system_of
-from evidence.model import Change, EvidenceItem, Outcome
+from evidence.model import Change, EvidenceItem
 from evidence.runs import Gap
 from evidence.times import stamp
 
@@ -235,18 +235,6 @@ def history(commit: Commit, files: list[str], unread: list[Gap], origin: Origin)
         source=origin.source, kind=HISTORY, subject=commit.id, observed_from=at, observed_to=at,
         collected_at=origin.collected_at, payload=payload, actor=_person(commit),
         title=one_line(commit.subject) or "(a commit without a message)", locator=commit.id,
-    )  # fmt: skip
-
-
-def rewritten(ref: str, old: str, new: Commit, origin: Origin) -> EvidenceItem:
-    """The finding that a commit seen before is no part of the history any more."""
-    at = min(new.committed_at, origin.collected_at)
-    return EvidenceItem(
-        source=origin.source, kind=HISTORY, subject=f"rewrite/{ref}/{old[:12]}..{new.id[:12]}",
-        observed_from=at, observed_to=origin.collected_at, collected_at=origin.collected_at,
-        payload={"ref": ref, "lost": old, "now": new.id}, outcome=Outcome.FAILED,
-        change=Change.CHANGED, locator=new.id,
-        title=f"The history of {one_line(ref)} was rewritten: {old[:12]} is no part of it any more",
     )  # fmt: skip
 
 

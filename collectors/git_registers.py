@@ -6,28 +6,21 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
+from collectors._branch import BRANCH, Answer, Rewrite, answers, branch
 from collectors._disk import shown
-from collectors._git import Repository
+from collectors._git import Entry, Repository
 from collectors._register_files import ATTESTATION, DOCUMENT, REGISTER
-from collectors._register_items import (
-    HISTORY,
-    Origin,
-    Places,
-    Reader,
-    changes,
-    head_gaps,
-    history,
-    rewritten,
-)
+from collectors._register_items import HISTORY, Origin, Places, Reader, changes, head_gaps, history
 from collectors.base import Clock, utc_now
 from evidence.canonical import digest
 from evidence.errors import SourceBroken, SourceRefused
 from evidence.model import Batch, Cursor, EvidenceItem
 from evidence.runs import Gap, PullFacts
+from evidence.snapshot import Snapshot
 
 _COMMITS_A_BATCH = 200
 _COMMIT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -40,7 +33,8 @@ class GitRegisters:
     `registers` and `documents` are folders in it (empty: none); `systems` maps globs over file
     paths and record ids to AI systems, for records that name none. An event is observed at its
     declared review date, at 00:00 UTC of that day and never later than its commit, else at the
-    commit. `patience` is the seconds that one call of git may take.
+    commit. Where the branch stands is a state, read anew by each pull. `patience` is the seconds
+    that one call of git may take.
     """
 
     source: str
@@ -52,8 +46,8 @@ class GitRegisters:
     patience: float = 60.0
     clock: Clock = field(default=utc_now, repr=False, compare=False)
 
-    kinds: ClassVar[tuple[str, ...]] = (REGISTER, DOCUMENT, HISTORY, ATTESTATION)
-    states: ClassVar[tuple[str, ...]] = ()
+    kinds: ClassVar[tuple[str, ...]] = (REGISTER, DOCUMENT, HISTORY, ATTESTATION, BRANCH)
+    states: ClassVar[tuple[str, ...]] = (BRANCH,)
 
     def probe(self) -> str:
         """Which commit the ref names, and as whom it is read."""
@@ -64,28 +58,49 @@ class GitRegisters:
         """What each commit after the cursor's changed, oldest first.
 
         A cursor whose commit is no ancestor any more means that history was rewritten: that is
-        an item, and all is read again. Files that cannot be read now are Gaps in every pull.
-        Raises SourceBusy, SourceRefused, SourceBroken.
+        an item, which fails until the register `rewrites` answers for it, and all is read again.
+        Files that cannot be read now are Gaps in every pull. Raises SourceBusy, SourceRefused,
+        SourceBroken.
         """
         repository, places = self._repository(), Places(self.registers, self.documents)
-        old, salt = self._bookmark(cursor)
+        memory = Memory.read(cursor)
         head = repository.resolve(self.ref)
         origin = Origin(self.source, self.systems, self.clock())
-        news: tuple[EvidenceItem, ...] = ()
+        old = memory.commit if memory.ref == self.ref else ""
         if old and not repository.is_ancestor(old, head):
-            news = (rewritten(self.ref, old, repository.commits([head])[0], origin),)
+            memory = memory.rewritten(Rewrite(self.ref, old, head))
             old = ""
-        if salt != self._salt():
+        if memory.settings != self._salt():
             old = ""  # other folders or globs: what was left out before may belong in now
+        memory = replace(memory, ref=self.ref, settings=self._salt())
         reader = Reader(repository, places)
         line = repository.mainline(old, head)
         for start in range(0, len(line), _COMMITS_A_BATCH):
             part = line[start : start + _COMMITS_A_BATCH]
             items, facts = _replayed(reader, origin.after(start), old, part)
             old = part[-1]
-            yield Batch(news + items, self._cursor(old), facts)
-            news = ()
-        yield Batch(news, self._cursor(head), self._whole(reader, head))
+            memory = replace(memory, commit=old)
+            yield Batch(items, memory.cursor(), facts)
+        yield self._closing(reader, memory, head, origin.after(len(line)))
+
+    def _closing(self, reader: Reader, memory: Memory, head: str, origin: Origin) -> Batch:
+        """What stands at the head, where the branch does, and what became of lost history."""
+        facts, files = self._whole(reader, head)
+        given = answers(reader, files)
+        now = {one: given.get(one.key, Answer()) for one in memory.rewrites}
+        (commit,) = reader.repository.commits([head])
+        found = [
+            one.item(commit, answer, origin)
+            for one, answer in now.items()
+            if memory.rewrites[one] != answer.by
+        ]
+        state = branch(self.ref, commit, len(files), now, origin)
+        states, snapshot = memory.snapshot.compare(
+            [state], at=origin.collected_at, source=self.source
+        )
+        told = replace(memory, commit=head, snapshot=snapshot,
+                       rewrites={one: answer.by for one, answer in now.items()})  # fmt: skip
+        return Batch((*found, *states), told.cursor(), facts)
 
     def _repository(self) -> Repository:
         return Repository(Path(os.path.abspath(self.repository)), self.patience)
@@ -94,23 +109,7 @@ class GitRegisters:
         settings = [self.registers, self.documents, dict(self.systems)]
         return digest(settings)[:16]
 
-    def _cursor(self, commit: str) -> Cursor:
-        return Cursor(json.dumps({"commit": commit, "ref": self.ref, "settings": self._salt()}))
-
-    def _bookmark(self, cursor: Cursor | None) -> tuple[str, str]:
-        """The commit and the settings' digest; no commit when another ref was followed."""
-        if cursor is None:
-            return "", self._salt()
-        try:
-            kept = json.loads(cursor.value)
-            commit, ref, salt = str(kept["commit"]), str(kept["ref"]), str(kept["settings"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise SourceBroken(f"the cursor was not written by this collector: {error}") from error
-        if not _COMMIT_ID.fullmatch(commit):
-            raise SourceBroken(f"the cursor names no commit: {commit!r}")
-        return (commit if ref == self.ref else ""), salt
-
-    def _whole(self, reader: Reader, head: str) -> PullFacts:
+    def _whole(self, reader: Reader, head: str) -> tuple[PullFacts, list[Entry]]:
         """What stands at the head now, read whole: a file broken long ago is still a gap today."""
         places = reader.places
         found = reader.repository.tree(head, places.paths())
@@ -126,11 +125,52 @@ class GitRegisters:
                  for p in missing]  # fmt: skip
         others = [shown(entry.path) for entry in found if not places.holds(entry.path)]
         query = f"{self.ref} at {head}: {len(files)} files in {', '.join(places.paths())}"
-        return PullFacts(
-            pages=1, received=readable, promised=len(files), gaps=tuple(gaps),
+        facts = PullFacts(
+            pages=1, received=readable, promised=len(files), gaps=tuple(gaps), states=(BRANCH,),
             query=query + (f"; not of a form that is read: {', '.join(others)}" if others else ""),
             identity=f"uid {os.getuid()}", api_version=reader.repository.version(),
         )  # fmt: skip
+        return facts, files
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a pull leaves to the next: the commit replayed last of which ref and settings, where the
+    branch stood, and the rewrites seen with who answered for each (empty: nobody yet)."""
+
+    commit: str = ""
+    ref: str = ""
+    settings: str = ""
+    snapshot: Snapshot = field(default_factory=lambda: Snapshot({}))
+    rewrites: Mapping[Rewrite, str | None] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, cursor: Cursor | None) -> Memory:
+        """From a cursor written by `cursor()`; None is the empty memory. Raises SourceBroken."""
+        if cursor is None:
+            return cls()
+        try:
+            kept = json.loads(cursor.value)
+            commit, seen = str(kept["commit"]), kept.get("seen", {})
+            rewrites = {Rewrite(*map(str, one)): by for *one, by in kept.get("rewrites", ())}
+            snapshot = Snapshot({str(k): str(v) for k, v in seen.items()})
+            memory = cls(commit, str(kept["ref"]), str(kept["settings"]), snapshot, rewrites)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SourceBroken(f"the cursor was not written by this collector: {error}") from error
+        if not _COMMIT_ID.fullmatch(commit):
+            raise SourceBroken(f"the cursor names no commit: {commit!r}")
+        return memory
+
+    def cursor(self) -> Cursor:
+        """The bookmark as text."""
+        rewrites = [[one.ref, one.lost, one.now, by] for one, by in self.rewrites.items()]
+        kept = {"commit": self.commit, "ref": self.ref, "settings": self.settings,
+                "seen": dict(sorted(self.snapshot.seen.items())), "rewrites": rewrites}  # fmt: skip
+        return Cursor(json.dumps(kept, ensure_ascii=False))
+
+    def rewritten(self, rewrite: Rewrite) -> Memory:
+        """With one more rewrite, not told yet."""
+        return replace(self, rewrites={**self.rewrites, rewrite: None})
 
 
 def _in(folder: str, path: str) -> bool:

@@ -15,7 +15,7 @@ import pytest
 from collectors.git_registers import GitRegisters
 from demo.registers import build, later
 from evidence.errors import SourceRefused
-from evidence.model import Change, Cursor, EvidenceItem, Outcome
+from evidence.model import Change, Cursor, EvidenceItem, Nature, Outcome
 from evidence.runs import PullFacts
 
 START = datetime(2026, 1, 10, 12, tzinfo=UTC)
@@ -76,7 +76,8 @@ class Repo:
             items += batch.items
             facts = facts + batch.facts
             last = batch.cursor
-        return items, last, facts
+        self.branches = [i for i in items if i.kind == "git.branch"]
+        return [i for i in items if i.kind != "git.branch"], last, facts
 
 
 @pytest.fixture
@@ -362,6 +363,63 @@ def test_a_rewritten_history_is_a_finding_and_all_is_read_again(repo: Repo) -> N
     assert repo.pull(after)[0] == []
 
 
+def test_where_the_branch_stands_is_read_anew_each_time(repo: Repo) -> None:
+    repo.commit({"registers/r.yaml": "records: [{id: 1}]"})
+    _, cursor, facts = repo.pull()
+    (first,) = repo.branches
+    assert (first.nature, first.outcome) == (Nature.STATE, Outcome.RECORDED)
+    assert "git.branch" in facts.states
+    repo.pull(cursor)
+    assert repo.branches == [], "the pull itself says that it still stands there"
+    head = repo.commit({"registers/r.yaml": "records: [{id: 2}]"})
+    repo.pull(cursor)
+    (moved,) = repo.branches
+    assert (moved.change, payload(moved)["head"]) == (Change.CHANGED, head)
+
+
+ANSWER = "records: [{id: %s, by: %s, why: a key had been committed}]"
+
+
+def test_a_rewrite_fails_until_somebody_answers_for_it(repo: Repo) -> None:
+    repo.commit({"registers/r.yaml": "records: [{id: 1}]"})
+    repo.commit({"registers/r.yaml": "records: [{id: 1}, {id: 2}]"})
+    _, cursor, _ = repo.pull()
+    repo.git("reset", "-q", "--hard", "HEAD~1")
+    repo.commit({"registers/r.yaml": "records: [{id: 1}, {id: 3}]"})
+    items, cursor, _ = repo.pull(cursor)
+    (finding,) = [i for i in items if i.outcome is Outcome.FAILED]
+    key = payload(finding)["id"]
+    assert [b.outcome for b in repo.branches] == [Outcome.FAILED]
+    assert payload(repo.branches[0])["rewrites_open"] == [key]
+
+    for nobody in (ANSWER % ("another", "Lena"), ANSWER % (key, "' '")):
+        repo.commit({"registers/rewrites.yaml": nobody})
+        items, cursor, _ = repo.pull(cursor)
+        assert not [i for i in items if i.subject == finding.subject]
+        assert [b.outcome for b in repo.branches] == [Outcome.FAILED]
+
+    repo.commit({"registers/rewrites.yaml": ANSWER % (key, "Lena")})
+    items, cursor, _ = repo.pull(cursor)
+    (settled,) = [i for i in items if i.subject == finding.subject]
+    assert (settled.outcome, settled.change) == (Outcome.RECORDED, Change.CHANGED)
+    assert "Lena answers for it" in settled.title
+    assert [b.outcome for b in repo.branches] == [Outcome.RECORDED]
+
+    repo.commit({"registers/rewrites.yaml": "records: []"})
+    items, cursor, _ = repo.pull(cursor)
+    assert [i.outcome for i in items if i.subject == finding.subject] == [Outcome.FAILED]
+    assert [b.outcome for b in repo.branches] == [Outcome.FAILED], "the answer was taken back"
+
+
+def test_a_bookmark_of_an_older_headwater_is_understood(repo: Repo) -> None:
+    repo.commit({"registers/r.yaml": "records: [{id: 1}]"})
+    _, cursor, _ = repo.pull()
+    kept = json.loads(cursor.value)
+    older = {key: kept[key] for key in ("commit", "ref", "settings")}
+    items, _, _ = repo.pull(Cursor(json.dumps(older)))
+    assert (items, len(repo.branches)) == ([], 1)
+
+
 def test_other_globs_bring_everything_again_without_an_alarm(repo: Repo) -> None:
     repo.commit({"registers/r.yaml": "records: [{id: 1}]"})
     items, cursor, _ = repo.pull()
@@ -383,7 +441,9 @@ def test_a_long_history_may_stop_after_any_batch(
     for stop in range(len(batches)):
         before = [i for batch in batches[: stop + 1] for i in batch.items]
         rest, _, _ = repo.pull(batches[stop].cursor)
-        assert {i.item_id for i in before + rest} == whole
+        events = [i for i in before if i.kind != "git.branch"]
+        assert {i.item_id for i in events + rest} == whole
+        assert len(before) - len(events) + len(repo.branches) == 1
 
 
 def test_a_hostile_repository_runs_nothing(repo: Repo, tmp_path: Path) -> None:
@@ -431,7 +491,8 @@ def test_a_bare_clone_is_read_like_any_other(repo: Repo, tmp_path: Path) -> None
     repo.commit({"registers/r.yaml": "records: [{id: 1}]"})
     repo.git("clone", "-q", "--bare", str(repo.path), str(tmp_path / "bare"))
     bare = GitRegisters("git", tmp_path / "bare", documents="")
-    ids = {i.item_id for batch in bare.collect(None) for i in batch.items}
+    found = [i for batch in bare.collect(None) for i in batch.items]
+    ids = {i.item_id for i in found if i.kind != "git.branch"}
     assert ids == {i.item_id for i in repo.pull()[0]}
 
 
@@ -485,7 +546,7 @@ def test_the_demo_company_has_what_the_story_tells(tmp_path: Path) -> None:
     assert len([i for i in items if i.subject.startswith("register/soa/")]) == 38
     new = later(root, now)
     news = [i for batch in collector.collect(batches[-1].cursor) for i in batch.items]
-    assert {payload(i).get("commit", i.subject) for i in news} == {new}
+    assert {payload(i).get("commit", i.subject) for i in news if i.kind != "git.branch"} == {new}
     assert ("register/risk_register/R-02", "changed") in of(news)
 
 
