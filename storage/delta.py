@@ -29,7 +29,7 @@ _PROPERTIES = {
     "delta.checkpointInterval": "10",
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 3650 days",
-    _KEPT: "interval 30 days",
+    _KEPT: "interval 2592000 seconds",  # 30 days, as `keep_deleted` writes it
 }
 _RETRIES = 100
 _APPEND_ONLY = "delta.appendOnly"

@@ -110,7 +110,7 @@ def test_artifacts_and_judgement(prefect_environment: dict[str, str], home: Home
 def test_served_schedules_are_planned(prefect_environment: dict[str, str], home: Home) -> None:
     config = home(numbers("good", schedule="0 3 * * *"))
     command = (sys.executable, "-m", "flows.cli", "serve", "-c", str(config))
-    names = {"good", "freshness"}
+    names = {"good", "freshness", "maintain"}
     with running(prefect_environment, *command):
         until(lambda: scheduled(prefect_environment, names) == names)
 
