@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from itertools import accumulate
-from typing import Any
 
 from dashboards.model import (
     Attention,
@@ -26,8 +26,10 @@ from flows.config import Config, now
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
 from flows.outside import witnesses
+from flows.sources import missed
 from storage.checkpoints import checkpoint_of
 from storage.clocks import landed_ahead
+from storage.health import SourceHealth, healths
 from storage.lake import Lake
 from storage.note import Checkpoint
 from storage.pages import (
@@ -38,13 +40,13 @@ from storage.pages import (
     item_rows,
     item_tags,
     leaf_indexes,
-    source_health,
 )
 from storage.publication import silent
 
 UNJUDGED = "Run `headwater collect` or `headwater freshness`; if that fails, mend what it names."
 UNSEEN = "Mend its address, key or network; it is tried again with the next seal."
 CLOCK = "Set the clocks of this machine and of those that collect; `headwater verify` names when."
+SCHEDULER = "See that `headwater serve`, or Prefect with a worker, runs: `headwater sources`."
 SHOWN_PER_CONTROL = 8
 SHOWN_IN_ALL = 600
 SHOWN_BYTES = 8_000_000
@@ -56,7 +58,8 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
     judged = judge_lake(lake, moment(lake, config, asked))
     with judged.moment.connect(lake) as connection:
         shown = control_items(connection, SHOWN_PER_CONTROL)
-        sources = _sources(connection, config)
+        seen = healths(connection, judged.at)
+        sources = _sources(seen, config)
         needed = [v.item_id for v in judged.verdicts if v.item_id]
         items = _capped(pages(connection, _first((*needed, *_flat(shown.values())), SHOWN_IN_ALL)))
         totals = control_totals(connection)
@@ -73,6 +76,7 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
             *_notes(judged),
             *_unseen(lake, config),
             *_ahead(lake),
+            *(_missed(config, seen, judged.at) if asked is None else ()),
             *attention(judged, sources, facts),
         ),
         lake=facts,
@@ -193,27 +197,40 @@ def _systems(judged: Judged) -> Iterator[SystemRow]:
         )
 
 
-def _sources(connection: Connection, config: Config) -> tuple[SourceRow, ...]:
+def _missed(config: Config, seen: Mapping[str, SourceHealth], at: datetime) -> Iterator[Attention]:
+    """A source that is not pulled any more looks well by its last pull."""
+    for source in config.sources:
+        if due := missed(source, seen.get(source.name), at):
+            yield Attention(
+                "source", f"Source {source.name} should have been pulled at {stamp(due)} and was "
+                "not.", SCHEDULER, source=source.name,
+            )  # fmt: skip
+
+
+def _sources(seen: Mapping[str, SourceHealth], config: Config) -> tuple[SourceRow, ...]:
     """Every configured source, also one that never ran, and every source that once landed."""
-    seen: Mapping[str, dict[str, Any]] = source_health(connection)
     configured = {source.name: source.uses for source in config.sources}
     names = [*configured, *(name for name in seen if name not in configured)]
     return tuple(_source(name, configured.get(name, ""), seen.get(name)) for name in names)
 
 
-def _source(name: str, uses: str, row: dict[str, Any] | None) -> SourceRow:
-    if row is None:
+def _source(name: str, uses: str, health: SourceHealth | None) -> SourceRow:
+    if health is None:
         return SourceRow(name, uses, "never ran", None, None, 0)
-    gaps = json.loads(row["gaps"] or "[]")
+    last = health.last
+    short = (t for t in last.totals if t.short)
     return SourceRow(
         source=name,
-        collector=uses or f"{row['collector']} (no longer configured)",
-        outcome=row["outcome"],
-        last_attempt=row["last_attempt"],
-        last_complete=row["last_complete"],
-        items=row["items"],
-        error=row["error"] or "",
-        gaps=tuple(f"{gap['what']}: {gap['why']}" for gap in gaps),
+        collector=uses or f"{last.collector} (no longer configured)",
+        outcome=last.outcome,
+        last_attempt=last.finished_at,
+        last_complete=health.last_complete,
+        items=health.items,
+        error=last.error,
+        gaps=(
+            *(f"{gap.what}: {gap.why}" for gap in last.gaps),
+            *(f"{t.what}: {t.short} of {t.promised} did not come" for t in short),
+        ),
     )
 
 

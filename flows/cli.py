@@ -109,6 +109,18 @@ def status(
 
 
 @app.command()
+def sources(
+    name: Annotated[str, typer.Argument(help="One source: its last attempts.")] = "",
+    config: ConfigFile = DEFAULT,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Say how each source does; exit 3 if one is not well."""
+    from flows.sources import show
+
+    raise typer.Exit(show(config, name, as_json=json))
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT over the documented views.")],
     config: ConfigFile = DEFAULT,

@@ -11,12 +11,11 @@ import duckdb
 import pyarrow as pa
 
 from evidence.errors import LakeError
-from evidence.runs import PULL_KIND
 from storage.engine import Connection
 
 __all__ = [
     "Connection", "control_items", "counts", "find_items", "item_rows", "item_tags",
-    "leaf_indexes", "records", "seen_systems", "source_health", "table_of",
+    "leaf_indexes", "records", "seen_systems", "table_of",
 ]  # fmt: skip
 
 _ITEM = """item_id, source, kind, nature, system, subject, title, change, outcome, actor, locator,
@@ -26,7 +25,7 @@ _MOST_FOUND = 20
 
 def control_items(connection: Connection, most: int) -> dict[str, list[str]]:
     """Control → the ids of its items, newest first by observed time, at most `most` each."""
-    rows = _all(
+    rows = all_rows(
         connection,
         """SELECT control, item_id FROM
             (SELECT DISTINCT control, item_id FROM tags WHERE NOT starts_with(control, 'event:'))
@@ -44,7 +43,7 @@ def control_items(connection: Connection, most: int) -> dict[str, list[str]]:
 
 def item_rows(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
     """The items of these ids as they landed, payload as canonical JSON text."""
-    return _all(
+    return all_rows(
         connection,
         f"SELECT {_ITEM} FROM evidence WHERE item_id IN (SELECT unnest($ids::VARCHAR[]))",  # noqa: S608
         {"ids": list(ids)},
@@ -53,7 +52,7 @@ def item_rows(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]
 
 def find_items(connection: Connection, prefix: str) -> list[dict[str, Any]]:
     """The items whose id begins with `prefix`, at most 20."""
-    return _all(
+    return all_rows(
         connection,
         f"SELECT {_ITEM} FROM evidence WHERE starts_with(item_id, $prefix) "  # noqa: S608
         f"ORDER BY item_id LIMIT {_MOST_FOUND}",
@@ -63,7 +62,7 @@ def find_items(connection: Connection, prefix: str) -> list[dict[str, Any]]:
 
 def item_tags(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
     """Why these items speak to which controls: item_id, control, evidence, rule, strength, why."""
-    return _all(
+    return all_rows(
         connection,
         """SELECT item_id, control, evidence, rule, strength, rationale FROM tags
         WHERE item_id IN (SELECT unnest($ids::VARCHAR[])) ORDER BY item_id, control, rule""",
@@ -73,7 +72,7 @@ def item_tags(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]
 
 def leaf_indexes(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     """Item id → its place in the ledger, for those that have one."""
-    rows = _all(
+    rows = all_rows(
         connection,
         """SELECT item_id, leaf_index FROM leaves
         WHERE item_id IN (SELECT unnest($ids::VARCHAR[]))""",
@@ -82,38 +81,9 @@ def leaf_indexes(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     return {row["item_id"]: row["leaf_index"] for row in rows}
 
 
-def source_health(connection: Connection) -> dict[str, dict[str, Any]]:
-    """Source → how its last attempt ended, when it last finished whole, and what landed of it.
-
-    Keys: collector, outcome, last_attempt, last_complete, items, error, gaps (JSON text).
-    """
-    rows = _all(
-        connection,
-        """SELECT source,
-            arg_max(
-                {collector: collector, outcome: outcome, error: error, gaps: gaps},
-                row(finished_at, landed_at)) AS last, max(finished_at) AS last_attempt,
-            max(finished_at) FILTER (outcome = 'complete') AS last_complete
-        FROM pulls WHERE NOT backfill GROUP BY source ORDER BY source""",
-    )
-    landed = _all(
-        connection,
-        "SELECT source, count(*) AS items FROM evidence WHERE kind <> $kind GROUP BY source",
-        {"kind": PULL_KIND},
-    )
-    items = {row["source"]: row["items"] for row in landed}
-    names = ("collector", "outcome", "error", "gaps")
-    return {
-        row["source"]: dict(zip(names, row["last"].values(), strict=True))
-        | {"last_attempt": row["last_attempt"], "last_complete": row["last_complete"]}
-        | {"items": items.get(row["source"], 0)}
-        for row in rows
-    }
-
-
 def control_totals(connection: Connection) -> dict[str, int]:
     """Control → how many items speak to it."""
-    rows = _all(
+    rows = all_rows(
         connection,
         """SELECT control, count(DISTINCT item_id) AS items FROM tags
         WHERE NOT starts_with(control, 'event:') GROUP BY control""",
@@ -123,7 +93,7 @@ def control_totals(connection: Connection) -> dict[str, int]:
 
 def counts(connection: Connection) -> tuple[int, int]:
     """How many items landed; how many of them (Headwater's own and losses aside) have no tag."""
-    (row,) = _all(
+    (row,) = all_rows(
         connection,
         """SELECT count(*) AS items, count(*) FILTER (NOT starts_with(kind, $own)
             AND change <> 'gone'
@@ -140,7 +110,7 @@ def records(
 
     `confirmed` leaves out those that no complete pull of their source has brought or followed.
     """
-    rows = _all(
+    rows = all_rows(
         connection,
         """SELECT item_id, payload FROM latest LEFT JOIN (
             SELECT source, max(finished_at) FILTER (NOT backfill) AS beat, list(pull_id) AS whole
@@ -157,7 +127,7 @@ def records(
 
 def seen_systems(connection: Connection) -> list[str]:
     """Every AI system that some item names."""
-    rows = _all(
+    rows = all_rows(
         connection, "SELECT DISTINCT system FROM evidence WHERE system <> '' ORDER BY system"
     )
     return [row["system"] for row in rows]
@@ -168,7 +138,7 @@ def table_of(rows: Sequence[Mapping[str, object]]) -> pa.Table:
     return pa.Table.from_pylist([dict(row) for row in rows])
 
 
-def _all(
+def all_rows(
     connection: Connection, sql: str, values: Mapping[str, object] | None = None
 ) -> list[dict[str, Any]]:
     try:

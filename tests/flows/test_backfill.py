@@ -15,8 +15,8 @@ from evidence.runs import PullOutcome
 from flows.backfill import window_of
 from flows.config import load
 from flows.pull import Attempt, attempt
+from storage.health import healths
 from storage.lake import Lake
-from storage.pages import source_health
 from storage.verify import verify
 from storage.views import ask, connect
 from tests.flows.conftest import Home, numbers
@@ -74,7 +74,7 @@ def test_it_is_no_sign_of_life(home: Home) -> None:
     config = home(windowed())
     backfill(config)
     with connect(Lake.open(load(config).lake, clock=now)) as connection:
-        assert source_health(connection) == {}
+        assert healths(connection, now()) == {}
 
 
 def test_a_cut_backfill_goes_on_where_it_stood(home: Home, tmp_path: Path) -> None:

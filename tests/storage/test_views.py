@@ -14,6 +14,7 @@ from evidence.freshness import ControlStanding, Standing, State, Verdict
 from evidence.model import Change, ControlId, Nature
 from evidence.runs import PullOutcome
 from storage import pages
+from storage.health import attempts, healths
 from storage.schema import TABLES
 from storage.verdicts import append_verdicts, last_judged
 from storage.views import VIEWS, Connection, ask, connect
@@ -136,9 +137,11 @@ def test_boards_get_items_tags_and_health(world: World) -> None:
         (tag,) = pages.item_tags(connection, [older])
         assert (tag["control"], tag["rule"]) == ("iso42001:A.1", "r")
         assert pages.counts(connection) == (5, 1)
-        health = pages.source_health(connection)["jira"]
-        assert (health["outcome"], health["error"], health["items"]) == ("busy", "429", 3)
-        assert (health["last_attempt"], health["last_complete"]) == (world.clock.now, done)
+        health = healths(connection, world.clock.now)["jira"]
+        assert (health.last.outcome, health.last.error, health.items) == ("busy", "429", 3)
+        assert (health.last.finished_at, health.last_complete) == (world.clock.now, done)
+        first, second = attempts(connection, "jira", 9)
+        assert (first.outcome, second.outcome, second.new) == ("busy", "complete", 3)
         assert pages.seen_systems(connection) == ["credit-scoring"]
         assert pages.leaf_indexes(connection, [newest]) == {}
 
