@@ -23,6 +23,7 @@ from evidence.freshness import ORGANISATION
 from evidence.times import stamp
 from flows.attention import attention
 from flows.config import Config, now
+from flows.coverage import coverage, uncovered
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
 from flows.outside import witnesses
@@ -64,6 +65,7 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
         items = _capped(pages(connection, _first((*needed, *_flat(shown.values())), SHOWN_IN_ALL)))
         totals = control_totals(connection)
         facts = _lake_facts(connection, lake, judged)
+        lacking = tuple(uncovered(coverage(connection)))
     return Board(
         organisation=config.organisation,
         as_of=judged.at,
@@ -78,6 +80,7 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
             *_ahead(lake),
             *(_missed(config, seen, judged.at) if asked is None else ()),
             *attention(judged, sources, facts),
+            *lacking,
         ),
         lake=facts,
         evidence={control: tuple(ids) for control, ids in shown.items()},

@@ -121,6 +121,18 @@ def sources(
 
 
 @app.command()
+def coverage(
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Compare what is registered with what was collected; exit 3 if something is missing."""
+    from flows.coverage import show
+
+    raise typer.Exit(show(config, _asked(as_of), as_json=json))
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT over the documented views.")],
     config: ConfigFile = DEFAULT,

@@ -53,6 +53,7 @@ def test_the_page_holds_each_form() -> None:
     assert set(FILES) == {
         "registers/ai_inventory.yaml", "registers/training.csv", "documents/ai-policy.md",
         "registers/attestations.yaml", "registers/soa.yaml", "registers/rewrites.yaml",
+        "registers/population.yaml",
     }  # fmt: skip
 
 
