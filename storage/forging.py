@@ -1,6 +1,6 @@
 """The tools of a forger, for trials on copies: what somebody who can write to the lake can do.
 
-Only `storage.attacks` uses them. Every file is replaced, never written into: the copies that the
+Only the attacks use them. Every file is replaced, never written into: the copies that the
 trials work on share their untouched files.
 """
 

@@ -15,7 +15,7 @@ from storage.clocks import Landing, landed_rows, landing
 from storage.commits import Add, Commit, log_versions, read_commit
 from storage.delta import DISPOSAL
 from storage.files import DataFile
-from storage.log_packs import Packed
+from storage.log_packs import Packed, listed_versions
 from storage.note import LogChain
 from storage.opened import shown_files
 from storage.place import Place
@@ -91,6 +91,9 @@ def survey(place: Place, name: str) -> Survey:
     if not versions:
         found.findings.append(Finding("gone", f"everything is gone: the table {name} has no log"))
         return found
+    if not listed_versions(place):
+        told = f"the log of table {name} is gone; of it only packs up to {versions[-1]} are left"
+        found.findings.append(Finding("gone", told))
     found.findings += _holes(name, versions)
     chain: LogChain | None = LogChain(table=name)
     packed = Packed(place)

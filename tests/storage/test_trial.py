@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,16 @@ from typing import Any
 import pytest
 
 from evidence.errors import LakeError
-from storage import attacks, log_packs, trial
+from storage import attack_items, log_packs, trial
 from storage.actions import act
 from storage.attacks import ATTACKS, Attack
-from storage.forging import Field
+from storage.checkpoints import CHECKPOINT, history_name, history_sizes
+from storage.forging import Field, remove, replace_file
 from storage.lake import Lake
 from storage.ledger import integrate
 from storage.maintain import maintain
+from storage.place_local import LocalPlace
+from storage.rebuild import set_tags_aside
 from storage.survey import Finding
 from storage.trial import Ending, trials
 from storage.trial_lakes import copied, made_up, sampled
@@ -93,7 +97,7 @@ def test_a_finding_about_something_else_is_no_detection(base: Field) -> None:
     """Named means: the right kind, and the item or file that was altered."""
 
     def plant(field: Field) -> str:
-        attacks._title(field)
+        attack_items.title(field)
         return field.ids[0]
 
     (done,) = trials(base, [Attack("edit one, accuse another", frozenset({"edited"}), plant)])
@@ -104,7 +108,7 @@ def test_a_finding_about_something_else_is_no_detection(base: Field) -> None:
 def test_a_base_that_does_not_hold_is_refused(base: Field, tmp_path: Path) -> None:
     shutil.copytree(base.folder, tmp_path / "spoilt")
     spoilt = Field(tmp_path / "spoilt", base.signer, base.clock)
-    attacks._title(spoilt)
+    attack_items.title(spoilt)
     with pytest.raises(LakeError, match="does not verify before any attack"):
         next(trials(spoilt))
 
@@ -150,21 +154,91 @@ def test_what_a_lake_does_not_have_is_told_as_such(tmp_path: Path) -> None:
     assert (done.ending, done.said) == (Ending.NOT_APPLICABLE, "the table verdicts is empty")
 
 
-def test_a_lake_with_packed_log_and_replaced_files_is_attacked_as_well(
-    base: Field, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copytree(base.folder, tmp_path / "base")
+@pytest.fixture(scope="module")
+def tended(base: Field, tmp_path_factory: pytest.TempPathFactory) -> Field:
+    """The same lake months later: files replaced, log packed, sealed over."""
+    folder = tmp_path_factory.mktemp("tended") / "base"
+    shutil.copytree(base.folder, folder)
     clock = Ticking()
     clock.now += timedelta(days=90)
-    field = Field(tmp_path / "base", base.signer, clock)
-    monkeypatch.setattr(log_packs, "ENTRIES", 5)
-    maintain(field.lake, field.signer.verifier, keep=timedelta(days=1))
+    field = Field(folder, base.signer, clock)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(log_packs, "ENTRIES", 5)
+        maintain(field.lake, field.signer.verifier, keep=timedelta(days=1))
     act(field.lake, "maintain")  # what lands after it brings the rewritten files under the seal
     integrate(field.lake, field.signer, witness=field.witness)
-    names = {
-        PACKED, "edit a title", "drop the last item", "delete a month", "turn a verdict to fresh",
-        "edit a source's cursor in the log", "leave a file out of the readers' short cut",
-    }  # fmt: skip
-    done = list(trials(field, [attack for attack in ATTACKS if attack.name in names]))
-    assert [(t.attack, t.ending) for t in done if t.ending is not Ending.DETECTED] == []
-    assert len(done) == len(names)
+    return field
+
+
+def test_every_attack_on_a_lake_with_replaced_files_and_packed_log_is_named(tended: Field) -> None:
+    assert log_packs.packs(LocalPlace(tended.path / "evidence"))
+    done = list(trials(tended))
+    assert [(t.attack, t.said) for t in done if t.ending is not Ending.DETECTED] == []
+    assert len(done) == len(ATTACKS)
+
+
+def _land(field: Field) -> None:
+    bookmark = field.lake.bookmark("jira")
+    field.lake.land("jira", [item(7)], bookmark=bookmark, cursor=None, pull_id="p")
+
+
+def _seal(field: Field) -> None:
+    integrate(field.lake, field.signer, witness=field.witness)
+
+
+def _maintain(field: Field) -> None:
+    maintain(field.lake, field.signer.verifier, keep=timedelta(days=1))
+
+
+def _crash(field: Field) -> None:
+    """A seal that died before it kept and showed its checkpoint: the leaves are ahead."""
+    note, shown = (path.read_bytes() for path in (field.path / CHECKPOINT, field.witness))
+    _land(field)
+    _seal(field)
+    replace_file(field.path / CHECKPOINT, note)
+    replace_file(field.witness, shown)
+    remove(field.path / history_name(history_sizes(LocalPlace(field.path))[-1]))
+    remove(field.path / "log" / "witnesses.json")
+    remove(field.path / "log" / "tile")
+
+
+def _lag(field: Field) -> None:
+    """The last word of two integrators: the checkpoint is older than what was kept."""
+    note = (field.path / CHECKPOINT).read_bytes()
+    _land(field)
+    _seal(field)
+    replace_file(field.path / CHECKPOINT, note)
+
+
+def _rebuild(field: Field) -> None:
+    set_tags_aside(field.lake)
+    integrate(field.lake, field.signer, witness=field.witness, anew=("tags",))
+
+
+def _unindexed(field: Field) -> None:
+    remove(field.path / "index")
+    _land(field)
+
+
+HONEST: dict[str, tuple[Callable[[Field], None], ...]] = {
+    "nothing": (), "landed, not sealed": (_land,), "sealed": (_land, _seal),
+    "sealed twice": (_seal, _seal),
+    "maintained": (_maintain,), "landed and maintained": (_land, _seal, _maintain, _land, _seal),
+    "a seal that died": (_crash,), "died and went on": (_crash, _land, _seal),
+    "a late seal": (_lag,),
+    "no index": (_unindexed, _seal), "tags made again": (_rebuild,),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("done", HONEST)
+@pytest.mark.parametrize("lake", ["base", "tended"])
+def test_what_nobody_attacked_is_not_accused(
+    request: pytest.FixtureRequest, tmp_path: Path, lake: str, done: str
+) -> None:
+    told: Field = request.getfixturevalue(lake)
+    shutil.copytree(told.folder, tmp_path / "own")
+    field = Field(tmp_path / "own", told.signer, told.clock)
+    for act_of in HONEST[done]:
+        act_of(field)
+    found = examine(field.path, field.signer.vkey, field.witness, now=field.clock())
+    assert [finding for finding in found if finding.fatal or finding.kind == "clock"] == []
