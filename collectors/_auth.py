@@ -49,7 +49,7 @@ class Auth:
     @property
     def secret(self) -> bool:
         """Is there a key that must not travel in the clear?"""
-        return bool(self.headers or self.params)
+        return bool(self.headers or self.params or self.hidden)
 
     def renew(self) -> bool:
         """Get another key after this one was refused (401); False where there is only one."""

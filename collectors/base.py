@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from evidence.model import Batch, Cursor, EvidenceItem, Nature
 from evidence.times import stamp
@@ -56,11 +56,17 @@ class Collector(Protocol):
     """One source. Fields are settings; `source` is its name in headwater.toml.
 
     `kinds` lists the evidence kinds it may yield, and `states` those of which every complete
-    collect reads the whole, so that an unchanged one counts as seen.
+    collect reads the whole, so that an unchanged one counts as seen. Both belong to the class,
+    unless the settings decide.
     """
 
-    kinds: ClassVar[tuple[str, ...]]
-    states: ClassVar[tuple[str, ...]]
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The evidence kinds it may yield."""
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Those of which every complete collect reads the whole."""
 
     @property
     def source(self) -> str:

@@ -46,8 +46,8 @@ def _told(name: str, ask: Callable[[], str], say: Callable[[str], None]) -> int:
     try:
         say(f"ok      {name}: {ask()}")
     except HeadwaterError as error:
-        name = type(error).__name__.removesuffix("Error").removeprefix("Source")
-        word = (name.removeprefix("Lake") or name).lower()
+        kind = type(error).__name__.removesuffix("Error").removeprefix("Source")
+        word = (kind.removeprefix("Lake") or kind).lower()
         say(f"{word:<7} {name}: {error}")
         return 1
     return 0

@@ -82,6 +82,18 @@ def collect(
     raise typer.Exit(collect_now(config, sources or [], direct=direct, since=since, until=until))
 
 
+@app.command(name="try")
+def try_(
+    source: Annotated[str, typer.Argument(help="The source's name.")],
+    config: ConfigFile = DEFAULT,
+    count: Annotated[int, typer.Option("--count", "-n", help="How many items.", min=1)] = 3,
+) -> None:
+    """Show a source's first items, and the records they are made from; nothing lands."""
+    from flows.sample import try_source
+
+    raise typer.Exit(try_source(config, source, count, typer.echo))
+
+
 @app.command()
 def freshness(config: ConfigFile = DEFAULT) -> None:
     """Run the freshness flow once: judge everything as of now and keep what changed."""

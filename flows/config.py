@@ -18,7 +18,7 @@ from evidence.errors import ConfigError, LakeError
 from evidence.own import OWN_SOURCE
 from evidence.secret import Secret
 from evidence.times import duration
-from flows.config_tables import Made, records
+from flows.config_tables import Made, records, table_of, tables_of
 from flows.outside import Anchor, WitnessAt
 from mappings.catalogue import EVERYWHERE, Override
 from mappings.controls import NAMESPACE
@@ -48,7 +48,7 @@ TABLES = (
     "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "redaction",
     "source", "override", "redact", "retention", "witness", "mail", "anchor",
 )  # fmt: skip
-GIVEN = frozenset({"source", "clock"})
+GIVEN = frozenset({"source", "clock", "window"})
 PATHS = frozenset({"roots", "folder", "repository", "public_keys"})
 
 
@@ -323,7 +323,39 @@ class _Reader:
         if name in PATHS and isinstance(value, str) and value:
             path = self._path(value)
             return path if hint is Path else str(path)
+        if (inner := table_of(hint)) is not None:
+            return self._inner(where, inner, value)
+        if (inner := tables_of(hint)) is not None:
+            return self._inners(where, inner, value)
         return self._typed(where, hint, value)
+
+    def _inner(self, where: str, cls: type, value: object) -> object:
+        """A table within a source's own; what its class refuses is told with its place."""
+        if not isinstance(value, dict):
+            self.mistakes.append(f"{self.file}: {where} must be a table: {{ … }}")
+            return None
+        before = len(self.mistakes)
+        settings = self._settings(where, cls, value)
+        if len(self.mistakes) > before:
+            return None
+        try:
+            return cls(**settings)
+        except ConfigError as error:
+            self.mistakes += [f"{self.file}: {where}: {mistake}" for mistake in error.mistakes]
+            return None
+
+    def _inners(self, where: str, cls: type, value: object) -> object:
+        if not isinstance(value, list):
+            name = where.rpartition(": ")[2]
+            self.mistakes.append(f"{self.file}: {where} must be tables: [[source.{name}]]")
+            return ()
+        named = (
+            one.get("name", n) if isinstance(one, dict) else n for n, one in enumerate(value, 1)
+        )
+        made = [
+            self._inner(f"{where} {name}", cls, one) for name, one in zip(named, value, strict=True)
+        ]
+        return tuple(one for one in made if one is not None)
 
     def _typed(self, where: str, hint: Any, value: object) -> object:
         from pydantic import ConfigDict, TypeAdapter, ValidationError

@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from evidence.times import duration
 
@@ -37,6 +37,19 @@ def records(raw: object, name: str, cls: type[Made], mistakes: list[str]) -> Ite
             mistakes.append(f"two {name} tables are named {table['name']!r}")
         names.add(table["name"])
         yield made
+
+
+def table_of(hint: Any) -> Any:
+    """The dataclass that a field of this type is a table of, also where it may be left out."""
+    found = [one for one in (hint, *get_args(hint)) if dataclasses.is_dataclass(one)]
+    return found[0] if found and get_origin(hint) is not tuple else None
+
+
+def tables_of(hint: Any) -> Any:
+    """The dataclass that a field of this type is a list of tables of."""
+    if get_origin(hint) is not tuple or not get_args(hint):
+        return None
+    return get_args(hint)[0] if dataclasses.is_dataclass(get_args(hint)[0]) else None
 
 
 def _wrong(table: dict[str, Any], cls: Any) -> Iterator[str]:
