@@ -37,8 +37,8 @@ class Comparison:
         for place in places[found][differ].tolist():
             self._edited(self._truth.name(place), "its columns differ from its leaf")
         self._strange(part, whole & ~found)
-        for row in part.single.values():
-            self._judge(row, part.version)
+        for place, row in part.single.items():
+            self._judge(row, int(part.versions[place]))
 
     def _places(self, ids: Any) -> npt.NDArray[np.int64]:
         places = self._finder.places(ids)
@@ -48,10 +48,9 @@ class Comparison:
         return places
 
     def _strange(self, part: Part, absent: npt.NDArray[np.bool_]) -> None:
-        if part.version > self._sealed_until:
-            self._unsealed += int(np.count_nonzero(absent))
-            return
-        for place in np.flatnonzero(absent).tolist():
+        new = absent & (part.versions > self._sealed_until)
+        self._unsealed += int(np.count_nonzero(new))
+        for place in np.flatnonzero(absent & ~new).tolist():
             self._extra(part.ids[place].tobytes().hex(), "it was added behind the seal")
 
     def _judge(self, row: Row, version: int) -> None:

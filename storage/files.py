@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import pyarrow as pa
@@ -26,6 +26,7 @@ from storage.schema import TableSpec
 
 ROW_GROUP = 100_000
 _THREADS = 4
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ def read_rows(
     """
     try:
         with pq.ParquetFile(path) as file:
-            table = file.read(columns=_held(partition, columns))
+            table = file.read(columns=_held(partition, columns), use_threads=False)
         table.validate(full=True)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
@@ -186,11 +187,28 @@ def read_parts(
     """
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(rows, columns=_held(partition, columns)):
+            # Threads inside the library cost small files more than they give.
+            held = _held(partition, columns)
+            for batch in file.iter_batches(rows, columns=held, use_threads=False):
                 batch.validate(full=True)
                 yield _put_back(pa.Table.from_batches([batch]), partition)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
+
+
+def gathered(
+    parts: Iterable[tuple[pa.Table, T]], *, rows: int
+) -> Iterator[list[tuple[pa.Table, T]]]:
+    """Small parts put together up to so many rows, in their order: many files are cheaper so."""
+    group, count = list[tuple[pa.Table, T]](), 0
+    for part in parts:
+        if group and count + part[0].num_rows > rows:
+            yield group
+            group, count = [], 0
+        group.append(part)
+        count += part[0].num_rows
+    if group:
+        yield group
 
 
 def _held(partition: Mapping[str, str], columns: Iterable[str] | None) -> list[str] | None:

@@ -15,7 +15,7 @@ from evidence.times import parse, stamp
 from storage.canonical_rows import digests, leaf_data_of
 from storage.commits import Commit
 from storage.delta import Table
-from storage.files import read_rows
+from storage.files import gathered, read_rows
 from storage.merkle import LEAF_PREFIX, Edge
 from storage.note import LogChain
 from storage.rows import LEAF_COLUMNS
@@ -77,20 +77,35 @@ def append_leaves(
 
 def _leaves(evidence: Table, commit: Commit) -> Iterator[pa.Table]:
     """Item, leaf hash (bytes) and version of what a commit landed, in ledger order."""
+    for group in gathered(_landed(evidence, commit), rows=_AT_ONCE):
+        try:
+            yield _leaves_of(pa.concat_tables([rows for rows, _ in group]), commit.version)
+        except (ValueError, pa.ArrowException):
+            for rows, path in group:
+                yield _leaves_of_file(rows, path, commit.version)
+
+
+def _landed(evidence: Table, commit: Commit) -> Iterator[tuple[pa.Table, Path]]:
     for add in commit.adds:
         if add.data_change:
             path = evidence.place.local(add.path)
             table = read_rows(path, add.partition, LEAF_COLUMNS)
             for part in table.to_batches(max_chunksize=_AT_ONCE):
-                hashes = _hashes(pa.Table.from_batches([part]), path)
-                version = pa.repeat(pa.scalar(commit.version, pa.int64()), part.num_rows)
-                columns = [part["item_id"], hashes, version]
-                yield pa.table(columns, ["item_id", "leaf_hash", "evidence_version"])
+                yield pa.Table.from_batches([part]), path
 
 
-def _hashes(rows: pa.Table, path: Path) -> Any:
+def _leaves_of(rows: pa.Table, version: int) -> pa.Table:
+    hashes = pa.array(digests(leaf_data_of(rows), LEAF_PREFIX), pa.binary(32))
+    versions = pa.repeat(pa.scalar(version, pa.int64()), rows.num_rows)
+    return pa.table(
+        [rows["item_id"], hashes, versions], ["item_id", "leaf_hash", "evidence_version"]
+    )
+
+
+def _leaves_of_file(rows: pa.Table, path: Path, version: int) -> pa.Table:
+    """Where the files are of several forms, or one of them is damaged."""
     try:
-        return pa.array(digests(leaf_data_of(rows), LEAF_PREFIX), pa.binary(32))
+        return _leaves_of(rows, version)
     except ValueError as error:
         raise LakeError(f"cannot seal {path}: {error}; run `headwater verify`") from error
 

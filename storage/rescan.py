@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from evidence.errors import HeadwaterError, LakeBusy, LakeError, LakeRefused
 from storage.ahead import ahead
 from storage.canonical_rows import digests, identities_of, leaf_data_of
-from storage.files import file_sha256, read_parts
+from storage.files import file_sha256, gathered, read_parts
 from storage.leaves import Hashes
 from storage.merkle import LEAF_PREFIX, leaf_hash
 from storage.place import Place
@@ -22,6 +23,7 @@ from storage.schema import EVIDENCE
 from storage.survey import Finding, Listed
 
 PART_ROWS = 20_000
+Versions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +37,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some rows of one file, recomputed: the id and the leaf of each.
+    """Some rows, recomputed: the id and the leaf of each.
 
     `single` holds, by their place, the rows that are not right in themselves; what `ids` and
-    `leaves` say at these places means nothing. `version` is the one that landed them, 0 for rows
-    that were moved since and so must be sealed.
+    `leaves` say at these places means nothing. `versions` are those that landed the rows, 0 for
+    rows that were moved since and so must be sealed.
     """
 
-    version: int
+    versions: Versions
     ids: Hashes
     leaves: Hashes
     single: Mapping[int, Row] = field(default_factory=dict)
@@ -53,7 +55,7 @@ class _Prepared:
     """What is hashed of some rows; None where they cannot be read as whole columns."""
 
     rows: pa.Table
-    version: int
+    versions: Versions
     told: tuple[Any, Any, Any] | None
 
 
@@ -68,14 +70,9 @@ def scan(place: Place, listed: Sequence[Listed], findings: list[Finding]) -> Ite
     findings += found
 
 
-def recompute(rows: pa.Table, version: int = 0) -> Part:
-    """Some rows of the evidence, with all their columns, recomputed."""
-    return _hashed(_prepare(rows, version))
-
-
 def rows_as_leaves(rows: pa.Table) -> Iterator[Row]:
     """Some rows of the evidence, with all their columns, recomputed one by one."""
-    part = recompute(rows)
+    part = _hashed(_alone((rows, 0)))
     for place in range(rows.num_rows):
         whole = Row(part.ids[place].tobytes().hex(), part.leaves[place].tobytes())
         yield part.single.get(place, whole)
@@ -84,6 +81,15 @@ def rows_as_leaves(rows: pa.Table) -> Iterator[Row]:
 def _prepared(
     place: Place, listed: Sequence[Listed], findings: list[Finding]
 ) -> Iterator[_Prepared]:
+    for group in gathered(_rows(place, listed, findings), rows=PART_ROWS):
+        together = _prepare(group)
+        yield from [together] if together is not None else map(_alone, group)
+
+
+def _rows(
+    place: Place, listed: Sequence[Listed], findings: list[Finding]
+) -> Iterator[tuple[pa.Table, int]]:
+    """Rows, and which version landed them."""
     there = set(place.names())
     for file in listed:
         if file.path not in there:
@@ -98,7 +104,7 @@ def _prepared(
                     findings.append(Finding("file", told))
                 for rows in read_parts(path, file.added.partition, EVIDENCE.names, rows=PART_ROWS):
                     count += rows.num_rows
-                    yield _prepare(rows, version)
+                    yield rows, version
         except (LakeBusy, LakeRefused):
             raise
         except (LakeError, OSError) as error:
@@ -109,12 +115,21 @@ def _prepared(
             findings.append(Finding("file", told))
 
 
-def _prepare(rows: pa.Table, version: int) -> _Prepared:
+def _prepare(group: Sequence[tuple[pa.Table, int]]) -> _Prepared | None:
+    """What is hashed of the rows together; None if they are not all alike, or not whole."""
     try:
+        rows = pa.concat_tables([part for part, _ in group])
         payload = rows["payload"].combine_chunks().cast(pa.large_binary())
-        return _Prepared(rows, version, (payload, identities_of(rows), leaf_data_of(rows)))
+        told = payload, identities_of(rows), leaf_data_of(rows)
     except (KeyError, ValueError, LakeError, pa.ArrowException):
-        return _Prepared(rows, version, None)
+        return None
+    counts = [part.num_rows for part, _ in group]
+    return _Prepared(rows, np.repeat([version for _, version in group], counts), told)
+
+
+def _alone(part: tuple[pa.Table, int]) -> _Prepared:
+    rows, version = part
+    return _prepare([part]) or _Prepared(rows, np.full(rows.num_rows, version), None)
 
 
 def _hashed(prepared: _Prepared) -> Part:
@@ -122,11 +137,11 @@ def _hashed(prepared: _Prepared) -> Part:
     rows, nothing = prepared.rows, np.zeros((prepared.rows.num_rows, 32), np.uint8)
     if prepared.told is None:
         single = dict(enumerate(map(_row, rows.to_pylist())))
-        return Part(prepared.version, nothing, nothing, single)
+        return Part(prepared.versions, nothing, nothing, single)
     payload, identity, data = prepared.told
     content, ids = digests(payload), digests(identity)
     return Part(
-        version=prepared.version, ids=_array(ids), leaves=_array(digests(data, LEAF_PREFIX)),
+        versions=prepared.versions, ids=_array(ids), leaves=_array(digests(data, LEAF_PREFIX)),
         single=dict(_wrong(rows, ids, content)),
     )  # fmt: skip
 

@@ -76,7 +76,7 @@ def _from_rows(case: Case, listed: Sequence[Listed]) -> Leaves:
             leaves[place] = np.frombuffer(row.leaf or bytes(32), np.uint8)
         ids += keys.tobytes()
         hashes += leaves.tobytes()
-        versions.append(np.full(len(keys), part.version))
+        versions.append(part.versions)
     return Leaves(
         ids=np.frombuffer(bytes(ids), np.uint8).reshape(-1, 32),
         hashes=np.frombuffer(bytes(hashes), np.uint8).reshape(-1, 32),
