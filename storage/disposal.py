@@ -186,7 +186,7 @@ def _sealed(lake: Lake, signer: Signer, records: Sequence[Disposal]) -> list[Dis
 
 def _holds(path: Path, ids: Any) -> int:
     rows = pq.read_table(path, columns=["item_id"], partitioning=None)
-    return len(pc.indices_nonzero(pc.is_in(rows["item_id"], value_set=ids)))
+    return int(rows.filter(pc.is_in(rows["item_id"], value_set=ids)).num_rows)
 
 
 def _take_out(

@@ -88,11 +88,11 @@ def rows_of_kind(path: Path, kind: str) -> Iterator[Mapping[str, Any]]:
     """The rows of one kind in a file; none if it cannot be read."""
     try:
         kinds = pq.read_table(path, columns=["kind"], partitioning=None)["kind"]
-        # Not is_in: it ends the whole process on a column that was emptied (pyarrow 25).
-        places = pc.indices_nonzero(pc.equal(kinds, pa.scalar(kind)))
-        if not len(places):
+        # Not indices_nonzero: it ends the process on a column of no chunks (pyarrow 25).
+        wanted = pc.equal(kinds, pa.scalar(kind))
+        if not pc.any(wanted).as_py():
             return
-        rows = read_rows(path, _month(path)).take(places)
+        rows = read_rows(path, _month(path)).filter(wanted)
     except (OSError, pa.ArrowException, HeadwaterError):
         return
     yield from rows.to_pylist()
