@@ -139,41 +139,57 @@ class Maker:
             where=f"{version.name}/versions/{version.number}",
         )  # fmt: skip
 
-    def alias(
+    def alias(self, model: Model, alias: str, number: str, version: Version | None) -> EvidenceItem:
+        """Where the alias points, observed from its version's creation until now: MLflow keeps no
+        time of it. Approvals are told apart (`approval`), so that one changes only when it moves.
+        """
+        payload = {
+            "model": model.name, "alias": alias, "version": number, "version_exists": bool(version),
+            "production": alias in self.production, "run_id": version.run_id if version else "",
+        }  # fmt: skip
+        lost = "" if version else ", which does not exist"
+        failed = not version and alias in self.production
+        return self._item(
+            "mlflow.model_alias", f"{model.name}@{alias}", model, payload,
+            (self._since(model, version), self.at), where=f"{model.name}/versions/{number}",
+            outcome=Outcome.FAILED if failed else Outcome.RECORDED,
+            title=f"{line(model.name)}@{line(alias)} means version {number}{lost}",
+        )  # fmt: skip
+
+    def approval(
         self, model: Model, alias: str, number: str, version: Version | None, origin: Origin
     ) -> EvidenceItem:
-        """The alias, observed from its version's creation until now: MLflow keeps no time of it."""
+        """Who approved what a production alias means, by the tag of that version."""
         approver = version.tags.get(self.approval_tag, "").strip() if version else ""
         creator = (version.user or origin.user).strip() if version else ""
-        outcome, why = self._approval(alias, number, version, approver, creator)
+        outcome, why = self._approval(number, version, approver, creator)
         payload = {
             "model": model.name, "alias": alias, "version": number, "approved_by": approver,
             "created_by": creator, "why": why, "run_id": version.run_id if version else "",
         }  # fmt: skip
-        since = min(version.created if version else model.created, self.at)
         return self._item(
-            "mlflow.model_alias", f"{model.name}@{alias}", model, payload, (since, self.at),
-            outcome=outcome, actor=approver, where=f"{model.name}/versions/{number}",
+            "mlflow.approval", f"{model.name}@{alias}", model, payload,
+            (self._since(model, version), self.at), where=f"{model.name}/versions/{number}",
+            outcome=outcome, actor=approver,
             title=f"{line(model.name)}@{line(alias)} means version {number}: {line(why)}",
         )  # fmt: skip
 
+    def _since(self, model: Model, version: Version | None) -> datetime:
+        return min(version.created if version else model.created, self.at)
+
     def _approval(
-        self, alias: str, number: str, version: Version | None, approver: str, creator: str
+        self, number: str, version: Version | None, approver: str, creator: str
     ) -> tuple[Outcome, str]:
-        """What four eyes say about a production alias; any other alias is only recorded."""
-        live = alias in self.production
+        """What four eyes say."""
         if version is None:
-            return Outcome.FAILED if live else Outcome.RECORDED, f"version {number} does not exist"
+            return Outcome.FAILED, f"version {number} does not exist"
         if not approver:
-            why = f"nobody approved it (no tag {self.approval_tag})"
-            return Outcome.FAILED if live else Outcome.RECORDED, why
+            return Outcome.FAILED, f"nobody approved it (no tag {self.approval_tag})"
         if approver.casefold() == creator.casefold():
-            why = f"approved by its own creator {approver}"
-            return Outcome.FAILED if live else Outcome.RECORDED, why
+            return Outcome.FAILED, f"approved by its own creator {approver}"
         if not creator:
             return Outcome.RECORDED, f"approved by {approver}, but its creator is not known"
-        why = f"approved by {approver}, created by {creator}"
-        return Outcome.PASSED if live else Outcome.RECORDED, why
+        return Outcome.PASSED, f"approved by {approver}, created by {creator}"
 
     def _item(
         self, kind: str, subject: str, owner: Model | Version, payload: Mapping[str, Any],

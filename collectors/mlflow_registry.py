@@ -1,4 +1,4 @@
-"""The MLflow model registry as it stands: models, versions, and what each alias points to."""
+"""The MLflow model registry as it stands: models, versions, aliases, approvals of what is live."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ Versions = dict[tuple[str, str], Version]
 
 @dataclass(frozen=True, slots=True)
 class MlflowRegistry:
-    """Registered models, versions and aliases, as states: a whole snapshot each time.
+    """Registered models, versions, aliases and approvals, as states: a whole snapshot each time.
 
     MLflow moves no time when a tag (an approval) or an alias changes, and forgets a deleted
     version, so only the difference between snapshots tells. `registry_uri` is `tracking_uri`
     unless given; `systems` maps a glob over the model's tag `headwater.system` or its name to an
-    AI system. An alias in `production_aliases` has failed when its version carries no
-    `approval_tag` or was approved by its own creator, and passed when another person approved it.
+    AI system. For each alias in `production_aliases` there is an approval: failed when its version
+    carries no `approval_tag` or was approved by its own creator, passed when another person
+    approved it. The alias itself changes only when it moves, so a late approval is no deployment.
     The registry is read twice, in opposite orders, until both readings agree: page tokens are
     offsets and shift, and half a snapshot would report losses that never were. Prompts live in
     the same tables; they are counted in the query, not landed. Raises ConfigError.
@@ -53,6 +54,7 @@ class MlflowRegistry:
         "mlflow.registered_model",
         "mlflow.model_version",
         "mlflow.model_alias",
+        "mlflow.approval",
     )
     states: ClassVar[tuple[str, ...]] = kinds
 
@@ -178,5 +180,7 @@ def _items(
     for model in models.values():
         for alias, number in model.aliases.items():
             pointed = versions.get((model.name, number))
-            origin = runs.origin(pointed.run_id) if pointed else Origin()
-            yield maker.alias(model, alias, number, pointed, origin)
+            yield maker.alias(model, alias, number, pointed)
+            if alias in maker.production:
+                origin = runs.origin(pointed.run_id) if pointed else Origin()
+                yield maker.approval(model, alias, number, pointed, origin)

@@ -65,6 +65,7 @@ def test_every_kind_of_source_landed(company: Path) -> None:
     kinds = {row["kind"] for row in rows}
     assert kinds >= {
         "mlflow.run", "mlflow.dataset", "mlflow.model_version", "mlflow.model_alias",
+        "mlflow.approval",
         "gx.validation_result", "gx.expectation_suite", "aws.cloudtrail", "aws.cloudtrail.digest",
         "jira.issue", "ticket.approval", "git.register", "git.document", "human.attestation",
         "headwater.pull",

@@ -77,11 +77,10 @@ def test_four_eyes_on_a_production_alias(
     run_id = run.info.run_id if run else store.run(user=user)
     store.version("credit-risk", run_id, **tags)
     champion(store)
-    (alias,) = of(pull(store), "model_alias")
-    assert (alias.outcome, alias.subject) == (outcome, "credit-risk@champion")
-    assert why in alias.title
-    (other,) = of(pull(store, production_aliases=("live",)), "model_alias")
-    assert other.outcome is Outcome.RECORDED
+    (approval,) = of(pull(store), "approval")
+    assert (approval.outcome, approval.subject) == (outcome, "credit-risk@champion")
+    assert why in approval.title
+    assert of(pull(store, production_aliases=("live",)), "approval") == []
 
 
 def test_an_alias_that_moves_is_a_change_of_alias_and_of_both_versions(store: Store) -> None:
@@ -91,10 +90,11 @@ def test_an_alias_that_moves_is_a_change_of_alias_and_of_both_versions(store: St
     before = pull(store)
     champion(store, "2")
     after = pull(store, before.cursor)
-    assert {(i.subject, i.change) for i in after.items} == {
-        ("credit-risk@champion", Change.CHANGED),
-        ("credit-risk/1", Change.CHANGED),
-        ("credit-risk/2", Change.CHANGED),
+    assert {(i.kind, i.subject, i.change) for i in after.items} == {
+        ("mlflow.model_alias", "credit-risk@champion", Change.CHANGED),
+        ("mlflow.approval", "credit-risk@champion", Change.CHANGED),
+        ("mlflow.model_version", "credit-risk/1", Change.CHANGED),
+        ("mlflow.model_version", "credit-risk/2", Change.CHANGED),
     }
     assert pull(store, after.cursor).items == ()
 
@@ -104,8 +104,24 @@ def test_an_approval_withdrawn_fails_though_no_time_moved(store: Store) -> None:
     champion(store)
     before = pull(store)
     store.client.delete_model_version_tag("credit-risk", "1", "approved_by")
-    (alias,) = of(pull(store, before.cursor), "model_alias")
-    assert (alias.change, alias.outcome) == (Change.CHANGED, Outcome.FAILED)
+    (approval,) = of(pull(store, before.cursor), "approval")
+    assert (approval.change, approval.outcome) == (Change.CHANGED, Outcome.FAILED)
+
+
+def test_an_approval_is_no_deployment(store: Store) -> None:
+    """Found by an audit of the rules: an approval given late made everything observed stale."""
+    store.version("credit-risk", store.run())
+    champion(store)
+    before = pull(store)
+    store.client.set_model_version_tag("credit-risk", "1", "approved_by", "jonas.frey")
+    after = pull(store, before.cursor)
+    (approval,) = of(after, "approval")
+    assert (approval.outcome, approval.actor) == (Outcome.PASSED, "jonas.frey")
+    assert of(after, "model_alias") == []
+    store.version("credit-risk", store.run())
+    champion(store, "2")
+    (moved,) = of(pull(store, after.cursor), "model_alias")
+    assert (moved.change, moved.payload["production"]) == (Change.CHANGED, True)
 
 
 def test_what_is_deleted_is_gone_and_what_returns_is_restored(store: Store) -> None:

@@ -99,7 +99,7 @@ def test_the_server_and_its_file_give_the_same_registry(
 ) -> None:
     by_file = _items(MlflowRegistry("m", store.uri, systems=SYSTEMS))
     by_http = _items(MlflowRegistry("m", server, systems=SYSTEMS, page_size=size))
-    assert len(by_file) == 6
+    assert len(by_file) == 7
     assert by_http == by_file
 
 

@@ -92,10 +92,9 @@ def test_act_two_moves_the_champion_and_leaves_traces(made: DemoModels) -> None:
     runs = MlflowRuns("mlflow", made.tracking_uri, systems=made.systems)
     registry = MlflowRegistry("mlflow", made.tracking_uri, systems=made.systems)
     (_, run_cursor), (first, cursor) = pull(runs), pull(registry)
-    outcomes = {i.subject: i.outcome for i in first if i.kind == "mlflow.model_alias"}
+    outcomes = {i.subject: i.outcome for i in first if i.kind == "mlflow.approval"}
     assert outcomes == {
         "credit-risk@champion": Outcome.PASSED,
-        "credit-risk@reporting": Outcome.RECORDED,
         "churn@champion": Outcome.FAILED,
         "triage@champion": Outcome.PASSED,
     }
@@ -104,7 +103,8 @@ def test_act_two_moves_the_champion_and_leaves_traces(made: DemoModels) -> None:
         second, _ = pull(registry, cursor)
         aliases = {i.subject: i for i in second if i.kind == "mlflow.model_alias"}
         assert set(aliases) == {"credit-risk@champion", "credit-risk@reporting"}
-        assert aliases["credit-risk@champion"].outcome is Outcome.PASSED
+        approvals = {i.subject: i.outcome for i in second if i.kind == "mlflow.approval"}
+        assert approvals == {"credit-risk@champion": Outcome.PASSED}
         assert {alias.payload["version"] for alias in aliases.values()} == {"2"}
         edited = [item for item in pull(runs, run_cursor)[0] if item.kind == "mlflow.run"]
         assert [(i.subject, i.change) for i in edited] == [(made.edited_run, Change.CHANGED)]
