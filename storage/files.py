@@ -25,6 +25,8 @@ from storage.place import Place
 from storage.schema import TableSpec
 
 ROW_GROUP = 100_000
+PART_BYTES = 64 << 20
+"""No part of a file, and no group of parts, is meant to take more memory than this."""
 _THREADS = 4
 T = TypeVar("T")
 
@@ -179,34 +181,58 @@ def read_rows(
 
 
 def read_parts(
-    path: Path, partition: Mapping[str, str], columns: Iterable[str] | None = None, *, rows: int
-) -> Iterator[pa.Table]:
+    path: Path, partition: Mapping[str, str], columns: Iterable[str] | None = None, *,
+    rows: int, schema: pa.Schema, most: int,
+) -> Iterator[pa.Table]:  # fmt: skip
     """`read_rows` in parts of at most so many rows: memory does not grow with the file.
 
-    Raises LakeError, also after some parts.
+    The file is not trusted: its columns must have the types of `schema`, and no more than `most`
+    rows are read. Raises LakeError, also after some parts.
     """
+    count = 0
     try:
         with pq.ParquetFile(path) as file:
-            # Threads inside the library cost small files more than they give.
+            _demand_types(file.schema_arrow, schema)
             held = _held(partition, columns)
-            for batch in file.iter_batches(rows, columns=held, use_threads=False):
+            # Threads inside the library cost small files more than they give.
+            for batch in file.iter_batches(_step(file, rows), columns=held, use_threads=False):
+                count += batch.num_rows
+                if count > most:
+                    raise ValueError(f"it holds more than {most} rows")
                 batch.validate(full=True)
                 yield _put_back(pa.Table.from_batches([batch]), partition)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
 
 
+def _demand_types(there: pa.Schema, wanted: pa.Schema) -> None:
+    if len(set(there.names)) < len(there.names):
+        raise ValueError("a column is there twice")
+    for field in there:
+        if field.name in wanted.names and field.type != wanted.field(field.name).type:
+            told = f"is of type {field.type}, not {wanted.field(field.name).type}"
+            raise ValueError(f"its column {field.name} {told}")
+
+
+def _step(file: pq.ParquetFile, rows: int) -> int:
+    """Fewer rows at a time where they are large; what the file says of itself is a hint only."""
+    groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
+    size = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+    return max(1, min(rows, PART_BYTES // max(size, 1)))
+
+
 def gathered(
     parts: Iterable[tuple[pa.Table, T]], *, rows: int
 ) -> Iterator[list[tuple[pa.Table, T]]]:
     """Small parts put together up to so many rows, in their order: many files are cheaper so."""
-    group, count = list[tuple[pa.Table, T]](), 0
+    group, count, size = list[tuple[pa.Table, T]](), 0, 0
     for part in parts:
-        if group and count + part[0].num_rows > rows:
+        if group and (count + part[0].num_rows > rows or size + part[0].nbytes > PART_BYTES):
             yield group
-            group, count = [], 0
+            group, count, size = [], 0, 0
         group.append(part)
         count += part[0].num_rows
+        size += part[0].nbytes
     if group:
         yield group
 

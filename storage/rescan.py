@@ -23,6 +23,8 @@ from storage.schema import EVIDENCE
 from storage.survey import Finding, Listed
 
 PART_ROWS = 20_000
+_MORE = 1000
+"""What was put into a file is still to be named, but a file of endless rows not to be read."""
 Versions = npt.NDArray[np.int64]
 
 
@@ -102,7 +104,10 @@ def _rows(
                 if file_sha256(path) != file.sha256:
                     told = f"the file evidence/{file.path} does not have the bytes that landed"
                     findings.append(Finding("file", told))
-                for rows in read_parts(path, file.added.partition, EVIDENCE.names, rows=PART_ROWS):
+                for rows in read_parts(
+                    path, file.added.partition, EVIDENCE.names, rows=PART_ROWS, schema=EVIDENCE,
+                    most=file.added.rows + _MORE,
+                ):  # fmt: skip
                     count += rows.num_rows
                     yield rows, version
         except (LakeBusy, LakeRefused):
@@ -136,7 +141,7 @@ def _hashed(prepared: _Prepared) -> Part:
     """Whole columns at once; what does not hold, or cannot be read so, is looked at by the row."""
     rows, nothing = prepared.rows, np.zeros((prepared.rows.num_rows, 32), np.uint8)
     if prepared.told is None:
-        single = dict(enumerate(map(_row, rows.to_pylist())))
+        single = dict(enumerate(map(_read, (rows.slice(at, 1) for at in range(rows.num_rows)))))
         return Part(prepared.versions, nothing, nothing, single)
     payload, identity, data = prepared.told
     content, ids = digests(payload), digests(identity)
@@ -157,7 +162,16 @@ def _wrong(rows: pa.Table, ids: list[bytes], content: list[bytes]) -> Iterator[t
         return
     for place, same in enumerate(zip(*told, *names, strict=True)):
         if same[:2] != same[2:]:
-            yield place, _row(rows.slice(place, 1).to_pylist()[0])
+            yield place, _read(rows.slice(place, 1))
+
+
+def _read(row: pa.Table) -> Row:
+    """A row by itself; a time may lie outside of the years that Python can hold."""
+    try:
+        return _row(row.to_pylist()[0])
+    except (ValueError, OverflowError) as error:
+        told = row["item_id"][0].as_py() if "item_id" in row.column_names else None
+        return Row(str(told), b"", f"it is no whole row any more ({error})")
 
 
 def _row(row: Mapping[str, Any]) -> Row:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from evidence.errors import LakeBusy, LakeError, LakeRefused
 from storage.case import Case
+from storage.files import file_sha256
 from storage.history import check_history
 from storage.leaves import Finder, Grown, Leaves, grow, id_key
 from storage.note import Checkpoint
@@ -27,10 +28,13 @@ def read_leaves(case: Case, listed: Sequence[Listed]) -> Leaves:
             continue
         try:
             with place.fresh(file.path) as path:
-                leaves.read(path)
+                if file_sha256(path) != file.sha256:
+                    told = f"the file leaves/{file.path} does not have the bytes that were written"
+                    case.say("file", told)
+                leaves.read(path, file.added.rows)
         except (LakeBusy, LakeRefused):
             raise
-        except LakeError as error:
+        except (LakeError, OSError) as error:
             case.say("leaves", f"the ledger's file leaves/{file.path} is damaged: {error}")
     return leaves
 

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from evidence.errors import LakeError
 from evidence.own import DISPOSAL_KIND
+from storage import files
 from storage.disposal import _holds
 from storage.disposed import rows_of_kind
-from storage.files import read_parts, read_rows
+from storage.files import gathered, read_parts, read_rows
+from storage.schema import EVIDENCE
 
 
 def emptied(folder: Path) -> Path:
@@ -28,7 +32,8 @@ def test_a_file_that_was_emptied_holds_nothing(tmp_path: Path) -> None:
     assert not list(rows_of_kind(path, DISPOSAL_KIND))
     assert _holds(path, pa.array(["one"], pa.string())) == 0
     assert read_rows(path, {"month": "2026-11"}).num_rows == 0
-    assert sum(part.num_rows for part in read_parts(path, {}, rows=10)) == 0
+    parts = read_parts(path, {}, rows=10, schema=EVIDENCE, most=0)
+    assert sum(part.num_rows for part in parts) == 0
 
 
 def test_an_empty_value_set_holds_nothing(tmp_path: Path) -> None:
@@ -38,3 +43,27 @@ def test_an_empty_value_set_holds_nothing(tmp_path: Path) -> None:
 
     assert _holds(path, pa.array(["two", "three"], pa.string())) == 1
     assert _holds(path, pa.array([], pa.string())) == 0
+
+
+def test_large_rows_are_read_a_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "large.parquet"
+    pq.write_table(pa.table({"payload": ["x" * 1000] * 50}), path, use_dictionary=False)
+    monkeypatch.setattr(files, "PART_BYTES", 10_000)
+
+    parts = list(read_parts(path, {}, rows=50, schema=EVIDENCE, most=50))
+    groups = list(gathered(((part, 0) for part in parts), rows=50))
+
+    assert max(part.num_rows for part in parts) <= 10
+    assert max(sum(part.nbytes for part, _ in group) for group in groups) <= 11_000
+    assert sum(part.num_rows for part in parts) == 50
+
+
+def test_no_more_rows_are_read_than_there_can_be(tmp_path: Path) -> None:
+    path = tmp_path / "nulls.parquet"
+    pq.write_table(pa.table({"payload": pa.nulls(100_000, pa.string())}), path)
+    parts = read_parts(path, {}, rows=100, schema=EVIDENCE, most=500)
+    assert sum(next(parts).num_rows for _ in range(5)) == 500
+    with pytest.raises(LakeError, match="holds more than 500 rows"):
+        next(parts)

@@ -83,15 +83,15 @@ def test_a_spoilt_list_is_one_clear_error(tmp_path: Path, spoilt: dict[str, pa.A
     for name, values in spoilt.items():
         table = table.set_column(table.column_names.index(name), name, values)
     pq.write_table(table, tmp_path / "leaves.parquet")
-    with pytest.raises(LakeError, match="is no list of leaves"):
-        Leaves.empty(5).read(tmp_path / "leaves.parquet")
+    with pytest.raises(LakeError, match=r"is no list of leaves|leaf_index is of type string"):
+        Leaves.empty(5).read(tmp_path / "leaves.parquet", most=1)
 
 
 def test_a_leaf_that_claims_a_far_place_takes_no_memory(tmp_path: Path) -> None:
     row = {"leaf_index": 2**60, "item_id": "a", "leaf_hash": "cd" * 32, "evidence_version": 1}
     pq.write_table(pa.Table.from_pylist([row], schema=LEAVES), tmp_path / "leaves.parquet")
     leaves = Leaves.empty(5)
-    leaves.read(tmp_path / "leaves.parquet")
+    leaves.read(tmp_path / "leaves.parquet", most=1)
     assert not leaves.held.any()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from storage.log_packs import commit_name
 from storage.merkle import leaf_hash
 from storage.note import LogChain
 from storage.rows import identity_of, leaf_data
+from storage.schema import TIME
 from storage.survey import Finding
 from storage.verify import examine, verify
 from storage.witness import Kept
@@ -186,7 +188,7 @@ def _made(sealed: Sealed) -> dict[str, str]:
 def test_altered_leaves_over_true_evidence_are_told_apart(sealed: Sealed) -> None:
     file = next((sealed.path / "leaves").glob("*.parquet"))
     _rewrite(file, lambda rows: [r | {"leaf_hash": "ab" * 32} for r in rows])
-    assert [f.kind for f in sealed.findings()] == ["leaves"]
+    assert {f.kind for f in sealed.findings()} == {"file", "leaves"}
     assert "the evidence still fits the seal" in sealed.said()
 
 
@@ -264,6 +266,49 @@ def test_every_flipped_byte_is_found(sealed: Sealed) -> None:
         spoilt[place] ^= 0xFF
         file.write_bytes(bytes(spoilt))
         assert "does not have the bytes that landed" in sealed.said()
+
+
+def _times(column: Any, kind: Any) -> Any:
+    """The column as it is, or with times at the end of 64 bits, of another type."""
+    if not pa.types.is_timestamp(column.type):
+        return column
+    return pa.repeat(2**63 - 1, len(column)).cast(kind)
+
+
+HOSTILE: dict[str, Callable[[Any], Any]] = {
+    "lists": lambda column: pa.array([[1]] * len(column)),
+    "records": lambda column: pa.array([{"a": {"b": [1]}}] * len(column)),
+    "maps": lambda column: pa.array([[("a", 1)]] * len(column), pa.map_(pa.string(), pa.int64())),
+    "bytes": lambda column: pa.array([b"\xff"] * len(column)),
+    "numbers": lambda column: pa.array([float("nan")] * len(column)),
+    "nothing": lambda column: pa.nulls(len(column), column.type),
+    "times that no calendar holds": lambda column: _times(column, TIME),
+    "a zone that is none": lambda column: _times(column, pa.timestamp("us", "Nowhere/Land")),
+    "the same, other bytes": lambda column: column.combine_chunks().dictionary_encode(),
+}
+
+
+@pytest.mark.parametrize("table", ["evidence", "leaves"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_file_of_another_shape_is_named_and_ends_nothing(
+    sealed: Sealed, table: str, name: str
+) -> None:
+    path = sealed.world.lake.local_files(table)[0]
+    with pq.ParquetFile(path) as opened:
+        there = opened.read()
+    columns = {column: HOSTILE[name](there[column]) for column in there.column_names}
+    pq.write_table(pa.table(columns), path)
+    said = [found.sentence for found in sealed.findings() if found.kind == "file"]
+    assert any(path.name in sentence for sentence in said)
+
+
+def test_a_file_of_endless_rows_is_not_read_to_its_end(sealed: Sealed) -> None:
+    path = sealed.files()[0]
+    with pq.ParquetFile(path) as opened:
+        schema = opened.schema_arrow
+    nulls = {name: pa.nulls(100_000, schema.field(name).type) for name in schema.names}
+    pq.write_table(pa.table(nulls, schema=schema), path)
+    assert re.search(r"holds more than 100\d rows", sealed.said())
 
 
 def test_two_swapped_files_are_found(sealed: Sealed) -> None:
@@ -455,7 +500,7 @@ def test_with_rows_moved_and_the_list_altered_the_tiles_name_what_is_lost(sealed
     assert compact(lake.table("evidence"), lake.table("leaves"), sealed=lake.version, now=now).put
     for file in (sealed.path / "leaves").glob("*.parquet"):
         _rewrite(file, lambda rows: [r | {"leaf_hash": "ab" * 32} for r in rows])
-    assert [f.kind for f in sealed.findings()] == ["leaves"]
+    assert {f.kind for f in sealed.findings()} == {"file", "leaves"}
     (file, *_) = (f.path for f in lake.table("evidence").files() if f.rows > 1)
     lost: list[str] = []
 
