@@ -1,15 +1,20 @@
-"""What the runs collector remembers between pulls: how far it read, and what it saw lately."""
+"""What the runs collector remembers between pulls: how far it read, and what it saw."""
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+from collectors._mlflow import utc_ms
 from evidence.errors import SourceBroken
 from evidence.model import Cursor
 
-FORM = "mlflow.runs/1"
+FORM, EARLIER = "mlflow.runs/2", "mlflow.runs/1"
+ARCHIVE = "mlflow.runs.archive/1"
 ACTIVE, DELETED, REMOVED = "active", "deleted", "removed"
 
 
@@ -18,7 +23,8 @@ class Seen:
     """One run as it was landed last.
 
     `at` is its end in ms (its start where it has no end), `content` the digest of what it said,
-    `head` the digest of the item that said so, `stage` active, deleted or removed.
+    `head` the digest of the item that said so, `stage` active, deleted or removed; `results` the
+    digest of the results with which it ended (empty where that was not kept yet).
     """
 
     at: int
@@ -27,6 +33,7 @@ class Seen:
     stage: str
     experiment: str
     system: str
+    results: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +51,10 @@ class Memory:
             return cls()
         try:
             kept = json.loads(cursor.value)
-            if kept["form"] != FORM:
+            if kept["form"] not in {FORM, EARLIER}:
                 raise ValueError(f"form {kept['form']!r}")
             until = None if kept["until"] is None else int(kept["until"])
-            seen = {
-                run: Seen(int(at), *map(str, rest)) for run, (at, *rest) in kept["seen"].items()
-            }
-            return cls(until, seen, tuple(map(str, kept["open"])))
+            return cls(until, _read(kept["seen"]), tuple(map(str, kept["open"])))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SourceBroken(f"the cursor is no bookmark of {FORM}: {error}") from error
 
@@ -61,10 +65,54 @@ class Memory:
     def cursor(self, lookback_ms: int) -> Cursor:
         """The bookmark: runs older than the window are forgotten."""
         floor = self.since(lookback_ms)
-        seen = {
-            run: [s.at, s.content, s.head, s.stage, s.experiment, s.system]
-            for run, s in sorted(self.seen.items())
-            if floor is None or s.at >= floor
-        }
+        seen = _written((r, s) for r, s in self.seen.items() if floor is None or s.at >= floor)
         kept = {"form": FORM, "until": self.until, "open": sorted(self.open), "seen": seen}
         return Cursor(json.dumps(kept, ensure_ascii=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Every run that landed, as of the last sweep, which ended at `swept` (ms).
+
+    It is large (some 60 bytes a run): only the sweep's cursor holds it, written at its end.
+    """
+
+    swept: int | None = None
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, cursor: Cursor | None) -> Archive:
+        """From a cursor written by `cursor()`; None is the empty one. Raises SourceBroken."""
+        if cursor is None:
+            return cls()
+        try:
+            kept = json.loads(cursor.value)
+            if kept["form"] != ARCHIVE:
+                raise ValueError(f"form {kept['form']!r}")
+            packed = base64.b64decode(kept["seen"], validate=True)
+            swept = None if kept["swept"] is None else int(kept["swept"])
+            return cls(swept, _read(json.loads(zlib.decompress(packed))))
+        except (ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
+            raise SourceBroken(f"the cursor is no bookmark of {ARCHIVE}: {error}") from error
+
+    def due(self, now: datetime, every: timedelta) -> bool:
+        """Whether it is time for another sweep; a clock that was turned back makes it so too."""
+        passed = None if self.swept is None else utc_ms(now) - self.swept
+        return passed is None or passed < 0 or passed >= every // timedelta(milliseconds=1)
+
+    def cursor(self) -> Cursor:
+        """The bookmark of the sweep."""
+        text = json.dumps(_written(self.seen.items()), separators=(",", ":"), ensure_ascii=False)
+        packed = base64.b64encode(zlib.compress(text.encode())).decode()
+        return Cursor(json.dumps({"form": ARCHIVE, "swept": self.swept, "seen": packed}))
+
+
+def _written(seen: Iterable[tuple[str, Seen]]) -> dict[str, list[object]]:
+    return {
+        run: [s.at, s.content, s.head, s.stage, s.experiment, s.system, s.results]
+        for run, s in sorted(seen)
+    }
+
+
+def _read(kept: Mapping[str, list[object]]) -> dict[str, Seen]:
+    return {run: Seen(int(str(at)), *map(str, rest)) for run, (at, *rest) in kept.items()}

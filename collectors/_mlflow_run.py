@@ -110,9 +110,24 @@ class Run:
             "datasets": [{k: d[k] for k in _BRIEF} for d in self.datasets], "models": self.models,
         }  # fmt: skip
 
+    def results(self) -> str:
+        """Digest of what a run came to: nobody has a reason to alter that once it has ended."""
+        code = self.tags.get("mlflow.source.git.commit", "")
+        said = [self.params, self.metrics, self.datasets, self.status, self.start, code]
+        return digest(plain(said))[:16]
+
+    def answered(self, results: str) -> bool:
+        """Whether somebody answers for results that differ from those with which it ended."""
+        return bool(self.tags.get(answer_tag(results), "").strip())
+
     def content(self) -> str:
         """Digest of all that may be edited after the end, datasets whole."""
         return digest(plain([self.payload(), self.datasets]))[:16]
+
+
+def answer_tag(results: str) -> str:
+    """The run's tag that says who answers for these altered results, and why."""
+    return f"headwater.correction.{results[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +139,26 @@ class Maker:
     systems: Mapping[str, str]
     at: datetime
 
-    def run(self, run: Run, change: Change, supersedes: str = "") -> EvidenceItem | None:
-        """The run as evidence, None without any readable time. Its own clock stays its time."""
+    def run(
+        self, run: Run, change: Change, supersedes: str = "", *, altered: bool = False
+    ) -> EvidenceItem | None:
+        """The run as evidence, None without any readable time. Its own clock stays its time.
+
+        `altered` says that its results are no longer those with which it ended.
+        """
         times = run.times()
         if times is None:
             return None
-        extra = {"supersedes": supersedes} if supersedes else {}
+        extra: dict[str, object] = {"supersedes": supersedes} if supersedes else {}
+        if altered:
+            extra["results_altered"] = answer_tag(run.results())
+        failed = run.status == "FAILED" or (altered and not run.answered(run.results()))
         return EvidenceItem(
             source=self.source, kind="mlflow.run", subject=run.run_id,
             observed_from=times[0], observed_to=times[1], collected_at=self.at,
             payload=run.payload() | extra, system=run.system(self.systems),
-            outcome=Outcome.FAILED if run.status == "FAILED" else Outcome.RECORDED,
-            title=_title(run, change), change=change,
+            outcome=Outcome.FAILED if failed else Outcome.RECORDED,
+            title=_title(run, change, altered=altered), change=change,
             actor=run.user, locator=self._where(run),
         )  # fmt: skip
 
@@ -169,9 +192,13 @@ _VERBS = {
 }
 
 
-def _title(run: Run, change: Change) -> str:
+def _title(run: Run, change: Change, *, altered: bool) -> str:
     what = "Evaluation" if run.run_type else "Run"
     verb = _VERBS.get(change, run.status.lower())
+    if altered and change is Change.CHANGED:
+        tag = answer_tag(run.results())
+        told = f"tag {tag} answers for it" if run.answered(run.results()) else f"no tag {tag}"
+        verb = f"its results were altered after its end ({told})"
     return f"{what} {line(run.name or run.run_id)} of {line(run.experiment)}: {verb}"
 
 

@@ -87,6 +87,18 @@ class Collector(Protocol):
         """
 
 
+@runtime_checkable
+class Sweeper(Protocol):
+    """A collector whose source can be edited long after: now and then it reads all of it."""
+
+    def sweep(self, cursor: Cursor | None, collected: Cursor) -> Iterator[Batch]:
+        """Whatever differs from what landed, however old; no batch at all while none is due.
+
+        It is part of a pull, after `collect` has ended with the cursor `collected`, and has a
+        cursor of its own, written only when it moves: so it may be larger. Raises as `collect`.
+        """
+
+
 def system_of(systems: Mapping[str, str], *names: str) -> str:
     """The AI system that a native name belongs to: first matching glob wins, empty if none.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from collectors.base import Collector, Window, within
+from collectors.base import Collector, Sweeper, Window, within
 from evidence.canonical import plain
 from evidence.errors import (
     ConfigError,
@@ -27,6 +27,8 @@ from flows.config import Source
 from storage.code import code_version
 from storage.lake import Bookmark, Lake
 from storage.redaction import Redactor
+
+SWEEP = "sweep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,53 +86,68 @@ class _Run:
     known: int = 0
     hidden: Counter[str] = field(default_factory=Counter)
     pending: Batch | None = None
+    reached: Cursor | None = None
+    bookmark: Bookmark = field(init=False)
 
     def run(self) -> Attempt:
         started = self.clock()
         line = f"backfill:{self.window}" if self.window else ""
-        bookmark = before = self.lake.bookmark(self.source.name, line)
+        before = self.bookmark = self.lake.bookmark(self.source.name, line)
         error: SourceError | None = None
         try:
             for batch in self.collector.collect(before.cursor):
-                bookmark = self._keep(batch, bookmark)
+                self._keep(batch)
+                self.reached = batch.cursor
+            self._sweep()
         except SourceError as raised:
             error = raised
         except Exception as raised:  # noqa: BLE001  a collector may be a stranger's: its slip is a fact too
             error = _slip(raised)
         pull = self._record(started, before.cursor, error)
-        self._land(self.pending, bookmark, pull)
+        self._land(self.pending, pull)
         redactor = self.lake.redactor
         return Attempt(
             told(redactor, pull, self.hidden), self.new, self.known, hushed(redactor, error)
         )
 
-    def _keep(self, batch: Batch, bookmark: Bookmark) -> Bookmark:
+    def _sweep(self) -> None:
+        """Let a collector that can compare everything anew do so, under a cursor of its own."""
+        if self.window or self.reached is None or not isinstance(self.collector, Sweeper):
+            return
+        swept = self.lake.bookmark(self.source.name, SWEEP).cursor
+        for batch in self.collector.sweep(swept, self.reached):
+            if self.bookmark.line != SWEEP:
+                self._land(self.pending, None)
+                self.pending = None
+                self.bookmark = self.lake.bookmark(self.source.name, SWEEP)
+            self._keep(batch)
+
+    def _keep(self, batch: Batch) -> None:
         """Hold the newest batch back, so that the last one lands with the pull's record."""
         if self.window is not None:
             batch = _of(self.window, batch)
         if self.pending is not None:
-            bookmark = self._land(self.pending, bookmark, None)
+            self._land(self.pending, None)
         self.pending = batch
         self.facts = self.facts + batch.facts
         self.items += len(batch.items)
-        return bookmark
 
-    def _land(self, batch: Batch | None, bookmark: Bookmark, pull: Pull | None) -> Bookmark:
+    def _land(self, batch: Batch | None, pull: Pull | None) -> None:
         landed = self.lake.land(
             self.source.name,
             batch.items if batch else (),
-            bookmark=bookmark,
-            cursor=batch.cursor if batch else bookmark.cursor,
+            bookmark=self.bookmark,
+            cursor=batch.cursor if batch else self.bookmark.cursor,
             pull_id=self.pull_id,
             pull=pull,
         )
         self.new += landed.new
         self.known += landed.known
         self.hidden.update(landed.hidden)
-        return landed.bookmark
+        self.bookmark = landed.bookmark
 
     def _record(self, started: datetime, before: Cursor | None, error: SourceError | None) -> Pull:
-        after = self.pending.cursor if self.pending else before
+        after = self.reached or before
         return Pull(
             pull_id=self.pull_id,
             source=self.source.name,

@@ -298,6 +298,7 @@ def test_an_experiment_that_is_not_there_is_refused(store: Store) -> None:
         {"tracking_uri": "http://mira:hunter2@host"},
         {"page_size": 0},
         {"lookback": timedelta(days=-1)},
+        {"sweep_every": timedelta(days=-1)},
         {"user": "mira"},
     ],
 )
@@ -313,7 +314,7 @@ def test_settings_that_cannot_work_are_refused_at_birth(wrong: dict[str, object]
         "{}",
         '{"form": "mlflow.runs/1", "until": "x", "seen": {}, "open": []}',
         '{"form": "mlflow.runs/1", "until": 1, "seen": {"a": [1]}, "open": []}',
-        '{"form": "mlflow.runs/2", "until": 1, "seen": {}, "open": []}',
+        '{"form": "mlflow.runs/9", "until": 1, "seen": {}, "open": []}',
         "[]",
     ],
 )

@@ -90,6 +90,26 @@ class Windowed(Numbers):
 
 
 @dataclass(frozen=True, slots=True)
+class Swept(Numbers):
+    """The same numbers; a sweep brings negative ones, one a batch, and may end in `sweeping`."""
+
+    sweeping: str = ""
+    down_to: int = -2
+
+    def sweep(self, cursor: Cursor | None, collected: Cursor) -> Iterator[Batch]:
+        """None while the numbers that were collected are those of the last sweep."""
+        if cursor is not None and cursor.value == collected.value:
+            return
+        stays = cursor or Cursor("never")
+        for number in range(-1, self.down_to - 1, -1):
+            facts = PullFacts(1, 1, query="below zero")
+            last = number == self.down_to
+            yield Batch((self._item(number),), collected if last else stays, facts)
+            if self.sweeping:
+                raise SourceBusy(self.sweeping)
+
+
+@dataclass(frozen=True, slots=True)
 class Gappy:
     """One number, and one that could not be examined."""
 
