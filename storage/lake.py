@@ -104,18 +104,7 @@ class Lake:
         with, an item that holds one does not land.
         """
         place = place_of(place)
-        try:
-            content = place.read("lake.json")
-            if content is None:
-                raise LakeError(f"there is no lake at {place}; run `headwater init`")
-            form = json.loads(content).get("form")
-        except (ValueError, AttributeError) as error:
-            raise LakeError(f"{place.shown('lake.json')} cannot be read: {error}") from error
-        if form not in FORMS:
-            raise LakeError(
-                f"the lake {place} has form {form!r}; this Headwater reads {', '.join(FORMS)}: if "
-                "a newer one made it, upgrade Headwater"
-            )
+        check_form(place)
         return cls(place, clock, redactor or Redactor())
 
     @property
@@ -287,6 +276,22 @@ class Lake:
         only behind. Raises LakeError.
         """
         return sql_follower.follow(self.table, table, sql, app=app, clock=self.clock)
+
+
+def check_form(place: Place) -> None:
+    """Raise LakeError unless a lake of a known form lies there."""
+    try:
+        content = place.read("lake.json")
+        if content is None:
+            raise LakeError(f"there is no lake at {place}; run `headwater init`")
+        form = json.loads(content).get("form")
+    except (ValueError, AttributeError) as error:
+        raise LakeError(f"{place.shown('lake.json')} cannot be read: {error}") from error
+    if form not in FORMS:
+        raise LakeError(
+            f"the lake {place} has form {form!r}; this Headwater reads {', '.join(FORMS)}: if "
+            "a newer one made it, upgrade Headwater"
+        )
 
 
 def _spec(name: str) -> TableSpec:

@@ -21,6 +21,7 @@ LOG = "_delta_log"
 FOLDER = "_log_packs"
 ENTRIES = 1000
 BYTES = 32 << 20
+_MOST = 100_000  # entries that a pack's name may promise: beyond that it is no name of ours
 _GROUP = 50  # entries in a row group: one entry is found without reading all
 _COLUMNS: list[tuple[str, pa.DataType]] = [("version", pa.int64()), ("entry", pa.large_binary())]
 _SCHEMA = pa.schema(_COLUMNS)
@@ -42,7 +43,7 @@ def packs(place: Place) -> list[Pack]:
     for name in place.names(FOLDER):
         stem = name.removeprefix(f"{FOLDER}/").removesuffix(".parquet")
         first, _, last = stem.partition("-")
-        if first.isdecimal() and last.isdecimal():
+        if first.isdecimal() and last.isdecimal() and 0 <= int(last) - int(first) < _MOST:
             found.append(Pack(int(first), int(last), place, name))
     return sorted(found, key=lambda pack: pack.first)
 

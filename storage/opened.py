@@ -133,8 +133,3 @@ class Opened:
             return opened.version() == version
         except (DeltaError, OSError):
             return False
-
-
-def shown_files(place: Place, spec: TableSpec) -> dict[str, DataFile]:
-    """The files, by path relative to the table, as a reader of the format is given them now."""
-    return {file.name: file for file in Opened(place, spec).files()}

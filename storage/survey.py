@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 from evidence.errors import LakeBusy, LakeError, LakeRefused
@@ -17,7 +17,7 @@ from storage.delta import DISPOSAL
 from storage.files import DataFile
 from storage.log_packs import Packed, listed_versions
 from storage.note import LogChain
-from storage.opened import shown_files
+from storage.opened import Opened
 from storage.place import Place
 from storage.schema import TABLES
 
@@ -68,6 +68,7 @@ class Survey:
     """A table's files by its log, the log's chain after each version, and what gave itself away.
 
     `retired` are the files that others took the place of; they may still lie there for a while.
+    `markers` is how far each follower or source came.
     """
 
     listed: dict[str, Listed] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class Survey:
     rows: int = 0
     findings: list[Finding] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
+    markers: dict[str, int] = field(default_factory=dict)
 
     @property
     def files(self) -> list[Listed]:
@@ -95,24 +97,54 @@ def survey(place: Place, name: str) -> Survey:
         told = f"the log of table {name} is gone; of it only packs up to {versions[-1]} are left"
         found.findings.append(Finding("gone", told))
     found.findings += _holes(name, versions)
-    chain: LogChain | None = LogChain(table=name)
-    packed = Packed(place)
+    follow = _Follow(place, name, found)
     for version in versions:
-        commit = _read(place, name, version, packed, found)
-        # A hole or a damaged entry ends the chain: nothing after it can be shown to be as sealed.
-        chain = _linked(chain, commit)
-        if chain:
-            found.chains[version] = chain
-    found.findings += _other_view(place, name, found.listed)
+        follow.take(version)
+    try:
+        shown = Opened(place, TABLES[name])
+    except (LakeBusy, LakeRefused):
+        raise
+    except LakeError as error:
+        found.findings.append(Finding("log", str(error)))
+        return found
+    for version in range(versions[-1] + 1, shown.version + 1):  # landed since the log was listed
+        if not follow.take(version):
+            break
+    found.findings += _other_view(name, found, shown)
     return found
 
 
+@dataclass(slots=True)
+class _Follow:
+    """Takes the entries of a log one by one into what was found."""
+
+    place: Place
+    name: str
+    found: Survey
+    chain: LogChain | None = field(init=False)
+    packed: Packed = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.chain, self.packed = LogChain(table=self.name), Packed(self.place)
+
+    def take(self, version: int) -> bool:
+        """Whether the entry is there and whole.
+
+        A hole or a damaged entry ends the chain: nothing after it can be shown to be as sealed.
+        """
+        commit = _read(self.place, self.name, version, self.packed, self.found)
+        self.chain = _linked(self.chain, commit)
+        if self.chain:
+            self.found.chains[version] = self.chain
+        return commit is not None
+
+
 def _holes(name: str, versions: list[int]) -> list[Finding]:
-    gone = sorted(set(range(versions[-1] + 1)) - set(versions))
+    gone = [(last + 1, after - 1) for last, after in pairwise([-1, *versions]) if after - last > 1]
     return [
         Finding("log", f"log entry {first} of table {name} is gone" if first == last else
                 f"log entries {first} to {last} of table {name} are gone, with the pack of them")
-        for first, last in runs(gone)
+        for first, last in gone
     ]  # fmt: skip
 
 
@@ -154,6 +186,7 @@ def _apply(name: str, commit: Commit, found: Survey) -> None:
     for path in commit.removes:
         found.listed.pop(path, None)
         found.retired.add(path)
+    found.markers |= commit.transactions
     digests = commit.metadata.get("files", {})
     for add in commit.adds:
         found.listed[add.path] = Listed(add, commit.version, digests.get(add.path, ""))
@@ -175,15 +208,14 @@ def _records(commit: Commit) -> tuple[str, ...]:
         return ()
 
 
-def _other_view(place: Place, name: str, listed: Mapping[str, Listed]) -> list[Finding]:
+def _other_view(name: str, found: Survey, view: Opened) -> list[Finding]:
     """Readers start from the table's checkpoints: these must tell the same as the log."""
-    try:
-        shown = shown_files(place, TABLES[name])
-    except (LakeBusy, LakeRefused):
-        raise
-    except LakeError as error:
-        return [Finding("log", str(error))]
-    findings = []
+    listed, shown = found.listed, {file.name: file for file in view.files()}
+    findings = [
+        Finding("log", f"readers of {name} are told otherwise of {app!r} than its log tells")
+        for app, marker in found.markers.items()
+        if view.marker(app) != marker
+    ]
     if hidden := len(listed.keys() - shown.keys()):
         told = f"readers of {name} are not shown {hidden} files of its log"
         findings.append(Finding("log", told))

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from cryptography.x509 import Certificate
 
-from evidence.errors import VerificationFailed
+from evidence.errors import LakeBusy, LakeError, LakeRefused, VerificationFailed
 from storage.anchored import examine_timestamps
 from storage.case import Case, Progress
 from storage.clocks import wrong_clocks
 from storage.compare import Comparison
 from storage.followers import examine_followers
 from storage.history import check_chains, read_seals
+from storage.lake import check_form
 from storage.note import VerifierKey
 from storage.outside import gather
 from storage.place import Place, place_of
@@ -112,6 +113,12 @@ def _case(
 
 
 def _examine(case: Case, roots: Sequence[Certificate] | None) -> None:
+    try:
+        check_form(case.place)
+    except (LakeBusy, LakeRefused):
+        raise
+    except LakeError as error:
+        case.say("form", str(error))
     heads = read_seals(case)
     evidence, ledger = _survey(case, "evidence"), _survey(case, "leaves")
     case.findings += examine_followers(case.place, heads)

@@ -14,10 +14,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from evidence.errors import VerificationFailed
-from storage import case
+from storage import case, survey
 from storage.checkpoints import history_name, history_sizes
+from storage.commits import log_versions
 from storage.compact import compact
 from storage.files import read_rows
 from storage.keys import Signer, load_key, make_key
@@ -26,11 +28,13 @@ from storage.ledger import integrate
 from storage.log_packs import commit_name
 from storage.merkle import leaf_hash
 from storage.note import LogChain
+from storage.place import Place
 from storage.rows import identity_of, leaf_data
 from storage.schema import TIME
 from storage.survey import Finding
 from storage.verify import examine, verify
 from storage.witness import Kept
+from tests.storage.crasher import SQL
 from tests.storage.makers import World, days, item
 
 
@@ -393,6 +397,58 @@ def test_a_removal_written_to_the_log_is_named(sealed: Sealed) -> None:
     said = sealed.said()
     assert "version 5 of table evidence took rows out" in said
     assert item(0).item_id in said
+
+
+def test_a_checkpoint_that_sets_a_source_back_is_named(sealed: Sealed) -> None:
+    """Readers would take up the source where it stood before."""
+    DeltaTable(sealed.evidence).create_checkpoint()
+    (short_cut,) = (sealed.evidence / "_delta_log").glob("*.checkpoint.parquet")
+
+    def set_back(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [row | {"txn": row["txn"] and row["txn"] | {"version": 1}} for row in rows]
+
+    _rewrite(short_cut, set_back)
+    assert "readers of evidence are told otherwise of 'source:jira'" in sealed.said()
+
+
+@pytest.mark.parametrize("name", ["evidence", "tags", "leaves"])
+def test_what_lands_while_verification_reads_is_no_finding(
+    sealed: Sealed, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed(place: Place) -> list[int]:
+        versions = log_versions(place)
+        if place.uri.endswith(name):
+            sealed.world.land(item(50 + len(versions)), cursor=str(len(versions)))
+            sealed.world.lake.follow_sql("tags", SQL, app="tags:m1")
+            integrate(sealed.world.lake, sealed.signer, witness=sealed.witness)
+        return versions
+
+    monkeypatch.setattr(survey, "log_versions", listed)
+    assert sealed.findings() == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["_delta_log/99999999999999999999.json", "_delta_log/00000999999999999999.json",
+     "_log_packs/0-99999999999999999.parquet"],
+)  # fmt: skip
+def test_a_name_that_promises_endless_entries_is_not_counted_out(sealed: Sealed, name: str) -> None:
+    path = sealed.evidence / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"")
+    found = sealed.findings()
+    assert "_log_packs" in name or any("are gone" in f.sentence for f in found)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"\xff", b'{"form": "headwater.lake/9"}'])
+def test_a_lake_that_says_nothing_of_its_form_is_named(
+    sealed: Sealed, content: bytes | None
+) -> None:
+    path = sealed.path / "lake.json"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    assert [found.kind for found in sealed.findings()] == ["form"]
 
 
 def test_a_checkpoint_that_hides_files_from_readers_is_named(sealed: Sealed) -> None:
