@@ -54,10 +54,16 @@ def _recorded(
     redactor: Redactor, pull: Pull, hidden: Mapping[str, int]
 ) -> tuple[tuple[EvidenceItem, ...], Mapping[str, int]]:
     """The record counts what was hidden in the items and in itself."""
-    within = redactor.apply([pull_item(pull)]).hidden
-    hidden = _sum(hidden, within)
-    counted = dataclasses.replace(pull, hidden=_sum(pull.hidden, hidden), redaction=redactor.digest)
-    return redactor.apply([pull_item(counted)]).items, hidden
+    done = redactor.apply([_counted(redactor, pull, hidden)])
+    if done.hidden:
+        hidden = _sum(hidden, done.hidden)
+        done = redactor.apply([_counted(redactor, pull, hidden)])
+    return done.items, hidden
+
+
+def _counted(redactor: Redactor, pull: Pull, hidden: Mapping[str, int]) -> EvidenceItem:
+    count = _sum(pull.hidden, hidden)
+    return pull_item(dataclasses.replace(pull, hidden=count, redaction=redactor.digest))
 
 
 def _sum(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:

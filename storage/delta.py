@@ -65,7 +65,7 @@ class Table(Opened):
         try:
             for table in rows:
                 written.extend(write_files(self.place, self.spec, table))
-            self.place.settle(file.relative for file in written)
+            self.place.settle((file.relative for file in written), stored=True)
             self._transact(
                 [_action(file) for file in written], _digests(written), (app, *also), marker,
                 {**(metadata or {}), "commit": token},
@@ -163,13 +163,10 @@ class Table(Opened):
     def _settle(self, version: int | None) -> int:
         if version is None:
             raise LakeError(f"table {self.spec.name}: the log lost a commit; verify the lake")
-        self.place.settle(
-            [commit_name(version), checkpoint_name(version), f"{LOG}/_last_checkpoint"]
-        )
-        try:
-            self._handle.update_incremental()
-        except (DeltaError, OSError) as error:
-            raise self.place.told(f"table {self.spec.name} cannot be read", error) from error
+        checkpoint = checkpoint_name(version)
+        if checkpoint in self.place.settle([commit_name(version), checkpoint]):
+            self.place.settle([f"{LOG}/_last_checkpoint"])
+        self._behind = True
         return version
 
     def keep_deleted(self, keep: timedelta) -> bool:
@@ -195,7 +192,7 @@ class Table(Opened):
             )
         except (DeltaError, OSError) as error:
             raise self._refusal(error) from error
-        self._handle.update_incremental()
+        self._behind = True
         self._settle(self.version)
         return True
 
@@ -216,11 +213,11 @@ class Table(Opened):
                 ),
             )
         except (DeltaError, OSError) as error:
-            self._handle.update_incremental()
+            self._behind = True
             if self._lacking():
                 raise self._refusal(error) from error
             return ()
-        self._handle.update_incremental()
+        self._behind = True
         self._settle(self.version)
         return tuple(lacking)
 

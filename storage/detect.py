@@ -90,7 +90,7 @@ def search(texts: Sequence[str], patterns: Sequence[Pattern]) -> dict[str, Spans
     found: dict[str, Spans] = {}
     for pattern in patterns:
         hit = [texts[n] for n in matches(texts, pattern.text)]
-        for text, spans in zip(hit, pattern.spans(hit), strict=True):
+        for text, spans in zip(hit, pattern.spans(hit) if hit else (), strict=True):
             found.setdefault(text, []).extend((*span, pattern.name) for span in spans)
     return {text: spans for text, spans in found.items() if spans}
 
@@ -118,6 +118,7 @@ def known_secrets() -> tuple[Pattern, ...]:
     return tuple(found)
 
 
+@cache
 def detector_version() -> str:
     """Which formats are known: part of the digest of the rules."""
     return f"detect-secrets {version('detect-secrets')}; headwater 1"

@@ -27,9 +27,21 @@ class Opened:
     def __init__(self, place: Place, spec: TableSpec) -> None:
         self.place, self.spec = place, spec
         try:
-            self._handle = DeltaTable(place.uri, storage_options=place.options)
+            self._opened = DeltaTable(place.uri, storage_options=place.options)
         except (DeltaError, OSError) as error:
             raise place.told(f"table {spec.name} cannot be opened", error) from error
+        self._behind = False
+
+    @property
+    def _handle(self) -> DeltaTable:
+        """The snapshot; after a commit of ours it is taken anew, but only if it is asked for."""
+        if self._behind:
+            try:
+                self._opened.update_incremental()
+            except (DeltaError, OSError) as error:
+                raise self.place.told(f"table {self.spec.name} cannot be read", error) from error
+            self._behind = False
+        return self._opened
 
     @property
     def version(self) -> int:

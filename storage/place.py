@@ -88,8 +88,12 @@ class Place(Protocol):
         """
         ...
 
-    def settle(self, names: Iterable[str]) -> None:
-        """Make sure that these files, however they were written, outlast a loss of power."""
+    def settle(self, names: Iterable[str], *, stored: bool = False) -> list[str]:
+        """Make sure that these files, however they were written, outlast a loss of power.
+
+        `stored` says that `store` wrote them all. Gives back those that this call had to force to
+        disk: what is not there, or was forced already, is left out.
+        """
         ...
 
     def remove(self, name: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from evidence.errors import LakeError
 from storage.place import Facts
+
+_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +105,16 @@ class LocalPlace:
                 path.unlink()
             raise self._told("write", name, error) from error
 
-    def settle(self, names: Iterable[str]) -> None:
-        """Files that the table format wrote, and each folder once."""
-        paths = [self.path / name for name in names]
+    def settle(self, names: Iterable[str], *, stored: bool = False) -> list[str]:
+        """Files that the table format wrote, then each folder once."""
+        names = list(names)
+        due = [] if stored else [name for name in names if (self.path / name).exists()]
         try:
-            for path in paths:
-                if path.exists():
-                    sync(path)
-            for folder in {path.parent for path in paths}:
-                sync(folder)
+            _sync_all([self.path / name for name in due])
+            _sync_all({(self.path / name).parent for name in names})
         except OSError as error:
             raise LakeError(f"{self.path} cannot be forced to disk: {error}") from error
+        return due
 
     def remove(self, name: str) -> None:
         """Remove the file if it is there."""
@@ -217,6 +219,16 @@ def _folder(folder: Path) -> None:
     if not folder.exists():
         folder.mkdir(parents=True, exist_ok=True)
         sync(folder.parent)
+
+
+def _sync_all(paths: Collection[Path]) -> None:
+    """Several at once: the system writes its journal for all of them together."""
+    if len(paths) < 2:
+        for path in paths:
+            sync(path)
+        return
+    with ThreadPoolExecutor(min(len(paths), _THREADS)) as pool:
+        list(pool.map(sync, paths))
 
 
 def sync(path: Path) -> None:

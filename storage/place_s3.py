@@ -106,8 +106,9 @@ class ObjectPlace:
             raise self._told("write", name, error) from error
         self.access.cache.keep(self._key(name), content)
 
-    def settle(self, names: Iterable[str]) -> None:
+    def settle(self, names: Iterable[str], *, stored: bool = False) -> list[str]:  # noqa: ARG002
         """A put that was answered is durable."""
+        return []
 
     def remove(self, name: str) -> None:
         """Remove the object; one that is locked by the bucket is refused."""

@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -32,6 +33,7 @@ from storage.redaction_key import RedactionKey
 FORM = "headwater.redaction/1"
 TEXTS = ("title", "actor", "locator", "subject")
 """The columns of an item that are searched, beside its payload; a rule may hide each of them."""
+_texts = attrgetter(*TEXTS)
 _STEP = 5_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9 ._-]{0,62}")
 _PROBES = ("a", "Z", "0", " ", "-", "ä", "\n")
@@ -187,6 +189,8 @@ class Redactor:
 
     def _step(self, items: Sequence[EvidenceItem], hider: Hider, gone: bool) -> list[EvidenceItem]:
         drafts = {n: _Draft.of(items[n]) for n in self._touched(items, gone)}
+        if not drafts:
+            return list(items)
         try:
             for draft in drafts.values():
                 self._fields(draft, hider, gone)
@@ -287,7 +291,7 @@ class _Draft:
 
 
 def _columns(item: EvidenceItem) -> str:
-    return "\n".join(getattr(item, name) for name in TEXTS)
+    return "\n".join(_texts(item))
 
 
 def _either(patterns: Sequence[Pattern]) -> str:

@@ -91,7 +91,7 @@ class _File:
             status, digest = self.path.stat(), file_sha256(self.path)
             name = file_name(partition, digest, prefix)
             place.store(name, self.path)
-            place.settle([name])
+            place.settle([name], stored=True)
             return Written(
                 relative=name, size=status.st_size, partition=partition, stats=self._stats(),
                 modified_ms=status.st_mtime_ns // 1_000_000, sha256=digest,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -97,6 +98,42 @@ def test_batches_chain_by_the_returned_bookmark(world: World) -> None:
     assert bookmark == world.lake.bookmark("jira")
     assert bookmark.cursor == Cursor("24")
     assert len(_ids(world.lake)) == 25
+
+
+def test_a_landing_is_forced_to_disk_once_and_in_order(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forced: list[int] = []
+    real = os.fsync
+
+    def noting(handle: int) -> None:
+        real(handle)
+        forced.append(os.fstat(handle).st_ino)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    table, folds = world.path / "evidence", 0
+    log = table / "_delta_log"
+    for number in range(1, 13):  # every tenth version the table format folds its log
+        forced.clear()
+        world.land(*(item(10 * number + n, at=START + days(40 * n)) for n in range(3)))
+        commit = read_commit(world.lake.place.at("evidence"), number)
+        assert commit is not None
+        data = [table / add.path for add in commit.adds]
+        entries = [log / f"{number:020}.json"]
+        if (fold := log / f"{number:020}.checkpoint.parquet").exists():
+            entries += [fold, log / "_last_checkpoint"]
+            folds += 1
+        assert len(data) == 3
+        assert {forced.count(_inode(path)) for path in [*data, *entries]} == {1}
+        for path in data:
+            folder = forced.index(_inode(path.parent), forced.index(_inode(path)))
+            assert folder < forced.index(_inode(entries[0]))
+        assert forced[-1] == _inode(log)
+    assert folds == 1
+
+
+def _inode(path: Path) -> int:
+    return path.stat().st_ino
 
 
 def test_an_old_bookmark_conflicts(world: World) -> None:
