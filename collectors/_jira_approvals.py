@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from collectors._jira_issues import ROLES, Issue, Making, models
-from collectors._jira_json import API, Person, array, moment, next_token, obj, rows, text
+from collectors._jira_issues import ROLES, Issue, Making
+from collectors._jira_json import API, Person, next_token, rows
+from collectors._json import array, moment, obj, text
+from collectors._labels import models
 from collectors.http import Http, Reply, clean, pages
 from evidence.errors import SourceBroken
 from evidence.model import EvidenceItem, Outcome

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from collectors._jira_json import Person, array, moment, obj, text
+from collectors._jira_json import Person
+from collectors._json import array, moment, obj, text
+from collectors._labels import models
 from collectors.base import system_of
 from collectors.http import clean
 from evidence.canonical import digest, plain
@@ -22,7 +23,6 @@ FIELDS = (
     "description",
 )  # fmt: skip
 ROLES = ("creator", "reporter", "assignee")
-_MODEL = re.compile(r"model:([^:\s]+):([^:\s]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +102,6 @@ class Issue:
             "assignee": assignee.payload() if assignee else None,
             "created": self.created, "updated": self.updated, **self.more,
         }  # fmt: skip
-
-
-def models(labels: Sequence[str]) -> list[dict[str, str]]:
-    """The model versions that labels such as `model:churn:3` name."""
-    found = (_MODEL.fullmatch(label) for label in labels)
-    return [{"name": match[1], "version": match[2]} for match in found if match]
 
 
 def _components(fields: Mapping[str, Any], what: str) -> tuple[str, ...]:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import requests
-
 from collectors._answers import Reply
+from collectors._pages import next_link
 from collectors._rest_paths import found
 from collectors._rest_settings import Endpoint, Paging
 from collectors.http import clean
@@ -167,9 +166,8 @@ class _Walk:
         return step
 
     def _by_link(self, page: Page) -> dict[str, Any] | None:
-        links = requests.utils.parse_header_links(page.reply.headers.get("Link", ""))
-        following = [link["url"] for link in links if "next" in link.get("rel", "").split()]
-        return self._address(following[0]) if following else None
+        following = next_link(page.reply)
+        return self._address(following) if following else None
 
     def _by_url(self, page: Page) -> dict[str, Any] | None:
         value = self._told(page.reply, self.paging.next)

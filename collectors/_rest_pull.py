@@ -17,8 +17,8 @@ from collectors._rest_pages import Page, pages_of, sure_of
 from collectors._rest_paths import Scope
 from collectors._rest_request import Asking
 from collectors._rest_settings import Endpoint
-from collectors._rest_states import compared
 from collectors._rest_times import from_mark, to_mark, write_mark
+from collectors._states import compared
 from collectors.http import clean
 from evidence.errors import InvalidItem, SourceBroken, SourceBusy, SourceRefused
 from evidence.model import Batch, EvidenceItem

@@ -11,7 +11,8 @@ from typing import ClassVar
 from collectors._jira_approvals import APPROVAL, approvals, changelogs
 from collectors._jira_bookmark import Bookmark
 from collectors._jira_issues import FIELDS, ISSUE, ROLES, Issue, Making
-from collectors._jira_json import API, next_token, rows, text
+from collectors._jira_json import API, next_token, rows
+from collectors._json import text
 from collectors.base import Clock, utc_now
 from collectors.http import Auth, Http, Reply, clean, pages
 from evidence.canonical import digest, plain

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +17,9 @@ from demo.jira_story import MIRA, USERS
 from evidence.errors import SourceError
 from evidence.runs import PullFacts
 from evidence.secret import Secret
+from tests.collectors import prism
 
 API = "/rest/api/3"
-SPEC = Path(__file__).parents[1] / "collectors" / "specs" / "jira.openapi.json"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
@@ -229,63 +223,24 @@ def test_wrong_requests_are_400(mira: Client, method: str, path: str, body: Any)
     assert answer.json()["errorMessages"]
 
 
-def _prism(upstream: str, port: int, log: Any) -> subprocess.Popen[bytes]:
-    """The proxy that compares both sides with the vendor's description; a mismatch fails."""
-    command = [
-        "npx",
-        "--yes",
-        "@stoplight/prism-cli@5.16.0",
-        "proxy",
-        str(SPEC),
-        upstream,
-        "--errors",
-    ]
-    where = tempfile.gettempdir()
-    settings = ["-h", "127.0.0.1", "-p", str(port)]
-    return subprocess.Popen(
-        command + settings, cwd=where, stdout=log, stderr=log, start_new_session=True
-    )
-
-
-def _wait_for(process: subprocess.Popen[bytes], log: Path) -> None:
-    while "Prism is listening" not in log.read_text():
-        try:
-            process.wait(0.2)
-        except subprocess.TimeoutExpired:
-            continue
-        pytest.fail(f"prism ended: {log.read_text()}")
-
-
 @pytest.mark.timeout(280)
-@pytest.mark.skipif(
-    os.environ.get("HEADWATER_PRISM") != "1" or shutil.which("npx") is None,
-    reason="set HEADWATER_PRISM=1 (needs npx, fetches the Prism proxy) to compare with the vendor",
-)
+@prism.asked
 def test_requests_and_answers_are_as_the_vendor_describes(url: str, tmp_path: Path) -> None:
     with Store(tmp_path).change() as state:
         state["changelog_times"] = "rfc3339"  # as described; the real one sends epochs at times
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path / "prism.log"
-    with log.open("wb") as out, _prism(url, port, out) as process:
-        try:
-            _wait_for(process, log)
-            proxied = f"http://127.0.0.1:{port}"
+    with prism.proxy("jira", url, tmp_path) as (proxied, log):
+        _pull_through(proxied)
+        client = Client(proxied)
+        for path in ("/serverInfo", "/issue/CHG-11", "/issue/CHG-11/transitions"):
+            answer = client("GET", path)
+            assert answer.status_code == 200, answer.text
+        client.session.close()
+        assert "violation" not in log.read_text().lower(), log.read_text()
+        with Store(tmp_path).change() as state:
+            state["changelog_times"] = "epoch"
+        # That the proxy does compare: an answer that is not as described is refused by it.
+        with pytest.raises(SourceError, match=r"HTTP 500.*VIOLATIONS"):
             _pull_through(proxied)
-            client = Client(proxied)
-            for path in ("/serverInfo", "/issue/CHG-11", "/issue/CHG-11/transitions"):
-                answer = client("GET", path)
-                assert answer.status_code == 200, answer.text
-            client.session.close()
-            assert "violation" not in log.read_text().lower(), log.read_text()
-            with Store(tmp_path).change() as state:
-                state["changelog_times"] = "epoch"
-            # That the proxy does compare: an answer that is not as described is refused by it.
-            with pytest.raises(SourceError, match=r"HTTP 500.*VIOLATIONS"):
-                _pull_through(proxied)
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)  # npx leaves its child behind
 
 
 def _pull_through(proxied: str) -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "headwater.toml"
 SECRETS = (
     "MLFLOW_PASSWORD", "MLFLOW_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN", "JIRA_TOKEN", "FORGE_TOKEN",
+    "AWS_SESSION_TOKEN", "JIRA_TOKEN", "GITHUB_TOKEN", "FORGE_TOKEN",
     "SMTP_PASSWORD", "TSA_PASSWORD",
 )  # fmt: skip
 GIVEN_SECRETS = dict.fromkeys(SECRETS, "secret")

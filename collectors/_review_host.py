@@ -1,0 +1,97 @@
+"""What a code host must answer so that its merged changes can be pulled, and the settings of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Protocol
+
+from collectors._review_protection import Protection
+from collectors._review_pull import Merged, Repository
+from collectors._review_walk import Seen
+from collectors.http import Reply
+from evidence.errors import SourceBusy, SourceError
+
+_ABSENT = {403, 404, 409, 410, 422, 451}
+"""Not for this key, or not there; 409 and 422 are what commits that do not exist get."""
+
+
+def absent(error: SourceError) -> bool:
+    """Is what was asked for not there or not for this key, rather than the call a failure?"""
+    return error.status in _ABSENT and not isinstance(error, SourceBusy)
+
+
+class Host(Protocol):
+    """One code host, asked with one key. Every method raises SourceError."""
+
+    @property
+    def name(self) -> str:
+        """`github` or `gitlab`."""
+
+    @property
+    def api(self) -> str:
+        """Which API in which version is asked."""
+
+    def identity(self) -> tuple[str, Reply | None]:
+        """Who the key belongs to, and the answer that said so."""
+
+    def repository(self, name: str) -> Repository:
+        """A repository by its configured name."""
+
+    def count(self, of: Repository, since: datetime | None, until: datetime) -> int | str:
+        """How many changes were merged from `since` to `until`, both included, as the host counts
+        them by another way than the list; or why it does not."""
+
+    def newest_first(self, of: Repository) -> Iterator[list[Any]]:
+        """The rows of the list of changes, page by page, the last changed first."""
+
+    def seen(self, row: Any) -> Seen:
+        """A row of that list."""
+
+    def merged(self, of: Repository, number: int) -> Merged:
+        """One merged change, whole."""
+
+    def protection(self, of: Repository, branch: str) -> Protection:
+        """What is enforced on a branch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the collectors of code hosts have in common, checked."""
+
+    repositories: Sequence[str]
+    branches: Sequence[str]
+    machines: Sequence[str]
+    start: str
+    lookback: int
+    page_size: int
+    attempts: int
+
+    def mistakes(self, shape: re.Pattern[str], setting: str, example: str) -> Iterator[str]:
+        """One sentence for each; `shape` is that of a repository's name."""
+        if isinstance(self.repositories, str) or not self.repositories:
+            yield f"{setting} must be a list with at least one text"
+        else:
+            for name in self.repositories:
+                if not shape.fullmatch(name):
+                    yield f"{setting} holds {name!r}, which is no name such as {example}"
+        for name in ("branches", "machines"):
+            if isinstance(getattr(self, name), str):
+                yield f"{name} must be a list of texts"
+        try:
+            started(self.start)
+        except ValueError:
+            yield f"start = {self.start!r} is not a date like 2026-01-31"
+        for name, most in (("lookback", 10_080), ("page_size", 100), ("attempts", 20)):
+            if not 1 <= getattr(self, name) <= most:
+                yield f"{name} must lie between 1 and {most}"
+
+
+def started(start: str) -> datetime | None:
+    """00:00 UTC of a date; None for an empty text. Raises ValueError."""
+    if not start:
+        return None
+    day = date.fromisoformat(start)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
