@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -14,18 +15,24 @@ import pyarrow.compute as pc
 
 from evidence.canonical import canonical
 from evidence.model import FORM
+from evidence.times import stamp
 from storage.rows import item_form
 from storage.schema import EVIDENCE, TIME
 
 _TEXT = pa.large_string()  # offsets of 64 bits: long titles cannot overflow a batch
 _NOTHING = pa.scalar("", _TEXT)
 _ESCAPED = r'["\\\x00-\x1f]'  # what RFC 8785 §3.2.2.2 does not write as it is
-_PLAIN = np.ones(256, dtype=np.bool_)
-_PLAIN[:0x20] = _PLAIN[ord('"')] = _PLAIN[ord("\\")] = False
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENDS = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
 _LEAST, _GREATEST = ((end - _EPOCH) // timedelta(microseconds=1) for end in _ENDS)
+
+
+def told_of(rows: pa.Table) -> tuple[Any, Any]:
+    """`identities_of` and `leaf_data_of` together: what both say is put into words once."""
+    form = item_form(_form(rows))
+    members = _members(rows, {*form.identity, *form.leaf})
+    return tuple(_objects(members, names, rows.num_rows) for names in (form.identity, form.leaf))
 
 
 def leaf_data_of(rows: pa.Table) -> Any:
@@ -35,12 +42,14 @@ def leaf_data_of(rows: pa.Table) -> Any:
     a year that Python cannot hold, and for rows of several forms. Raises LakeError for a form that
     is not known.
     """
-    return _objects(rows, item_form(_form(rows)).leaf)
+    names = item_form(_form(rows)).leaf
+    return _objects(_members(rows, names), names, rows.num_rows)
 
 
 def identities_of(rows: pa.Table) -> Any:
     """`rows.identity_of` of each row. Raises ValueError as `leaf_data_of` does."""
-    return _objects(rows, item_form(_form(rows)).identity)
+    names = item_form(_form(rows)).identity
+    return _objects(_members(rows, names), names, rows.num_rows)
 
 
 def _form(rows: pa.Table) -> str:
@@ -53,56 +62,85 @@ def _form(rows: pa.Table) -> str:
 
 def digests(values: Any, prefix: bytes = b"") -> list[bytes]:
     """SHA-256 over `prefix` and each value of an Arrow array of bytes or text without nulls."""
-    sha256 = hashlib.sha256
-    if not prefix:
-        return [sha256(view).digest() for view in _views(values)]
-    return [sha256(prefix + view).digest() for view in _views(values)]
-
-
-def _views(values: Any) -> Iterator[memoryview]:
-    """The bytes of each value in place, without a copy."""
     wide = values.cast(pa.large_binary())
     _, offsets, content = wide.buffers()
     ends = np.frombuffer(offsets, np.int64)[wide.offset : wide.offset + len(wide) + 1].tolist()
-    whole = memoryview(content or b"")
-    return (whole[first:last] for first, last in pairwise(ends))
+    whole, begun, found = memoryview(content or b""), hashlib.sha256(prefix).copy, list[bytes]()
+    for first, last in pairwise(ends):
+        digest = begun()  # a copy is cheaper than a new one, and the prefix is in it
+        digest.update(whole[first:last])
+        found.append(digest.digest())
+    return found
 
 
-def _objects(rows: pa.Table, names: Iterable[str]) -> Any:
-    """Each row as one RFC 8785 object of these columns, whose names are ASCII."""
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A column as JSON: the text before and after each of its `values`.
+
+    Where all rows say the same there are no values, and `before` is all of it.
+    """
+
+    before: str
+    values: Any = None
+    after: str = ""
+
+
+def _objects(members: Mapping[str, _Member], names: Iterable[str], count: int) -> Any:
+    """Each of `count` rows as one RFC 8785 object of these members, whose names are ASCII."""
     pieces: list[Any] = []
-    between = "{"
+    text = "{"
     for name in sorted(names):
-        before, values, after = _member(rows, name)
-        pieces += [pa.scalar(f'{between}"{name}":{before}', _TEXT), values]
-        between = f"{after},"
-    closed = between.removesuffix(",") + "}"
-    return _join(*pieces, pa.scalar(closed, _TEXT)).cast(pa.large_binary())
+        member = members[name]
+        text += f'"{name}":{member.before}'
+        if member.values is not None:
+            pieces += [pa.scalar(text, _TEXT), member.values]
+            text = member.after
+        text += ","
+    last = pa.scalar(text.removesuffix(",") + "}", _TEXT)
+    joined = _join(*pieces, last) if pieces else pa.repeat(last, count)
+    return joined.cast(pa.large_binary())
 
 
 def _join(*pieces: Any) -> Any:
     return pc.binary_join_element_wise(*pieces, _NOTHING)
 
 
-def _member(rows: pa.Table, name: str) -> tuple[str, Any, str]:
-    """The values of a column as JSON, and what of it stands before and after every one of them."""
+def _members(rows: pa.Table, names: Iterable[str]) -> dict[str, _Member]:
+    return {name: _member(rows, name) for name in names}
+
+
+def _member(rows: pa.Table, name: str) -> _Member:
     wanted = EVIDENCE.field(name).type
     if name not in rows.column_names or rows[name].type != wanted:
         raise ValueError(f"column {name} is missing or not of type {wanted}")
     column = rows[name].combine_chunks()
+    if wanted == TIME:
+        _check_years(column)
+    if _all_same(column):
+        one = column[0].as_py()
+        return _Member(canonical(stamp(one) if wanted == TIME and one else one).decode())
     after = 'Z"' if wanted == TIME else '"'
     values = _times(column) if wanted == TIME else _escaped(column.cast(_TEXT))
     if not column.null_count:
-        return '"', values, after
+        return _Member('"', values, after)
     quoted = _join(pa.scalar('"', _TEXT), values, pa.scalar(after, _TEXT))
-    return "", pc.fill_null(quoted, pa.scalar("null", _TEXT)), ""
+    return _Member("", pc.fill_null(quoted, pa.scalar("null", _TEXT)))
+
+
+def _all_same(column: Any) -> bool:
+    if not len(column) or column.null_count:
+        return bool(0 < len(column) == column.null_count)
+    return bool(column[0] == column[-1] and pc.all(pc.equal(column, column[0])).as_py())
+
+
+def _check_years(moments: Any) -> None:
+    ends: Any = pc.min_max(moments.cast(pa.int64())).as_py()
+    if ends["min"] is not None and not _LEAST <= ends["min"] <= ends["max"] <= _GREATEST:
+        raise ValueError("a time lies outside the years 1 to 9999")
 
 
 def _times(moments: Any) -> Any:
     """`evidence.times.stamp` without its `Z`."""
-    ends: Any = pc.min_max(moments.cast(pa.int64())).as_py()
-    if ends["min"] is not None and not _LEAST <= ends["min"] <= ends["max"] <= _GREATEST:
-        raise ValueError("a time lies outside the years 1 to 9999")
     text = moments.cast(pa.timestamp("us")).cast(_TEXT)
     return pc.binary_replace_slice(text, start=10, stop=11, replacement="T")
 
@@ -122,4 +160,7 @@ def _all_plain(texts: Any) -> bool:
         return True
     ends = np.frombuffer(offsets, np.int64)
     first, last = ends[texts.offset], ends[texts.offset + len(texts)]
-    return bool(_PLAIN[np.frombuffer(content, np.uint8)[first:last]].all())
+    held = np.frombuffer(content, np.uint8)[first:last]
+    if not len(held):
+        return True
+    return not bool(held.min() < ord(" ") or (held == ord('"')).any() or (held == ord("\\")).any())

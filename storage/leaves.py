@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from binascii import hexlify, unhexlify
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ from storage.schema import LEAVES
 Hashes = npt.NDArray[np.uint8]
 """One SHA-256 a row: shape (n, 32)."""
 
+_DIGITS = 64
+_NO_HASH = "a hash is not 64 lower-case hexadecimal digits"
 _PART_ROWS = 100_000
 _STEP = 65_536
 
@@ -168,14 +171,20 @@ def _stops(sizes: Sequence[int], whole: int) -> Iterator[int]:
 
 def hashes_of(texts: Any) -> Hashes:
     """Hashes from an Arrow column of lower-case hex. Raises ValueError if one is no such text."""
-    found = texts.to_pylist()
-    if any(text is None or len(text) != 64 for text in found):
-        raise ValueError("a hash is not 64 lower-case hexadecimal digits")
-    joined = "".join(found)
-    content = bytes.fromhex(joined)
-    if content.hex() != joined:
-        raise ValueError("a hash is not 64 lower-case hexadecimal digits")
-    return np.frombuffer(content, np.uint8).reshape(-1, 32)
+    column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    wide: Any = column.cast(pa.large_binary())
+    _, offsets, content = wide.buffers()
+    ends = np.frombuffer(offsets or bytes(8), np.int64)[wide.offset : wide.offset + len(wide) + 1]
+    if wide.null_count or (np.diff(ends) != _DIGITS).any():
+        raise ValueError(_NO_HASH)
+    text = memoryview(content or b"")[ends[0] : ends[-1]]
+    try:
+        found = unhexlify(text)
+    except ValueError as error:
+        raise ValueError(_NO_HASH) from error
+    if hexlify(found) != text:
+        raise ValueError(_NO_HASH)
+    return np.frombuffer(found, np.uint8).reshape(-1, 32)
 
 
 def leaf_hashes(leaves: Table, first: int, last: int) -> bytes:

@@ -80,9 +80,12 @@ def heights(size: int) -> list[int]:
 
 
 def _parents(row: bytes) -> bytes:
-    sha256 = hashlib.sha256
-    pairs = range(0, len(row), 64)
-    return b"".join([sha256(NODE_PREFIX + row[at : at + 64]).digest() for at in pairs])
+    begun, whole, found = hashlib.sha256(NODE_PREFIX).copy, memoryview(row), list[bytes]()
+    for at in range(0, len(row), 64):
+        node = begun()  # a copy is cheaper than a new one, and the prefix is in it
+        node.update(whole[at : at + 64])
+        found.append(node.digest())
+    return b"".join(found)
 
 
 def root_of(leaves: Sequence[bytes]) -> bytes:

@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from evidence.errors import HeadwaterError, LakeBusy, LakeError, LakeRefused
 from storage.ahead import ahead
-from storage.canonical_rows import digests, identities_of, leaf_data_of
+from storage.canonical_rows import digests, told_of
 from storage.files import file_sha256, gathered, read_parts
-from storage.leaves import Hashes
+from storage.leaves import Hashes, hashes_of
 from storage.merkle import LEAF_PREFIX, leaf_hash
 from storage.place import Place
 from storage.rows import identity_of, leaf_data
@@ -125,7 +125,7 @@ def _prepare(group: Sequence[tuple[pa.Table, int]]) -> _Prepared | None:
     try:
         rows = pa.concat_tables([part for part, _ in group])
         payload = rows["payload"].combine_chunks().cast(pa.large_binary())
-        told = payload, identities_of(rows), leaf_data_of(rows)
+        told = payload, *told_of(rows)
     except (KeyError, ValueError, LakeError, pa.ArrowException):
         return None
     counts = [part.num_rows for part, _ in group]
@@ -144,25 +144,24 @@ def _hashed(prepared: _Prepared) -> Part:
         single = dict(enumerate(map(_read, (rows.slice(at, 1) for at in range(rows.num_rows)))))
         return Part(prepared.versions, nothing, nothing, single)
     payload, identity, data = prepared.told
-    content, ids = digests(payload), digests(identity)
-    return Part(
-        versions=prepared.versions, ids=_array(ids), leaves=_array(digests(data, LEAF_PREFIX)),
-        single=dict(_wrong(rows, ids, content)),
-    )  # fmt: skip
+    ids, content = _array(digests(identity)), _array(digests(payload))
+    wrong = _differ(rows["item_id"], ids) | _differ(rows["content_sha256"], content)
+    single = {place: _read(rows.slice(place, 1)) for place in np.flatnonzero(wrong).tolist()}
+    return Part(prepared.versions, ids, _array(digests(data, LEAF_PREFIX)), single)
 
 
 def _array(hashes: list[bytes]) -> Hashes:
     return np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, 32)
 
 
-def _wrong(rows: pa.Table, ids: list[bytes], content: list[bytes]) -> Iterator[tuple[int, Row]]:
-    names = [one.hex() for one in ids], [one.hex() for one in content]
-    told = rows["item_id"].to_pylist(), rows["content_sha256"].to_pylist()
-    if told == names:
-        return
-    for place, same in enumerate(zip(*told, *names, strict=True)):
-        if same[:2] != same[2:]:
-            yield place, _read(rows.slice(place, 1))
+def _differ(column: Any, hashes: Hashes) -> npt.NDArray[np.bool_]:
+    """Which values of a column are not these hashes in lower-case hex."""
+    try:
+        differ: npt.NDArray[np.bool_] = (hashes_of(column) != hashes).any(axis=1)
+    except ValueError:
+        told = zip(column.to_pylist(), hashes, strict=True)
+        return np.array([text != one.tobytes().hex() for text, one in told], np.bool_)
+    return differ
 
 
 def _read(row: pa.Table) -> Row:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from evidence.errors import LakeError
 from evidence.model import FORM
-from storage.canonical_rows import digests, identities_of, leaf_data_of
+from storage.canonical_rows import digests, identities_of, leaf_data_of, told_of
 from storage.rows import identity_of, leaf_data
 from storage.schema import EVIDENCE, TIME
 from tests.storage.makers import item
@@ -45,6 +45,10 @@ _EMPTY = dict.fromkeys(EVIDENCE.names) | {"form": FORM}
 
 
 @given(_ROWS, st.integers(0, 2))
+@example([_EMPTY, _EMPTY], 0)
+@example([_EMPTY | {"title": '\0"\\é'}] * 3, 0)
+@example([_EMPTY | {"title": "same"}, _EMPTY, _EMPTY | {"title": "same"}], 0)
+@example([_EMPTY | {"title": "ends"}, _EMPTY | {"title": "other"}, _EMPTY | {"title": "ends"}], 0)
 @example([_EMPTY], 0)
 @example([_EMPTY | {"observed_to": datetime(999, 1, 2, 3, 4, 5, 6, tzinfo=UTC)}], 0)
 @example([_EMPTY | {"title": '"'}, _EMPTY | {"title": "plain"}], 1)
@@ -53,6 +57,18 @@ def test_the_same_bytes_as_row_by_row(rows: list[dict[str, Any]], skipped: int) 
     kept = rows[skipped:]
     assert leaf_data_of(table).to_pylist() == [leaf_data(row) for row in kept]
     assert identities_of(table).to_pylist() == [identity_of(row) for row in kept]
+    both = [told.to_pylist() for told in told_of(table)]
+    assert both == [identities_of(table).to_pylist(), leaf_data_of(table).to_pylist()]
+
+
+@given(_ROWS.filter(bool), st.integers(2, 4))
+def test_columns_of_one_value_are_said_for_every_row(
+    rows: list[dict[str, Any]], times: int
+) -> None:
+    """What all rows say alike is written once: for each row it must be there all the same."""
+    for row in rows:
+        repeated = pa.Table.from_pylist([row] * times, schema=EVIDENCE)
+        assert leaf_data_of(repeated).to_pylist() == [leaf_data(row)] * times
 
 
 @given(st.lists(st.binary(max_size=9), max_size=6), st.binary(max_size=2), st.integers(0, 3))

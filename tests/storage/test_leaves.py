@@ -63,6 +63,15 @@ def test_only_lower_case_hex_is_a_hash(text: str | None) -> None:
         hashes_of(pa.array(["cd" * 32, text], pa.string()))
 
 
+@given(st.lists(st.binary(min_size=32, max_size=32), max_size=6), st.integers(0, 3))
+def test_hashes_are_read_from_any_slice_and_any_chunks(held: list[bytes], skipped: int) -> None:
+    column = pa.chunked_array(
+        [pa.array([one.hex() for one in held], pa.string()) for _ in range(2)], pa.string()
+    ).slice(skipped)
+    assert hashes_of(column).tobytes() == b"".join((held + held)[skipped:])
+    assert len(hashes_of(pa.chunked_array([], pa.string()))) == 0
+
+
 def test_another_id_never_has_the_key_of_a_hash() -> None:
     assert id_key("ab" * 32) == b"\xab" * 32
     keys = {id_key(text) for text in ("AB" * 32, " " + "ab" * 32, "ab", "", "x\udc80")}
