@@ -17,6 +17,7 @@ from flows.outside import witnesses
 from storage.actions import try_to_act
 from storage.lake import Lake
 from storage.place import Place, place_of
+from storage.processes import cores
 from storage.timestamps import load_roots
 from storage.verify import Verified, verify
 from storage.witness import Kept, Witness
@@ -58,6 +59,7 @@ def run(
             kept=kept,
             roots=asked.roots,
             now=now(),
+            processes=cores(),
         )
     except VerificationFailed as failed:
         _prove(failed.notes, say)

@@ -25,9 +25,11 @@ class Comparison:
         self._seen = np.zeros(truth.size, np.int32)
         self._sealed_until = int(truth.versions[truth.held].max(initial=0))
         self._unsealed = 0
+        self._records = set[str]()
 
     def take(self, part: Part) -> None:
         """Compare some rows with their leaves."""
+        self._records |= part.records
         whole = np.ones(len(part.ids), np.bool_)
         whole[list(part.single)] = False
         places = self._places(part.ids)
@@ -74,7 +76,7 @@ class Comparison:
 
     def finish(self, evidence: Survey) -> None:
         """Say what only all rows together can show."""
-        gone = excused(self._case, self._truth, self._seen, evidence)
+        gone = excused(self._case, self._truth, self._seen, evidence, self._records)
         for place in np.flatnonzero(self._seen > 1).tolist():
             item_id, times = self._truth.name(place), int(self._seen[place])
             self._case.say("twice", f"item {item_id} is there {times} times", item_id=item_id)

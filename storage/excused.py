@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +15,20 @@ from storage.survey import Survey
 
 
 def excused(
-    case: Case, truth: Leaves, seen: npt.NDArray[np.int32], evidence: Survey
-) -> npt.NDArray[np.bool_]:
+    case: Case, truth: Leaves, seen: npt.NDArray[np.int32], evidence: Survey,
+    holding: Collection[str],
+) -> npt.NDArray[np.bool_]:  # fmt: skip
     """For each leaf whether its item was disposed of; what was and how goes into the case.
+
+    `holding` are the files in which a record of disposal was seen.
 
     A record counts if its signature holds, its own row is a sealed leaf, and it names the items by
     the very places that the ledger has them at. What is done in its name and not by it is a
     finding.
     """
-    paths = case.place.at("evidence").locals(file.path for file in evidence.files)
-    good, bad = read_disposals(paths, case.key)
+    place = case.place.at("evidence")
+    names = [file.path for file in evidence.files]
+    good, bad = read_disposals(place.locals(n for n in names if n in holding), case.key)
     for item_id, why in bad:
         case.say("disposal", f"the record of disposal {item_id} excuses nothing: {why}",
                  item_id=item_id)  # fmt: skip
@@ -34,7 +38,7 @@ def excused(
         gone[_places(case, truth, record)] = True
     if valid:
         _tell(case, valid.values(), seen)
-        check_holds(case, truth, list(valid.values()), paths)
+        check_holds(case, truth, list(valid.values()), place.locals(names))
     _check_dropped(case, valid, evidence)
     return gone
 

@@ -125,9 +125,8 @@ class LocalPlace:
 
     def names(self, prefix: str = "", after: str = "") -> Iterator[str]:
         """The files of this folder by name; a name that begins with a dot is not whole yet."""
-        folder = self.path / prefix
-        found = (path for path in folder.rglob("*") if not path.name.startswith("."))
-        names = (path.relative_to(self.path).as_posix() for path in found if path.is_file())
+        start = len(str(self.path)) + 1
+        names = (path[start:] for path in _files(self.path / prefix))
         return iter(sorted(name for name in names if name > after))
 
     def local(self, name: str) -> Path:
@@ -213,6 +212,19 @@ def _written(path: Path, content: bytes) -> Iterator[Path]:
         yield fresh
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _files(folder: Path | str) -> Iterator[str]:
+    """The paths of the files in a folder and below; what cannot be looked into has none."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(entry.path)
+        elif not entry.name.startswith(".") and entry.is_file():
+            yield entry.path
 
 
 def _folder(folder: Path) -> None:

@@ -5,24 +5,31 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evidence.errors import HeadwaterError, LakeBusy, LakeError, LakeRefused
+from evidence.own import DISPOSAL_KIND
 from storage.ahead import ahead
 from storage.canonical_rows import digests, told_of
 from storage.files import file_sha256, gathered, read_parts
 from storage.leaves import Hashes, hashes_of
 from storage.merkle import LEAF_PREFIX, leaf_hash
 from storage.place import Place
+from storage.place_local import LocalPlace
+from storage.processes import in_order
 from storage.rows import identity_of, leaf_data
 from storage.schema import EVIDENCE
 from storage.survey import Finding, Listed
 
 PART_ROWS = 20_000
+JOB_ROWS = 100_000
+"""Of so many rows or a little more is what a process is asked for at once."""
 _MORE = 1000
 """What was put into a file is still to be named, but a file of endless rows not to be read."""
 Versions = npt.NDArray[np.int64]
@@ -43,13 +50,15 @@ class Part:
 
     `single` holds, by their place, the rows that are not right in themselves; what `ids` and
     `leaves` say at these places means nothing. `versions` are those that landed the rows, 0 for
-    rows that were moved since and so must be sealed.
+    rows that were moved since and so must be sealed. `records` are the files in which a record of
+    disposal was seen.
     """
 
     versions: Versions
     ids: Hashes
     leaves: Hashes
     single: Mapping[int, Row] = field(default_factory=dict)
+    records: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,44 +67,77 @@ class _Prepared:
 
     rows: pa.Table
     versions: Versions
+    records: frozenset[str]
     told: tuple[Any, Any, Any] | None
 
 
-def scan(place: Place, listed: Sequence[Listed], findings: list[Finding]) -> Iterator[Part]:
+@dataclass(frozen=True, slots=True)
+class _From:
+    """Where some rows come from: their file, and the version that landed them."""
+
+    path: str
+    version: int
+
+
+def scan(
+    place: Place, listed: Sequence[Listed], findings: list[Finding], processes: int = 1
+) -> Iterator[Part]:
     """Every row of the evidence in the order of the log; unreadable files become findings.
 
-    Of a bucket it reads the bytes that lie there now, never a copy on this machine.
+    In a folder so many processes share the work, if there is enough of it. Of a bucket it reads
+    the bytes that lie there now, never a copy on this machine. Raises LakeError if a process dies.
     """
+    there = set(place.names())
+    files = [file for file in listed if file.path in there]
+    jobs = list(_jobs(files))
     found: list[Finding] = []
-    for prepared in ahead(_prepared(place, listed, found)):
-        yield _hashed(prepared)
+    if processes > 1 and len(jobs) > 1 and isinstance(place, LocalPlace):
+        for parts, told in in_order(partial(_scanned, place), jobs, min(processes, len(jobs))):
+            yield from parts
+            found += told
+    else:
+        yield from map(_hashed, ahead(_prepared(place, files, found)))
     findings += found
+
+
+def _jobs(files: Sequence[Listed]) -> Iterator[list[Listed]]:
+    job, count = list[Listed](), 0
+    for file in files:
+        job.append(file)
+        count += file.added.rows
+        if count >= JOB_ROWS:
+            yield job
+            job, count = [], 0
+    if job:
+        yield job
+
+
+def _scanned(place: LocalPlace, files: Sequence[Listed]) -> tuple[list[Part], list[Finding]]:
+    """What another process is asked for: the parts of some files, and what was found there."""
+    found: list[Finding] = []
+    return [_hashed(prepared) for prepared in _prepared(place, files, found)], found
 
 
 def rows_as_leaves(rows: pa.Table) -> Iterator[Row]:
     """Some rows of the evidence, with all their columns, recomputed one by one."""
-    part = _hashed(_alone((rows, 0)))
+    part = _hashed(_alone((rows, _From("", 0))))
     for place in range(rows.num_rows):
         whole = Row(part.ids[place].tobytes().hex(), part.leaves[place].tobytes())
         yield part.single.get(place, whole)
 
 
 def _prepared(
-    place: Place, listed: Sequence[Listed], findings: list[Finding]
+    place: Place, files: Sequence[Listed], findings: list[Finding]
 ) -> Iterator[_Prepared]:
-    for group in gathered(_rows(place, listed, findings), rows=PART_ROWS):
+    for group in gathered(_rows(place, files, findings), rows=PART_ROWS):
         together = _prepare(group)
         yield from [together] if together is not None else map(_alone, group)
 
 
 def _rows(
-    place: Place, listed: Sequence[Listed], findings: list[Finding]
-) -> Iterator[tuple[pa.Table, int]]:
-    """Rows, and which version landed them."""
-    there = set(place.names())
-    for file in listed:
-        if file.path not in there:
-            continue
+    place: Place, files: Sequence[Listed], findings: list[Finding]
+) -> Iterator[tuple[pa.Table, _From]]:
+    for file in files:
         count = 0
         # What stands in place of older files was sealed before: none of its rows is merely new.
         version = file.version if file.added.data_change else 0
@@ -109,7 +151,7 @@ def _rows(
                     most=file.added.rows + _MORE,
                 ):  # fmt: skip
                     count += rows.num_rows
-                    yield rows, version
+                    yield rows, _From(file.path, version)
         except (LakeBusy, LakeRefused):
             raise
         except (LakeError, OSError) as error:
@@ -120,7 +162,7 @@ def _rows(
             findings.append(Finding("file", told))
 
 
-def _prepare(group: Sequence[tuple[pa.Table, int]]) -> _Prepared | None:
+def _prepare(group: Sequence[tuple[pa.Table, _From]]) -> _Prepared | None:
     """What is hashed of the rows together; None if they are not all alike, or not whole."""
     try:
         rows = pa.concat_tables([part for part, _ in group])
@@ -129,12 +171,24 @@ def _prepare(group: Sequence[tuple[pa.Table, int]]) -> _Prepared | None:
     except (KeyError, ValueError, LakeError, pa.ArrowException):
         return None
     counts = [part.num_rows for part, _ in group]
-    return _Prepared(rows, np.repeat([version for _, version in group], counts), told)
+    versions = np.repeat([origin.version for _, origin in group], counts)
+    return _Prepared(rows, versions, _records(group), told)
 
 
-def _alone(part: tuple[pa.Table, int]) -> _Prepared:
-    rows, version = part
-    return _prepare([part]) or _Prepared(rows, np.full(rows.num_rows, version), None)
+def _alone(part: tuple[pa.Table, _From]) -> _Prepared:
+    rows, origin = part
+    versions = np.full(rows.num_rows, origin.version)
+    return _prepare([part]) or _Prepared(rows, versions, _records([part]), None)
+
+
+def _records(group: Sequence[tuple[pa.Table, _From]]) -> frozenset[str]:
+    return frozenset(origin.path for rows, origin in group if _holds_records(rows))
+
+
+def _holds_records(rows: pa.Table) -> bool:
+    if "kind" not in rows.column_names:
+        return False
+    return bool(pc.any(pc.equal(rows["kind"], pa.scalar(DISPOSAL_KIND))).as_py())
 
 
 def _hashed(prepared: _Prepared) -> Part:
@@ -142,12 +196,13 @@ def _hashed(prepared: _Prepared) -> Part:
     rows, nothing = prepared.rows, np.zeros((prepared.rows.num_rows, 32), np.uint8)
     if prepared.told is None:
         single = dict(enumerate(map(_read, (rows.slice(at, 1) for at in range(rows.num_rows)))))
-        return Part(prepared.versions, nothing, nothing, single)
+        return Part(prepared.versions, nothing, nothing, single, prepared.records)
     payload, identity, data = prepared.told
     ids, content = _array(digests(identity)), _array(digests(payload))
     wrong = _differ(rows["item_id"], ids) | _differ(rows["content_sha256"], content)
     single = {place: _read(rows.slice(place, 1)) for place in np.flatnonzero(wrong).tolist()}
-    return Part(prepared.versions, ids, _array(digests(data, LEAF_PREFIX)), single)
+    leaves = _array(digests(data, LEAF_PREFIX))
+    return Part(prepared.versions, ids, leaves, single, prepared.records)
 
 
 def _array(hashes: list[bytes]) -> Hashes:

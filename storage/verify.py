@@ -56,18 +56,22 @@ def verify(
     now: datetime | None = None,
     roots: Sequence[Certificate] | None = None,
     progress: Progress | None = None,
+    processes: int = 1,
 ) -> Verified:
     """Verify the lake at `place` with a public key and what is kept outside it.
 
     `witness` is a file, one more of the `witnesses`; `kept` are notes that somebody brought. With
     `now`, landings that lie in the future are a note. `roots` are the certificates by which the
     seals' timestamps are checked; with None there need not be any. `progress` is told how many
-    rows were read of how many.
-    Raises VerificationFailed naming each difference; LakeError if `vkey` is no key.
+    rows were read of how many. So many `processes` read the rows of a large lake in a folder; with
+    more than one a program must be importable (`if __name__ == "__main__":`), as for
+    `multiprocessing`.
+    Raises VerificationFailed naming each difference; LakeError if `vkey` is no key, or a process
+    died.
     """
     case = _case(place, vkey, witness, witnesses, kept)
     case.now, case.progress = now, progress
-    _examine(case, roots)
+    _examine(case, roots, processes)
     if fatal := tuple(f.sentence for f in case.findings if f.fatal):
         proof = dict.fromkeys(note for f in case.findings for note in f.notes)
         raise VerificationFailed(fatal, tuple(proof))
@@ -88,14 +92,16 @@ def examine(
     kept: Sequence[Kept] = (),
     now: datetime | None = None,
     roots: Sequence[Certificate] | None = None,
+    processes: int = 1,
 ) -> tuple[Finding, ...]:
     """All differences between the lake and what was signed, notes included.
 
-    Stops early only where a store does not answer: raises LakeBusy, LakeRefused.
+    Stops early only where a store does not answer: raises LakeBusy, LakeRefused; and LakeError
+    where one of several `processes` died.
     """
     case = _case(place, vkey, witness, witnesses, kept)
     case.now = now
-    _examine(case, roots)
+    _examine(case, roots, processes)
     return tuple(case.findings)
 
 
@@ -112,7 +118,7 @@ def _case(
     return case
 
 
-def _examine(case: Case, roots: Sequence[Certificate] | None) -> None:
+def _examine(case: Case, roots: Sequence[Certificate] | None, processes: int) -> None:
     try:
         check_form(case.place)
     except (LakeBusy, LakeRefused):
@@ -126,7 +132,7 @@ def _examine(case: Case, roots: Sequence[Certificate] | None) -> None:
     if case.seal is not None:
         leaves = find_truth(case, case.seal, leaves, evidence.files)
         check_chains(case, evidence)
-    _compare(case, Comparison(case, leaves), evidence)
+    _compare(case, Comparison(case, leaves), evidence, processes)
     for told in wrong_clocks(evidence.landings, case.now):
         case.say("clock", told, fatal=False)
     if case.seal is not None:
@@ -136,9 +142,9 @@ def _examine(case: Case, roots: Sequence[Certificate] | None) -> None:
     case.close()
 
 
-def _compare(case: Case, comparison: Comparison, evidence: Survey) -> None:
+def _compare(case: Case, comparison: Comparison, evidence: Survey, processes: int) -> None:
     total = sum(file.added.rows for file in evidence.files)
-    for part in scan(case.place.at("evidence"), evidence.files, case.findings):
+    for part in scan(case.place.at("evidence"), evidence.files, case.findings, processes):
         case.rows += len(part.ids)
         if case.seal is not None:
             comparison.take(part)

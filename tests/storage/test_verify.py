@@ -17,7 +17,7 @@ import pytest
 from deltalake import DeltaTable
 
 from evidence.errors import VerificationFailed
-from storage import case, survey
+from storage import case, rescan, survey
 from storage.checkpoints import history_name, history_sizes
 from storage.commits import log_versions
 from storage.compact import compact
@@ -137,6 +137,28 @@ def test_orphans_of_an_interrupted_write_are_a_note(sealed: Sealed) -> None:
 def test_an_edited_item_is_named(sealed: Sealed, column: str, value: object, place: int) -> None:
     edited = _edit(sealed.files()[place], column, value)
     assert f"item {edited} was edited" in sealed.said()
+
+
+def test_several_processes_say_what_one_says(
+    sealed: Sealed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rescan, "JOB_ROWS", 1)
+    shared = verify(sealed.path, sealed.signer.vkey, witness=sealed.witness, processes=2)
+    assert shared == verify(sealed.path, sealed.signer.vkey, witness=sealed.witness)
+    first, second, third, fourth, *_ = sealed.files()
+    edited = _edit(first, "title", "Nothing to see")
+    second.unlink()
+    third.write_bytes(b"no Parquet")
+    _rewrite(fourth, lambda rows: [*rows, rows[0] | {"item_id": "another"}])
+    said = [_said(sealed, processes) for processes in (1, 2)]
+    assert said[0] == said[1]
+    assert {"edited", "file", "missing", "extra"} <= {kind for kind, _ in said[0]}
+    assert any(edited in sentence for _, sentence in said[0])
+
+
+def _said(sealed: Sealed, processes: int) -> list[tuple[str, str]]:
+    found = examine(sealed.path, sealed.signer.vkey, sealed.witness, processes=processes)
+    return [(finding.kind, finding.sentence) for finding in found]
 
 
 def test_an_edit_with_every_digest_redone_is_named(sealed: Sealed) -> None:
