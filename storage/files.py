@@ -182,17 +182,19 @@ def read_rows(
 
 def read_parts(
     path: Path, partition: Mapping[str, str], columns: Iterable[str] | None = None, *,
-    rows: int, schema: pa.Schema, most: int,
+    rows: int, schema: pa.Schema, most: int, landed: bool = True,
 ) -> Iterator[pa.Table]:  # fmt: skip
     """`read_rows` in parts of at most so many rows: memory does not grow with the file.
 
     The file is not trusted: its columns must have the types of `schema`, and no more than `most`
-    rows are read. Raises LakeError, also after some parts.
+    rows are read; where its bytes are not those that landed, nor what would swell a thousandfold.
+    Raises LakeError, also after some parts.
     """
     count = 0
     try:
         with pq.ParquetFile(path) as file:
             _demand_types(file.schema_arrow, schema)
+            _demand_size(file.metadata, most, None if landed else path.stat().st_size)
             held = _held(partition, columns)
             # Threads inside the library cost small files more than they give.
             for batch in file.iter_batches(_step(file, rows), columns=held, use_threads=False):
@@ -212,6 +214,14 @@ def _demand_types(there: pa.Schema, wanted: pa.Schema) -> None:
         if field.name in wanted.names and field.type != wanted.field(field.name).type:
             told = f"is of type {field.type}, not {wanted.field(field.name).type}"
             raise ValueError(f"its column {field.name} {told}")
+
+
+def _demand_size(told: pq.FileMetaData, most: int, size: int | None) -> None:
+    if told.num_rows > most:
+        raise ValueError(f"it holds more than {most} rows")
+    swollen = sum(told.row_group(number).total_byte_size for number in range(told.num_row_groups))
+    if size is not None and swollen > max(1000 * size, PART_BYTES):
+        raise ValueError(f"its {size} bytes would swell to {swollen}")
 
 
 def _step(file: pq.ParquetFile, rows: int) -> int:

@@ -143,12 +143,13 @@ def _rows(
         version = file.version if file.added.data_change else 0
         try:
             with place.fresh(file.path) as path:
-                if file_sha256(path) != file.sha256:
+                landed = file_sha256(path) == file.sha256
+                if not landed:
                     told = f"the file evidence/{file.path} does not have the bytes that landed"
                     findings.append(Finding("file", told))
                 for rows in read_parts(
                     path, file.added.partition, EVIDENCE.names, rows=PART_ROWS, schema=EVIDENCE,
-                    most=file.added.rows + _MORE,
+                    most=file.added.rows + _MORE, landed=landed,
                 ):  # fmt: skip
                     count += rows.num_rows
                     yield rows, _From(file.path, version)

@@ -60,10 +60,15 @@ def test_large_rows_are_read_a_few_at_a_time(
     assert sum(part.num_rows for part in parts) == 50
 
 
-def test_no_more_rows_are_read_than_there_can_be(tmp_path: Path) -> None:
-    path = tmp_path / "nulls.parquet"
+def test_no_more_is_read_than_there_can_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "PART_BYTES", 1_000_000)
+    path = tmp_path / "hostile.parquet"
     pq.write_table(pa.table({"payload": pa.nulls(100_000, pa.string())}), path)
-    parts = read_parts(path, {}, rows=100, schema=EVIDENCE, most=500)
-    assert sum(next(parts).num_rows for _ in range(5)) == 500
     with pytest.raises(LakeError, match="holds more than 500 rows"):
-        next(parts)
+        next(read_parts(path, {}, rows=100, schema=EVIDENCE, most=500))
+
+    bomb = pa.table({"payload": ["a" * 5_000_000]})
+    pq.write_table(bomb, path, compression="zstd")
+    with pytest.raises(LakeError, match="would swell to"):
+        next(read_parts(path, {}, rows=100, schema=EVIDENCE, most=500, landed=False))
+    assert next(read_parts(path, {}, rows=100, schema=EVIDENCE, most=500)).num_rows == 1
