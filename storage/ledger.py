@@ -6,6 +6,7 @@ The checkpoints also seal the logs of the tables that follow (`storage.followers
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from evidence.errors import LakeConflict, LakeError, VerificationFailed
@@ -47,10 +48,12 @@ def integrate(
     when another landed first. A crash leaves the ledger behind, never wrong.
     """
     outside = (*([FileWitness(witness)] if witness else []), *witnesses)
-    held = [lasting(kept.head) for kept in last_seals(outside, signer.verifier)]
+    known = last_seals(outside, signer.verifier)
+    held = [lasting(kept.head) for kept in known.held]
     with lake.place.locked("log/.lock"):
         head = _sealed(lake, signer, held, anew)
-    publish(lake.place.at("log"), lambda: read_checkpoint(lake), outside, lake.clock())
+    newest = partial(read_checkpoint, lake)
+    publish(lake.place.at("log"), newest, outside, known.unread, lake.clock())
     return head
 
 

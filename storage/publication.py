@@ -61,46 +61,65 @@ def silent(log: Place, witnesses: Sequence[Witness]) -> Iterator[str]:
             yield told
 
 
-def last_seals(witnesses: Sequence[Witness], key: VerifierKey) -> list[Held]:
-    """The newest checkpoint of each witness that answers: a new seal must continue them all.
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the witnesses hold: the newest checkpoint of each that answers, and by address why the
+    others did not."""
 
-    One that does not answer, or whose own history was rewritten, is no reason not to seal:
-    `publish` meets it again and remembers it.
+    held: tuple[Held, ...]
+    unread: Mapping[str, str]
+
+
+def last_seals(witnesses: Sequence[Witness], key: VerifierKey) -> Outside:
+    """The newest checkpoint of each witness: a new seal must continue them all.
+
+    One that does not answer, or whose own history was rewritten, is no reason not to seal; but it
+    is not shown the seal either, which might take the place of one that contradicts it.
     Raises VerificationFailed if one holds what this key did not sign.
     """
-    found = list[Held]()
+    found, unread = list[Held](), dict[str, str]()
     for witness in witnesses:
         try:
             notes = witness.kept("", whole=False)
-        except LakeError:
+        except LakeError as error:
+            unread[witness.where] = str(error)
             continue
         found += opened(notes, key)
-    return found
+    return Outside(tuple(found), unread)
 
 
 def publish(
-    log: Place, newest: Callable[[], Checkpoint], witnesses: Sequence[Witness], now: datetime
-) -> None:
+    log: Place, newest: Callable[[], Checkpoint], witnesses: Sequence[Witness],
+    unread: Mapping[str, str], now: datetime,
+) -> None:  # fmt: skip
     """Show the newest checkpoint to every witness whose turn it is; remember who did not take it.
 
-    One at a time, and `newest` is asked under the lock: an older seal never replaces a newer one.
+    `unread` are those that could not be compared with it. One at a time, and `newest` is asked
+    under the lock: an older seal never replaces a newer one.
     Raises LakeError only for trouble with our own memory, never for a witness.
     """
     if not witnesses:
         return
     with log.locked(".witness.lock"):
         head, before = newest(), remembered(log)
-        after = {w.where: _shown(w, before.get(w.where, Published()), head, now) for w in witnesses}
+        after = {
+            w.where: _shown(w, before.get(w.where, Published()), head, unread.get(w.where), now)
+            for w in witnesses
+        }
         if after != before:
             text = json.dumps({where: asdict(facts) for where, facts in after.items()}, indent=1)
             log.replace(MEMORY, text.encode() + b"\n")
 
 
-def _shown(witness: Witness, last: Published, head: Checkpoint, now: datetime) -> Published:
+def _shown(
+    witness: Witness, last: Published, head: Checkpoint, unread: str | None, now: datetime
+) -> Published:
     digest = hashlib.sha256(head.text.encode()).hexdigest()
     if not last.error and (last.digest == digest or not _due(witness, last, now)):
         return last
     try:
+        if unread:
+            raise LakeError(unread)
         mark = witness.publish(head, last.mark)
     except LakeError as error:
         return replace(last, error=str(error), since=last.since or stamp(now))

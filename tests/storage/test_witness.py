@@ -241,6 +241,29 @@ def test_a_dead_witness_does_not_stop_the_seal(
     assert dead.path.read_text() == alive.path.read_text()
 
 
+def test_a_witness_that_cannot_be_read_is_not_written_over(
+    world: World, signer: Signer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its note may be all that contradicts the lake: it must be compared before it is replaced."""
+    file = FileWitness(tmp_path / "witness")
+    seal(world, signer, file, n=3)
+    kept = file.path.read_text()
+    other = rewritten(world, signer, size=5)
+
+    def stale(*_: object, **__: object) -> None:
+        raise LakeError("stale file handle")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FileWitness, "kept", stale)
+        integrate(other.lake, signer, witnesses=[file])
+    assert file.path.read_text() == kept
+    (told,) = silent(LocalPlace(other.path / "log"), [file])
+    assert "stale file handle" in told
+    assert "not those that were sealed by the witness copy" in said(other, signer, file)
+    with pytest.raises(VerificationFailed):
+        integrate(other.lake, signer, witnesses=[file])
+
+
 def test_not_more_often_than_asked(world: World, signer: Signer, tmp_path: Path) -> None:
     hourly = FileWitness(tmp_path / "witness", every=timedelta(hours=1))
     seal(world, signer, hourly)
