@@ -104,7 +104,8 @@ class ItemPage:
 class LakeFacts:
     """How much landed and what it was sealed with; `ledger_size` is None before the first seal.
 
-    `shown` is what to give to `--as-of` to see this again, `result` the digest of what was judged.
+    `shown` is what to give to `--as-of` to see this again, `result` the digest of what was judged;
+    `disposed` items went by signed records and are in no count.
     """
 
     items: int
@@ -116,6 +117,7 @@ class LakeFacts:
     mapping_digest: str
     shown: str = ""
     result: str = ""
+    disposed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

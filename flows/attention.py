@@ -15,6 +15,7 @@ ACTIONS = {
     "due": "Plan it before the date.",
 }
 SILENT = "Until it answers, what it should show counts as unknown: check address, key, network."
+ACCOUNTED = "Nothing; `headwater verify` tells what went, when, by whom and why."
 PARTIAL = "Mend what is named, or its rights; until a pull is whole, nothing in it counts as fresh."
 
 
@@ -31,6 +32,13 @@ def attention(judged: Judged, sources: Sequence[SourceRow], lake: LakeFacts) -> 
             "mapping", f"{lake.untagged} items speak to no control yet.",
             "Add a rule, or accept that they are context only.",
         )  # fmt: skip
+    if lake.disposed:
+        yield Attention("mapping", told_disposed(lake.disposed), ACCOUNTED)
+
+
+def told_disposed(number: int) -> str:
+    """What stands beside every count once items were disposed of."""
+    return f"{number} items were disposed of by signed records: no count includes them."
 
 
 def _grouped(

@@ -30,6 +30,7 @@ from flows.outside import witnesses
 from flows.sources import missed
 from storage.checkpoints import checkpoint_of
 from storage.clocks import landed_ahead
+from storage.disposed import disposed
 from storage.health import SourceHealth, healths
 from storage.lake import Lake
 from storage.note import Checkpoint
@@ -250,6 +251,7 @@ def _lake_facts(connection: Connection, lake: Lake, judged: Judged) -> LakeFacts
         mapping_digest=judged.mapping_digest,
         shown=judged.moment.token,
         result=judged.digest,
+        disposed=disposed(connection),
     )
 
 

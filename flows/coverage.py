@@ -14,8 +14,10 @@ from rich.table import Table
 
 from dashboards.model import Attention
 from evidence.times import stamp
+from flows.attention import told_disposed
 from flows.config import load, now
 from flows.moment import Asked, moment
+from storage.disposed import disposed
 from storage.lake import Lake
 from storage.pages import Connection, records
 from storage.population import REGISTERS, Counted, count_population, read_expected, systems_seen
@@ -29,12 +31,13 @@ class Coverage:
     """Registered systems with what names them, strangers among the evidence, and the population.
 
     `registered` and `strangers` map a system to its row of `systems_seen`, empty where nothing
-    landed.
+    landed; `disposed` items are in no number any more.
     """
 
     registered: Mapping[str, Mapping[str, Any]]
     strangers: Mapping[str, Mapping[str, Any]]
     population: tuple[Counted, ...]
+    disposed: int = 0
 
     @property
     def whole(self) -> bool:
@@ -55,6 +58,7 @@ def coverage(connection: Connection) -> Coverage:
         registered={name: seen.get(name, {}) for name in inventory},
         strangers={name: row for name, row in seen.items() if name not in inventory},
         population=count_population(connection, wanted),
+        disposed=disposed(connection),
     )
 
 
@@ -109,6 +113,8 @@ def _print(found: Coverage) -> None:
     named = sum(bool(row) for row in found.registered.values())
     console.print(f"{named} of {len(found.registered)} registered AI systems have evidence",
                   highlight=False)  # fmt: skip
+    if found.disposed:
+        console.print(told_disposed(found.disposed), highlight=False)
     if not found.population:
         console.print("no register `population` says what else must be there", highlight=False)
         return
@@ -129,6 +135,7 @@ def _print(found: Coverage) -> None:
 def _machine(found: Coverage) -> dict[str, object]:
     return {
         "whole": found.whole,
+        "disposed": found.disposed,
         "registered": {name: _row(row) for name, row in found.registered.items()},
         "not_registered": {name: _row(row) for name, row in found.strangers.items()},
         "population": [

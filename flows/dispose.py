@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -13,15 +14,14 @@ from evidence.times import stamp
 from flows.config import Config, load, now
 from flows.floors import below
 from flows.follow import follow, seal
-from flows.judgement import judge_lake
-from flows.moment import present
+from flows.moment import present, tagged
 from storage.actions import act
 from storage.checkpoints import read_checkpoint
 from storage.disposal import Done, dispose, finish, unfinished
 from storage.keys import load_key
 from storage.lake import Lake
 from storage.retention import Plan, plan
-from storage.views import connect, sightings
+from storage.views import Connection, sightings
 
 SHORT = 16
 
@@ -115,23 +115,19 @@ def make_plan(lake: Lake, config: Config) -> Plan:
         sealed = read_checkpoint(lake).size
     except LakeError:
         sealed = 0
-    needed = rests_on(lake, config) if config.retention else frozenset()
-    with connect(lake) as connection:
-        return plan(connection, config.retention, now=now(), sealed=sealed, needed=needed)
+    moment = tagged(lake, present(lake, config))
+    with moment.connect(lake) as connection:
+        needed = rests_on(connection, moment.at) if config.retention else frozenset()
+        return plan(connection, config.retention, now=moment.at, sealed=sealed, needed=needed)
 
 
-def rests_on(lake: Lake, config: Config) -> frozenset[str]:
-    """The items behind today's verdicts: the best of each, and every failure that still counts.
+def rests_on(connection: Connection, at: datetime) -> frozenset[str]:
+    """The items behind today's verdicts: the best of each, and every failure, outlived or not.
 
     Without them a control would look better, or worse, than it did.
     """
-    moment = present(lake, config)
-    verdicts = judge_lake(lake, moment).verdicts
-    failed = {(verdict.control, verdict.evidence) for verdict in verdicts if verdict.failed}
-    with moment.connect(lake) as connection:
-        seen = sightings(connection, moment.at)
-    failing = {i for key, one in seen.items() if key[:2] in failed for i in one.failing}
-    return frozenset({verdict.item_id for verdict in verdicts} | failing) - {""}
+    seen = sightings(connection, at).values()
+    return frozenset(i for one in seen for i in (one.item_id, *one.failing)) - {""}
 
 
 def _warn(console: Console, config: Config) -> list[str]:

@@ -29,6 +29,7 @@ from mappings.catalogue import Catalogue, Override
 from mappings.controls import NAMESPACE
 from storage.lake import Lake
 from storage.pages import Connection, records, seen_systems
+from storage.sightings import event_times
 from storage.views import sightings
 
 NO_SYSTEM = "(no AI system is registered)"
@@ -105,8 +106,8 @@ def judge_lake(lake: Lake, moment: Moment) -> Judged:
         decisions = records(connection, "statement_of_applicability", "soa", confirmed=True)
         soa = {_number(row["id"]): row for row in decisions}
         attestations = _attestations(connection, at)
-        seen = sightings(connection, at)
-    found = _standings(catalogue, expected, systems, soa, attestations, seen, at)
+        seen, events = sightings(connection, at), event_times(connection, at)
+    found = _standings(catalogue, expected, systems, soa, attestations, seen, events, at)
     return Judged(moment, systems, soa, found)
 
 
@@ -124,6 +125,7 @@ def _standings(
     soa: Mapping[str, Mapping[str, Any]],
     attestations: Mapping[ControlId, Attestation],
     seen: Mapping[tuple[str, str, str], Sighting],
+    events: Mapping[str, datetime],
     at: datetime,
 ) -> dict[ControlId, ControlStanding]:
     wanted: dict[ControlId, list[Expectation]] = defaultdict(list)
@@ -132,7 +134,7 @@ def _standings(
     return {
         control.id: stand(
             control.id,
-            [v for want in wanted[control.id] for v in _verdicts(want, systems, seen, at)],
+            [v for want in wanted[control.id] for v in _verdicts(want, systems, seen, events, at)],
             at,
             attestation=attestations.get(control.id),
             attestation_needed=bool(control.attestation_needed),
@@ -147,26 +149,18 @@ def _verdicts(
     want: Expectation,
     systems: Mapping[str, Any],
     seen: Mapping[tuple[str, str, str], Sighting],
+    events: Mapping[str, datetime],
     at: datetime,
 ) -> Iterator[Verdict]:
     """One verdict for the organisation, or one for each system; none registered is one unknown."""
     if want.scope is Scope.ORGANISATION:
         names = (ORGANISATION, *systems)
         found = [seen.get((want.control, want.evidence, name)) for name in names]
-        once = together([sighting for sighting in found if sighting], _events(seen))
+        once = together([sighting for sighting in found if sighting], events)
         yield judge(want, ORGANISATION, once, at)
         return
     for system in systems or (NO_SYSTEM,):
         yield judge(want, system, seen.get((want.control, want.evidence, system)), at)
-
-
-def _events(seen: Mapping[tuple[str, str, str], Sighting]) -> dict[str, datetime]:
-    """The latest time of each event, whichever system it happened to."""
-    latest: dict[str, datetime] = {}
-    for sighting in seen.values():
-        for name, moment in sighting.events.items():
-            latest[name] = max(moment, latest.get(name, moment))
-    return latest
 
 
 def _excluded(row: Mapping[str, Any] | None) -> str:

@@ -109,7 +109,7 @@ def moment(lake: Lake, config: Config, asked: Asked | None) -> Moment:
     at, size = asked.at or seal.at, asked.size or seal.size
     bare = Moment(at, config.mapping(), size, seal.version)
     mapping, notes = _mapping(lake, bare)
-    return _with_tags(lake, replace(bare, mapping=mapping, notes=(*_left_out(lake, bare), *notes)))
+    return tagged(lake, replace(bare, mapping=mapping, notes=(*_left_out(lake, bare), *notes)))
 
 
 def _by(lake: Lake, at: datetime | None) -> Seal:
@@ -155,7 +155,7 @@ def _absent(lake: Lake, bare: Moment) -> tuple[str, ...]:
     return ((f"{told}not in this answer",) if disposed else ()) + ((lost,) if missing else ())
 
 
-def _with_tags(lake: Lake, judged: Moment) -> Moment:
+def tagged(lake: Lake, judged: Moment) -> Moment:
     """Tags that were kept for all of it are read; else today's code makes them from the rules."""
     rules = judged.mapping.rules
     followed = lake.followed("tags", f"tags:{rules.digest}")

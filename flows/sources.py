@@ -17,7 +17,9 @@ from rich.table import Table
 from evidence.canonical import plain
 from evidence.errors import ConfigError
 from evidence.own import OWN_SOURCE
+from flows.attention import told_disposed
 from flows.config import Config, Source, load, now
+from storage.disposed import disposed
 from storage.health import Attempted, SourceHealth, attempts, healths, is_well
 from storage.lake import Lake
 from storage.views import connect
@@ -37,6 +39,7 @@ def show(file: Path, name: str, *, as_json: bool) -> int:
     with connect(Lake.open(config.lake, clock=now)) as connection:
         seen = healths(connection, at)
         lately = attempts(connection, name, SHOWN) if name else []
+        went = disposed(connection)
     wanted = [known[name]] if name else list(known.values())
     if as_json:
         print(json.dumps([_machine(s, seen.get(s.name), at) for s in wanted], indent=2))
@@ -44,6 +47,8 @@ def show(file: Path, name: str, *, as_json: bool) -> int:
         _one(known[name], seen.get(name), lately, at)
     else:
         _all(config, seen, at)
+    if went and not as_json:
+        print(told_disposed(went))
     well = all(is_well(seen.get(s.name)) and not missed(s, seen.get(s.name), at) for s in wanted)
     return 0 if well else 3
 

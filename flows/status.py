@@ -68,6 +68,7 @@ def _machine(board: Board) -> dict[str, object]:
         ],
         "sources": {row.source: row.outcome for row in board.sources},
         "items": board.lake.items,
+        "disposed": board.lake.disposed,
         "sealed": board.lake.ledger_size,
         "shown": board.lake.shown,
         "version": board.lake.version,

@@ -24,6 +24,7 @@ from storage.files import DataFile
 from storage.holds import held_ids, holds_in_force
 from storage.keys import Signer
 from storage.lake import Bookmark, Lake
+from storage.living import bound
 from storage.retention import Due, Plan, Planned
 from storage.same import check_bytes
 from storage.streamed import write_stream
@@ -165,6 +166,7 @@ def _to_go(lake: Lake, signer: Signer) -> tuple[list[Disposal], Any]:
         with connect(lake) as connection:
             holds = holds_in_force(connection, now=lake.clock())
             named -= held_ids(connection, list(holds.values()))
+            named -= bound(connection, named)
     return records, pa.array(sorted(named), pa.string())
 
 

@@ -173,6 +173,14 @@ def absent(connection: Connection, size: int) -> tuple[int, int]:
     return int(named), int(gone) - int(named)
 
 
+def disposed(connection: Connection) -> int:
+    """How many items went by the records that the views show: no count includes these any more."""
+    sql = f"""SELECT count(DISTINCT item_id) FROM ({_NAMED.replace("lake_evidence", "evidence")})
+        WHERE item_id NOT IN (SELECT item_id FROM evidence)"""  # noqa: S608  ours
+    ((number,),) = connection.execute(sql).fetchall()
+    return int(number)
+
+
 def disposal_of(connection: Connection, start: str) -> list[tuple[str, str]]:
     """The disposed items whose id begins with `start`, each with a sentence; at most three."""
     sql = f"""SELECT n.item_id, e.payload->>'$.at', e.payload->>'$.class', e.actor,

@@ -12,13 +12,17 @@ from evidence.runs import PULL_KIND, Gap, PullOutcome, Total
 from storage.pages import Connection, all_rows
 
 WEEK = timedelta(days=7)
+USUAL_OF = 20
+"""Of so many whole pulls, the last ones, the usual time is the median: older ones may be gone."""
 
 _SQL = f"""
 WITH scheduled AS (SELECT * FROM pulls WHERE NOT backfill),
 whole AS (
     SELECT source, max(finished_at) AS last_complete,
         median(epoch(finished_at) - epoch(started_at)) AS usual
-    FROM scheduled WHERE outcome = 'complete' GROUP BY source
+    FROM (SELECT * FROM scheduled WHERE outcome = 'complete' QUALIFY row_number() OVER
+        (PARTITION BY source ORDER BY finished_at DESC, landed_at DESC) <= {USUAL_OF})
+    GROUP BY source
 ), landed AS (
     SELECT source, count(*) AS items, max(observed_to) AS newest
     FROM evidence WHERE kind <> '{PULL_KIND}' GROUP BY source
@@ -67,8 +71,8 @@ class SourceHealth:
     """A source by its scheduled pulls; backfills are only counted.
 
     `streak` attempts in a row did not end whole, the first of them at `failing_since`; in the last
-    seven days `completes` of `tries` did. `usual` is the median time of a whole pull; `newest` the
-    latest time that any landed fact is about.
+    seven days `completes` of `tries` did. `usual` is the median time of the last whole pulls;
+    `newest` the latest time that any landed fact is about.
     """
 
     source: str

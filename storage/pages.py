@@ -21,6 +21,8 @@ __all__ = [
 _ITEM = """item_id, source, kind, nature, system, subject, title, change, outcome, actor, locator,
     observed_from, observed_to, collected_at, landed_at, content_sha256, pull_id, payload"""
 _MOST_FOUND = 20
+REGISTER_KINDS = ("git.register", "human.attestation")
+"""Kinds whose latest items are the records of registers, however old they are."""
 
 
 def control_items(connection: Connection, most: int) -> dict[str, list[str]]:
@@ -116,11 +118,11 @@ def records(
             SELECT source, max(finished_at) FILTER (NOT backfill) AS beat, list(pull_id) AS whole
             FROM pulls WHERE outcome = 'complete' GROUP BY source) USING (source)
         WHERE (NOT $confirmed OR coalesce(collected_at <= beat OR pull_id IN whole, false))
-            AND kind IN ('git.register', 'human.attestation') AND change <> 'gone'
+            AND kind IN (SELECT unnest($kinds::VARCHAR[])) AND change <> 'gone'
             AND (payload->>'$.level') = 'record'
             AND (payload->>'$.register') IN (SELECT unnest($registers::VARCHAR[]))
         ORDER BY subject, item_id""",
-        {"registers": list(registers), "confirmed": confirmed},
+        {"registers": list(registers), "confirmed": confirmed, "kinds": list(REGISTER_KINDS)},
     )
     return [json.loads(row["payload"]) | {"item_id": row["item_id"]} for row in rows]
 

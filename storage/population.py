@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage.pages import Connection, all_rows
+from storage.pages import REGISTER_KINDS, Connection, all_rows
 
 REGISTERS = ("population", "expected_population")
 
@@ -89,7 +89,8 @@ def systems_seen(connection: Connection) -> dict[str, dict[str, Any]]:
         connection,
         """SELECT system, count(*) AS items, count(DISTINCT kind) AS kinds,
             max(observed_to) AS newest
-        FROM evidence WHERE system <> '' AND kind NOT IN ('git.register', 'human.attestation')
+        FROM evidence WHERE system <> '' AND kind NOT IN (SELECT unnest($kinds::VARCHAR[]))
         GROUP BY system ORDER BY system""",
+        {"kinds": list(REGISTER_KINDS)},
     )
     return {row["system"]: row for row in rows}

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-import pyarrow as pa
-
 from evidence.canonical import digest
 from evidence.own import OWN_SOURCE
 from evidence.runs import PULL_KIND
 from evidence.times import stamp
 from storage.engine import Connection, literal
 from storage.holds import Hold, check_words, globs, holds_in_force, selects
+from storage.living import bound, living
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +111,14 @@ def plan(
     """
     longest = sorted(classes, key=lambda kept: -kept.keep)
     holds = holds_in_force(connection, now=now)
-    connection.register("needed", pa.table({"item_id": pa.array(sorted(needed), pa.string())}))
+    connection.register("living", living(connection, needed, now))
     try:
         planned = tuple(
             _planned(connection, kept, longest[:place], list(holds.values()), now, sealed)
             for place, kept in enumerate(longest)
         )
     finally:
-        connection.unregister("needed")
+        connection.unregister("living")
     return Plan(now, planned, holds)
 
 
@@ -140,40 +139,23 @@ def _planned(
             AND (kind NOT LIKE '{OWN_SOURCE}.%' OR {own})
             AND greatest(observed_to, landed_at) <= TIMESTAMPTZ {literal(stamp(now - kept.keep))}
         ORDER BY l.leaf_index"""  # noqa: S608  names are checked, texts are literals
-    rows = connection.execute(f"WITH living AS ({_LIVING}) {sql}").to_arrow_table().to_pylist()
+    rows = connection.execute(sql).to_arrow_table().to_pylist()
     counts: dict[str, int] = {}
     for row in rows:
         if row["held"]:
             counts[row["held"]] = counts.get(row["held"], 0) + 1
     free = [row for row in rows if not row["held"]]
-    go = [row for row in free if not row["alive"] and row["leaf_index"] is not None]
+    loose = [row for row in free if not row["alive"] and row["leaf_index"] is not None]
+    stay = bound(connection, [row["item_id"] for row in loose])
+    go = [row for row in loose if row["item_id"] not in stay]
     times = [row["observed_to"] for row in go]
-    living = sum(row["alive"] for row in free)
+    still = sum(row["alive"] for row in free) + len(stay)
     return Planned(
         kept,
         tuple(
             Due(row["item_id"], row["leaf_index"], row["content_sha256"], row["month"])
             for row in go
         ),
-        counts, living, len(free) - living - len(go),
+        counts, still, len(free) - still - len(go),
         min(times, default=None), max(times, default=None),
     )  # fmt: skip
-
-
-_LIVING = f"""
-    SELECT item_id FROM latest WHERE nature = 'state' AND change <> 'gone'
-    UNION ALL SELECT item_id FROM latest SEMI JOIN (
-        SELECT source, kind, system, subject FROM evidence GROUP BY ALL HAVING count(*) > 1
-    ) USING (source, kind, system, subject)
-    UNION ALL SELECT item_id FROM pulls
-        WHERE pull_id IN (SELECT pull_id FROM evidence WHERE kind <> '{PULL_KIND}')
-    UNION ALL SELECT arg_max(item_id, landed_at) FROM pulls
-        GROUP BY source, outcome, backfill, states
-    UNION ALL SELECT arg_max(item_id, observed_from) FROM evidence JOIN tags USING (item_id)
-        WHERE starts_with(control, 'event:') GROUP BY system, control
-    UNION ALL FROM needed
-"""  # noqa: S608
-"""What never goes: a state as it stands; the latest of a subject as long as older versions are
-there, which would else be taken for how it stands; a pull's record as long as an item of that pull
-is there, for without it the item is not confirmed; the last pull of each source and outcome; the
-last of each event that makes older evidence stale; what the judgement of today rests on."""

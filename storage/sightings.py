@@ -16,8 +16,8 @@ from storage.engine import Connection
 
 Key = tuple[str, str, str]
 
-_SQL = """
-WITH complete AS (
+SEEN = """
+complete AS (
     SELECT source, pull_id, finished_at, states, backfill FROM pulls
     WHERE outcome = 'complete' AND finished_at <= $now AND landed_at <= $now
 ), beats AS (
@@ -37,7 +37,12 @@ WITH complete AS (
         max(revision) FILTER (confirmed) AS confirmed_revision,
         max(place) FILTER (confirmed AND observed_to <= $now + to_seconds($skew)) AS believed_place
     FROM seen GROUP BY source, kind, system, subject
-), claims AS (
+)"""
+"""The items as of $now, each with its place and whether a whole pull confirms it (`seen`); for
+each subject its last place and the last one that is confirmed and not dated ahead (`last`)."""
+
+_SQL = f"""
+WITH {SEEN}, claims AS (
     SELECT DISTINCT item_id, control, evidence FROM tags WHERE NOT starts_with(control, 'event:')
 ), claimed AS (
     SELECT c.control, c.evidence, s.*, l.place AS last_place,
@@ -62,10 +67,12 @@ WITH complete AS (
             OR (nature = 'state' AND place = last_confirmed AND last_claim = last_place)) AS speaks,
         -- Nor is a failure ended by what no complete pull confirmed, or by what is yet to happen.
         stands AND change <> 'gone' AND outcome IN ('failed', 'error') AS fails,
+        -- Of several subjects the latest by its own time: how often one was revised says nothing.
+        row(observed_to, collected_at, place) AS recent,
         row(observed_to <= $now + to_seconds($skew),
             coalesce(CASE nature WHEN 'state' THEN beat ELSE observed_to END,
                      TIMESTAMPTZ '-infinity'),
-            place) AS worth
+            recent) AS worth
     FROM ranked
 ), event_times AS (
     SELECT system, map_from_entries(list(row(name, latest))) AS events FROM (
@@ -80,16 +87,16 @@ WITH complete AS (
             FILTER (speaks) AS best,
         count(*) FILTER (confirmed AND last_change <> 'gone') AS count,
         count(*) FILTER (NOT confirmed) AS unconfirmed,
-        list(item_id ORDER BY place DESC) FILTER (fails) AS failing,
+        list(item_id ORDER BY recent DESC) FILTER (fails) AS failing,
         max(CASE nature WHEN 'state' THEN $now ELSE observed_to END) FILTER (fails) AS failing_at,
-        arg_max(struct_pack(title, kind, subject, outcome, source), place)
+        arg_max(struct_pack(title, kind, subject, outcome, source), recent)
             FILTER (fails) AS failure,
-        arg_max(source, place) AS source
+        arg_max(source, recent) AS source
     FROM judged GROUP BY control, evidence, system
 )
 SELECT f.*, e.events FROM folded f LEFT JOIN event_times e USING (system)
 ORDER BY control, evidence, system
-"""
+"""  # noqa: S608  no text from outside
 
 
 def sightings(connection: Connection, now: datetime) -> dict[Key, Sighting]:
@@ -108,6 +115,19 @@ def sightings(connection: Connection, now: datetime) -> dict[Key, Sighting]:
     except duckdb.Error as error:
         raise LakeError(f"the lake cannot be judged: {error}") from error
     return {(r["control"], r["evidence"], r["system"]): _sighting(r) for r in rows}
+
+
+def event_times(connection: Connection, now: datetime) -> dict[str, datetime]:
+    """Each event that makes older evidence stale → its latest time by `now`, whichever system it
+    happened to. Raises LakeError."""
+    sql = """SELECT substr(control, 7), max(observed_from) FROM tags JOIN evidence USING (item_id)
+        WHERE starts_with(control, 'event:') AND observed_from <= $now AND landed_at <= $now
+        GROUP BY ALL"""
+    try:
+        rows = connection.execute(sql, {"now": utc(now, what="now")}).fetchall()
+    except duckdb.Error as error:
+        raise LakeError(f"the lake cannot be judged: {error}") from error
+    return {name: at.astimezone(UTC) for name, at in rows}
 
 
 def _sighting(row: Mapping[str, Any]) -> Sighting:

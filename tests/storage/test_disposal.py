@@ -19,7 +19,7 @@ from evidence.model import Change, EvidenceItem, Nature
 from evidence.own import DISPOSAL_KIND, OWN_SOURCE
 from evidence.runs import PullOutcome
 from evidence.times import stamp
-from storage import disposal
+from storage import disposal, living
 from storage.actions import act, land_own
 from storage.checkpoints import read_checkpoint
 from storage.disposal import Done, dispose, finish, unfinished
@@ -339,8 +339,9 @@ def test_a_replayed_record_of_another_lake_excuses_nothing(world: World, tmp_pat
     assert "names 6 items that the ledger has elsewhere" in found(other)[0].sentence
 
 
-def test_what_stands_stays(world: World, tmp_path: Path) -> None:
+def test_what_stands_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The latest version of a state, the last pulls, and pulls that items still point to."""
+    monkeypatch.setattr(living, "USUAL_OF", 1)
     state = {"nature": Nature.STATE, "kind": "jira.setting"}
     world = World(tmp_path / "states" / "lake")
     make_key(world.path.parent / "key", origin="test.example/lake")
@@ -350,7 +351,7 @@ def test_what_stands_stays(world: World, tmp_path: Path) -> None:
     gone = item(2, at=START + days(1), payload={"v": 2}, change=Change.GONE, **state)
     world.land(first, lost, cursor="1", outcome=PullOutcome.COMPLETE)
     world.clock.now += days(1)
-    world.land(second, gone, cursor="2", outcome=PullOutcome.COMPLETE)
+    world.land(gone, second, cursor="2", outcome=PullOutcome.COMPLETE)
     world.clock.now += days(800)
     world.land(cursor="3", outcome=PullOutcome.BUSY)
     world.land(cursor="4", outcome=PullOutcome.COMPLETE)
