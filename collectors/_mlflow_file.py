@@ -97,6 +97,7 @@ class FileDoor:
             "runs/get": self._run,
             "registered-models/search": self._models,
             "model-versions/search": self._versions,
+            "traces/search": self._traces,
         }
         try:
             return answer_of(calls[call](body).encode())
@@ -131,6 +132,14 @@ class FileDoor:
     def _run(self, body: Mapping[str, Any]) -> str:
         return f'{{"run": {_json(self.tracking.get_run(body["run_id"]))}}}'
 
+    def _traces(self, body: Mapping[str, Any]) -> str:
+        found, token = self.tracking.search_traces(
+            locations=[at["mlflow_experiment"]["experiment_id"] for at in body["locations"]],
+            filter_string=body["filter"], max_results=body["max_results"],
+            order_by=list(body["order_by"]), page_token=body.get("page_token"),
+        )  # fmt: skip
+        return _listed("traces", found, token)
+
     def _models(self, body: Mapping[str, Any]) -> str:
         return _page("registered_models", self.registry.search_registered_models(**_search(body)))
 
@@ -148,9 +157,13 @@ def _search(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _page(key: str, found: Any) -> str:
+    return _listed(key, found, found.token)
+
+
+def _listed(key: str, found: Any, token: str | bytes | None) -> str:
     records = ", ".join(_json(entity) for entity in found)
-    token = found.token.decode() if isinstance(found.token, bytes) else found.token or ""
-    return f'{{"{key}": [{records}], "next_page_token": {json.dumps(token)}}}'
+    after = token.decode() if isinstance(token, bytes) else token or ""
+    return f'{{"{key}": [{records}], "next_page_token": {json.dumps(after)}}}'
 
 
 def _json(entity: Any) -> str:

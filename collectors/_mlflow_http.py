@@ -15,6 +15,7 @@ from collectors._mlflow import Absent, Answer, Keys, answer_of
 from evidence.errors import SourceBroken, SourceBusy, SourceError, SourceRefused
 
 GETS = {"runs/get", "registered-models/search", "model-versions/search"}
+THIRD = {"traces/search"}
 CONNECT_AND_READ = (5.0, 60.0)
 # One page; more than this is a page_size set too high, not a reason to swap.
 MOST_BYTES = 128 * 2**20
@@ -58,7 +59,7 @@ class HttpDoor:
 
     def ask(self, call: str, body: Mapping[str, Any]) -> Answer:
         """One REST call. Raises SourceBusy, SourceRefused, Absent or SourceBroken."""
-        path = f"/api/2.0/mlflow/{call}"
+        path = f"/api/{'3.0' if call in THIRD else '2.0'}/mlflow/{call}"
         if call in GETS:
             return answer_of(self._send("GET", path, params=dict(body)))
         return answer_of(self._send("POST", path, json=dict(body)))

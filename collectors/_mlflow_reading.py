@@ -10,7 +10,8 @@ from typing import Any
 from collectors import _mlflow
 from collectors._mlflow import Absent, Answer, Door
 from collectors._mlflow_memory import ACTIVE, DELETED, REMOVED, Memory, Seen
-from collectors._mlflow_run import Maker, Run
+from collectors._mlflow_run import Maker, Run, info_of
+from collectors._mlflow_walk import Record, walk
 from evidence.errors import SourceBroken, SourceRefused
 from evidence.model import Batch, Change, Cursor, EvidenceItem
 from evidence.runs import Gap, PullFacts, Total
@@ -135,31 +136,23 @@ class Reading:
         }
 
     def _pages(self, clock: str) -> Iterator[tuple[list[Run], int | None]]:
-        """Pages and the last time in each, by keyset: MLflow's tokens are offsets and shift.
+        """Pages of runs in the order of that clock, and the last time in each."""
 
-        A token is followed only while a whole page lies in one millisecond.
-        """
-        at, after = EVER if self.since is None else self.since, ""
-        edge: set[str] = set()
-        while self.names:
+        def ask(at: int, after: str) -> Answer:
             body = self._body(f"attributes.{clock} >= {at}", clock)
-            answer = self.door.ask(
-                "runs/search", {**body, **({"page_token": after} if after else {})}
-            )
-            self.heard.append(answer)
-            page = [Run.read(record, self.names) for record in _mlflow.rows(answer, "runs")]
-            times = [_time(run, clock) for run in page]
-            yield [run for run in page if run.run_id not in edge], times[-1] if times else None
-            more = _mlflow.token(answer)
-            if not more:
-                return
-            if not times or times != sorted(times) or times[0] < at or more == after:
-                raise SourceBroken(f"runs/search ordered by {clock} is out of order", what=clock)
-            if times[-1] > at:
-                at, after, edge = times[-1], "", set()
-            else:
-                after = more
-            edge |= {run.run_id for run, time in zip(page, times, strict=True) if time == at}
+            asked = {**body, **({"page_token": after} if after else {})}
+            self.heard.append(self.door.ask("runs/search", asked))
+            return self.heard[-1]
+
+        def time_of(record: Record) -> int:
+            time = _mlflow.whole(info_of(record).get(clock), "a run")
+            if time is None:
+                raise SourceBroken(f"a run was found by {clock} and has none", what=id_of(record))
+            return time
+
+        at = EVER if self.since is None else self.since
+        for page, last in walk(ask, "runs", time_of, id_of, at) if self.names else ():
+            yield [Run.read(record, self.names) for record in page], last
 
     def _take(self, run: Run, gaps: list[Gap]) -> Iterator[EvidenceItem]:
         """The items of an ended run, none if it says what it said before."""
@@ -237,8 +230,6 @@ def _change(old: Seen | None, stage: str) -> Change:
     return Change.CHANGED if old.stage == ACTIVE else Change.RESTORED
 
 
-def _time(run: Run, clock: str) -> int:
-    time = run.start if clock == "start_time" else run.end
-    if time is None:
-        raise SourceBroken(f"run {run.run_id} was found by {clock} and has none", what=run.run_id)
-    return time
+def id_of(record: Record) -> str:
+    """The run's id. Raises SourceBroken."""
+    return _mlflow.need(info_of(record), "run_id", "a run")

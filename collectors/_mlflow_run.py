@@ -42,7 +42,7 @@ class Run:
     @classmethod
     def read(cls, record: Mapping[str, Any], experiments: Mapping[str, str]) -> Run:
         """From one element of `runs`; `experiments` maps id to name. Raises SourceBroken."""
-        info = _part(record, "info")
+        info = info_of(record)
         run_id = need(info, "run_id", "a run")
         what = f"run {run_id}"
         data = _part(record, "data")
@@ -208,6 +208,11 @@ def _written(ms: int | None) -> str | None:
         return None
     when = moment(ms)
     return stamp(when) if when else str(ms)
+
+
+def info_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The run's head: ids, status and times. Raises SourceBroken."""
+    return _part(record, "info")
 
 
 def _part(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:

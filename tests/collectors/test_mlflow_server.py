@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -20,6 +20,7 @@ import requests
 
 from collectors.mlflow_registry import MlflowRegistry
 from collectors.mlflow_runs import MlflowRuns
+from collectors.mlflow_traces import MlflowTraces
 from evidence.errors import SourceBroken, SourceBusy, SourceError, SourceRefused
 from evidence.secret import Secret
 from tests.collectors.mlflow_stores import SYSTEMS, Store
@@ -39,6 +40,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     made.run(status="RUNNING")
     made.client.set_registered_model_alias("credit-risk", "champion", "4")
     made.client.create_prompt("greeting")
+    for hours in (80, 80, 55):
+        at = datetime.now(UTC) - timedelta(hours=hours)
+        made.feedback(made.trace(at=at), "correct", value=hours > 60, rationale="seen")
     return made
 
 
@@ -76,7 +80,7 @@ def _ready(uri: str, process: subprocess.Popen[bytes], log: Path) -> str:
     raise AssertionError(log.read_text())
 
 
-def _items(collector: MlflowRuns | MlflowRegistry) -> list[tuple[str, ...]]:
+def _items(collector: MlflowRuns | MlflowRegistry | MlflowTraces) -> list[tuple[str, ...]]:
     found = [item for batch in collector.collect(None) for item in batch.items]
     states = collector.states
     return sorted(
@@ -100,6 +104,14 @@ def test_the_server_and_its_file_give_the_same_registry(
     by_file = _items(MlflowRegistry("m", store.uri, systems=SYSTEMS))
     by_http = _items(MlflowRegistry("m", server, systems=SYSTEMS, page_size=size))
     assert len(by_file) == 7
+    assert by_http == by_file
+
+
+@pytest.mark.parametrize("size", [1, 500])
+def test_the_server_and_its_file_give_the_same_traces(store: Store, server: str, size: int) -> None:
+    by_file = _items(MlflowTraces("m", store.uri, systems=SYSTEMS))
+    by_http = _items(MlflowTraces("m", server, systems=SYSTEMS, page_size=size))
+    assert len(by_file) == 5
     assert by_http == by_file
 
 
