@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evidence.errors import ConfigError
+from evidence.errors import ConfigError, LakeError
 from evidence.secret import Secret
 
 if TYPE_CHECKING:
@@ -22,10 +22,18 @@ _ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/]+:")
 
 @dataclass(frozen=True, slots=True)
 class WitnessAt:
-    """One [[witness]]: `to` says where (a path, `git+…#branch`, `mailto:…`)."""
+    """One [[witness]]: `to` says where (a path, `git+…#branch`, `mailto:…`, `s3://…`).
+
+    The rest is how a bucket is reached; what is not given comes from the environment.
+    """
 
     to: str
     every: timedelta = field(default_factory=timedelta)
+    endpoint: str = ""
+    region: str = ""
+    access_key: Secret = field(default_factory=lambda: Secret(""))
+    secret_key: Secret = field(default_factory=lambda: Secret(""))
+    session_token: Secret = field(default_factory=lambda: Secret(""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +76,33 @@ def _witness(config: Config, given: WitnessAt) -> Witness:
         if config.mail is None:
             raise ConfigError(f"[[witness]] {given.to}: say in [mail] which server takes the mail")
         return MailWitness(given.to.removeprefix("mailto:"), config.mail, every=given.every)
+    if given.to.startswith("s3://"):
+        return _bucket(given)
     if _ELSEWHERE.match(given.to):
-        kinds = "a path, git+REPOSITORY#BRANCH or mailto:ADDRESS"
+        kinds = "a path, git+REPOSITORY#BRANCH, s3://BUCKET/PREFIX or mailto:ADDRESS"
         raise ConfigError(f"[[witness]] {given.to!r} is no witness that is known: write {kinds}")
     path = config.folder / Path(given.to).expanduser()
     return FileWitness(path.resolve(), given.every, f"the witness {given.to}")
+
+
+def _bucket(given: WitnessAt) -> Witness:
+    from storage.bucket import Access
+    from storage.place import place_of
+    from storage.witness_bucket import BucketWitness
+
+    access = Access(
+        endpoint=given.endpoint or None, region=given.region or None,
+        key=_told(given.access_key), secret=_told(given.secret_key),
+        token=_told(given.session_token),
+    )  # fmt: skip
+    try:
+        return BucketWitness(place_of(given.to, access=access), given.every)
+    except LakeError as error:
+        raise ConfigError(f"[[witness]] {error}") from error
+
+
+def _told(secret: Secret) -> Secret | None:
+    return secret if secret.reveal() else None
 
 
 def _repository(config: Config, to: str, repository: str) -> str:

@@ -21,6 +21,7 @@ SECRETS = (
     "MLFLOW_PASSWORD", "MLFLOW_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN", "JIRA_TOKEN", "GITHUB_TOKEN", "FORGE_TOKEN",
     "SMTP_PASSWORD", "TSA_PASSWORD",
+    "WITNESS_ACCESS_KEY_ID", "WITNESS_SECRET_ACCESS_KEY", "WITNESS_SESSION_TOKEN",
 )  # fmt: skip
 GIVEN_SECRETS = dict.fromkeys(SECRETS, "secret")
 RAW = tomllib.loads(EXAMPLE.read_text())
@@ -48,7 +49,7 @@ def test_every_setting_of_what_lies_outside_is_in_it() -> None:
     assert set(RAW["mail"]) == {f.name for f in dataclasses.fields(MailServer)}
     assert set(RAW["anchor"]) == {f.name for f in dataclasses.fields(Anchor)}
     assert {at.where.partition(":")[0] for at in witnesses(load(EXAMPLE, GIVEN_SECRETS))[1:]} == {
-        "git+ssh", "mailto"
+        "git+ssh", "mailto", "s3"
     }  # fmt: skip
 
 
