@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from collectors._github_json import Api, number
-from collectors._json import moment, obj, text
+from collectors._github_json import Api
+from collectors._json import moment, number, obj, text
 from collectors._review_host import absent
 from collectors._review_pull import Check, Checks
 from evidence.errors import SourceError

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlencode
 
-from collectors._json import obj, text
+from collectors._json import number, obj, text
 from collectors._pages import linked
 from collectors._review import Account
-from collectors.http import Http, Reply, clean
-from evidence.errors import SourceBroken
+from collectors.http import Http, Reply
 
 HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
-
-
-def number(raw: Mapping[str, Any], name: str, what: str) -> int:
-    """The whole number under a name, or SourceBroken naming it and `what`."""
-    value = raw.get(name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        told = clean(repr(value), 60)
-        raise SourceBroken(f"{what}: {name} should be a whole number, is {told}", what=what)
-    return value
 
 
 @dataclass(frozen=True, slots=True)

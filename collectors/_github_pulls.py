@@ -9,8 +9,8 @@ from typing import Any
 import requests
 
 from collectors._github_checks import checks
-from collectors._github_json import Api, number
-from collectors._json import array, moment, obj, text
+from collectors._github_json import Api
+from collectors._json import array, moment, number, obj, text
 from collectors._review import Account, Review, Said
 from collectors._review_pull import Merged, Repository
 from collectors._review_walk import Seen

@@ -43,3 +43,12 @@ def text(raw: Mapping[str, Any], name: str, what: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise SourceBroken(f"{what}: {name} should be text, is {clean(repr(value), 60)}", what=what)
     return value
+
+
+def number(raw: Mapping[str, Any], name: str, what: str) -> int:
+    """The whole number under a name, or SourceBroken naming it and `what`."""
+    value = raw.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        told = clean(repr(value), 60)
+        raise SourceBroken(f"{what}: {name} should be a whole number, is {told}", what=what)
+    return value

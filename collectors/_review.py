@@ -43,13 +43,15 @@ class Said(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Review:
     """One decision of one account. `at_head`: was the head that was merged what it looked at?
-    None: the host does not tell. `commit` is what was looked at, empty where that is not told."""
+    None: the host does not tell. `commit` is what was looked at, empty where that is not told.
+    Where the host tells no time, `at` is that of the merge, and `dated` is false."""
 
     by: Account | None
     at: datetime
     said: Said
     at_head: bool | None
     commit: str = ""
+    dated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ class Judged:
         """As it is kept."""
         review = self.review
         return {
-            "by": review.by.payload() if review.by else None, "at": review.at,
+            "by": review.by.payload() if review.by else None,
+            "at": review.at if review.dated else None,
             "said": review.said.value, "commit": review.commit, "at_head": review.at_head,
             "counts": self.counts, "why": self.why,
         }  # fmt: skip

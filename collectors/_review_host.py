@@ -1,11 +1,9 @@
-"""What a code host must answer so that its merged changes can be pulled, and the settings of it."""
+"""What a code host must answer so that its merged changes can be pulled."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Protocol
 
 from collectors._review_protection import Protection
@@ -55,43 +53,3 @@ class Host(Protocol):
 
     def protection(self, of: Repository, branch: str) -> Protection:
         """What is enforced on a branch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the collectors of code hosts have in common, checked."""
-
-    repositories: Sequence[str]
-    branches: Sequence[str]
-    machines: Sequence[str]
-    start: str
-    lookback: int
-    page_size: int
-    attempts: int
-
-    def mistakes(self, shape: re.Pattern[str], setting: str, example: str) -> Iterator[str]:
-        """One sentence for each; `shape` is that of a repository's name."""
-        if isinstance(self.repositories, str) or not self.repositories:
-            yield f"{setting} must be a list with at least one text"
-        else:
-            for name in self.repositories:
-                if not shape.fullmatch(name):
-                    yield f"{setting} holds {name!r}, which is no name such as {example}"
-        for name in ("branches", "machines"):
-            if isinstance(getattr(self, name), str):
-                yield f"{name} must be a list of texts"
-        try:
-            started(self.start)
-        except ValueError:
-            yield f"start = {self.start!r} is not a date like 2026-01-31"
-        for name, most in (("lookback", 10_080), ("page_size", 100), ("attempts", 20)):
-            if not 1 <= getattr(self, name) <= most:
-                yield f"{name} must lie between 1 and {most}"
-
-
-def started(start: str) -> datetime | None:
-    """00:00 UTC of a date; None for an empty text. Raises ValueError."""
-    if not start:
-        return None
-    day = date.fromisoformat(start)
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

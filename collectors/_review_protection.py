@@ -42,24 +42,38 @@ class Protection:
     bypass: tuple[str, ...] | None = None
 
     @property
+    def second(self) -> bool | None:
+        """Must somebody else than the author approve? None: what can be read leaves it open."""
+        if self.exists and (self.required_approvals > 1 or self._ones_own_is_none):
+            return True
+        open_ = self.unread or not self.exists
+        own = self.required_approvals == 1 and self.author_excluded is None
+        return None if open_ or own else False
+
+    @property
+    def _ones_own_is_none(self) -> bool:
+        return self.required_approvals == 1 and self.author_excluded is True
+
+    @property
     def outcome(self) -> Outcome:
         """Passed where a second person must approve, failed where it is known that nobody must."""
-        if self.exists and self.required_approvals > 0:
-            return Outcome.PASSED
-        return Outcome.ERROR if self.unread or not self.exists else Outcome.FAILED
+        told = {True: Outcome.PASSED, False: Outcome.FAILED, None: Outcome.ERROR}
+        return told[self.second]
 
     @property
     def sentence(self) -> str:
         """What is enforced, in a few words."""
         if not self.exists:
             return "no such branch"
-        least = "at least " if self.unread else ""
-        told = f"{least}{self.required_approvals} approvals required"
+        told = f"approvals required: {self.required_approvals}{' or more' * bool(self.unread)}"
+        if self.required_approvals == 1 and not self.second:
+            told += ", which may be the author's own"
         if not self.required_approvals:
             told = "no approval is required"
             if self.unread:
                 told = "nobody knows whether an approval is required"
-        return told + (f"; not readable: {', '.join(self.unread)}" if self.unread else "")
+        past = f"; past the rules: {', '.join(self.bypass)}" if self.bypass else ""
+        return told + past + (f"; not readable: {', '.join(self.unread)}" if self.unread else "")
 
     def item(self, made: Making) -> EvidenceItem:
         """The evidence: a state as of the moment of collection."""

@@ -80,7 +80,7 @@ class Merged:
 
     `head` is the last commit that was asked to be merged, `commit` the one that came of it.
     `strangers` are commits by nobody whom the host knows; `whole` is false where the host does not
-    list all commits.
+    list all commits; `unread` says why its reviews are not known, empty where they are.
     """
 
     number: int
@@ -101,6 +101,7 @@ class Merged:
     labels: tuple[str, ...]
     reviews: tuple[Review, ...]
     checks: Checks
+    unread: str = ""
 
     @property
     def judged(self) -> tuple[Judged, ...]:
@@ -117,10 +118,12 @@ class Merged:
             return Outcome.FAILED
         if any(one.counts for one in found):
             return Outcome.PASSED if self.author and self.whole else Outcome.ERROR
-        return Outcome.ERROR if whys & {"unnamed", "undated"} else Outcome.FAILED
+        return Outcome.ERROR if self.unread or whys & {"unnamed", "undated"} else Outcome.FAILED
 
     def sentence(self, found: Sequence[Judged]) -> str:
         """What happened, in a few words."""
+        if self.unread:
+            return f"merged by {named(self.merged_by)}, its reviews are not known ({self.unread})"
         good = _names(one for one in found if one.counts)
         against = _names(one for one in found if one.why == "objection")
         told = f"approved by {good}" if good else "no independent approval of its head"
@@ -155,7 +158,7 @@ class Merged:
             "labels": self.labels, "models": models(self.labels),
             "author": _kept(self.author), "merged_by": _kept(self.merged_by),
             "contributors": [one.payload() for one in self.contributors],
-            "strangers": self.strangers, "commits_whole": self.whole,
+            "strangers": self.strangers, "commits_whole": self.whole, "unread": self.unread,
             "reviews": [one.payload() for one in found], "checks": self.checks.payload(),
             **self._duties(found),
         }  # fmt: skip

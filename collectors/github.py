@@ -2,107 +2,42 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from collectors import _github_branches, _github_pulls
-from collectors._github_json import HEADERS, Api, number
-from collectors._json import obj, text
-from collectors._review_collect import Pulling
-from collectors._review_host import Settings, absent, started
-from collectors._review_marks import Marks
-from collectors._review_protection import PROTECTION, Protection
-from collectors._review_pull import PULL, Merged, Repository
+from collectors._github_json import HEADERS, Api
+from collectors._json import number, obj, text
+from collectors._review_host import Host, absent
+from collectors._review_protection import Protection
+from collectors._review_pull import Merged, Repository
+from collectors._review_source import CodeHost
 from collectors._review_walk import Seen
-from collectors.base import Clock, Window, utc_now
 from collectors.http import Auth, Http, Reply, clean
-from evidence.canonical import digest, plain
-from evidence.errors import ConfigError, SourceError
-from evidence.model import Batch, Cursor
-from evidence.secret import Secret
-
-_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+from evidence.errors import SourceError
 
 
 @dataclass(frozen=True)
-class GitHub:
-    """Merged pull requests and branch protection of repositories, over the REST API.
+class GitHub(CodeHost):
+    """Merged pull requests and branch protection at GitHub, over its REST API.
 
-    `url` is the API's (`https://git.example.org/api/v3` on an Enterprise Server), `repositories`
-    their full names. `branches` must be reviewed as the default one must; a merge into another
-    branch is recorded, not judged. `machines` are globs over logins of users whose approval is
-    nobody's, as an app's is anyway. `systems` maps globs over full name or label to AI systems; the
-    first that matches wins. `start` (`2026-01-31`) is the first day whose merges count. Changes are
-    read again from `lookback` minutes before the newest that was read. `attempts` is how often one
-    call is tried.
-
-    A merge passes if a person who neither opened it nor wrote a commit of it approved its very
-    head before it, and nobody's objection stood; it errs where a deleted account leaves that open.
-    What the checks had come to is told as of the merge, as are dismissals. Where GitHub's search
-    counts more merges than the list brought, the pull is partial and the same is asked for again.
+    `url` is the API's: `https://git.example.org/api/v3` on an Enterprise Server. An app's approval
+    is nobody's. A dismissal counts from when it was made. The search counts the merges.
 
     Not noticed: a commit that reached the branch without a pull request, and who may bypass a
     ruleset, which GitHub shows to its administrators only.
     """
 
-    kinds: ClassVar[tuple[str, ...]] = (PULL, PROTECTION)
-    states: ClassVar[tuple[str, ...]] = (PROTECTION,)
-
-    source: str
-    token: Secret
-    repositories: tuple[str, ...]
     url: str = "https://api.github.com"
-    branches: tuple[str, ...] = ()
-    machines: tuple[str, ...] = ()
-    systems: Mapping[str, str] = field(default_factory=dict)
-    start: str = ""
-    lookback: int = 60
-    page_size: int = 100
-    attempts: int = 4
-    window: Window | None = None
-    clock: Clock = field(default=utc_now, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        settings = Settings(
-            self.repositories, self.branches, self.machines, self.start, self.lookback,
-            self.page_size, self.attempts,
-        )  # fmt: skip
-        mistakes = tuple(settings.mistakes(_NAME, "repositories", "example/credit-scoring"))
-        if mistakes:
-            raise ConfigError(*(f"{self.source}: {mistake}" for mistake in mistakes))
-
-    def probe(self) -> str:
-        """Who the key belongs to and which of the repositories it shows. Raises SourceError."""
-        with self._http() as http:
-            identity, names, gaps = self._pulling(http).visible()
-        lost = ", ".join(gap.what.removeprefix("repository ") for gap in gaps)
-        return f"{identity} reads {', '.join(names)}" + (f", not {lost}" if lost else "")
-
-    def collect(self, cursor: Cursor | None) -> Iterator[Batch]:
-        """Merges by the time of their last change, then states; see Collector.collect."""
-        before = Marks.load(cursor, self._settings())
-        with self._http() as http:
-            yield from self._pulling(http).batches(before)
-
-    def _pulling(self, http: Http) -> Pulling:
-        host = _Host(Api(http, self.machines, self.page_size), self.branches)
-        return Pulling(
-            host, http, self.source, self.repositories, self.systems, started(self.start),
-            timedelta(minutes=self.lookback), self.window, self.clock,
-        )  # fmt: skip
-
-    def _settings(self) -> str:
-        """Of all that decides which items are made: under other settings all is read anew."""
-        systems = list(self.systems.items())  # the first match wins, so their order matters
-        asked = [self.branches, self.machines, systems, self.start]
-        return digest(plain(asked))[:16]
 
     def _http(self) -> Http:
         auth = Auth.bearer(self.token)
         return Http(self.url, auth=auth, attempts=self.attempts, headers=HEADERS, clock=self.clock)
+
+    def _host(self, http: Http) -> Host:
+        return _Host(Api(http, self.machines, self.page_size), self.branches)
 
 
 @dataclass(frozen=True, slots=True)

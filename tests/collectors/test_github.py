@@ -550,7 +550,7 @@ def test_what_the_key_may_not_read_is_never_called_no_protection(world: World) -
     assert (told["force_push"], told["signed"], told["bypass"]) == (None, None, None)
     # What the ruleset asks is known all the same: what cannot be read could only ask for more.
     assert found["1001/main"].outcome is Outcome.PASSED
-    assert "at least 2 approvals required" in found["1001/main"].title
+    assert "approvals required: 2 or more" in found["1001/main"].title
 
 
 def test_a_branch_without_any_rule_fails_and_a_lost_rule_shows(world: World) -> None:
@@ -617,8 +617,8 @@ def test_an_answer_of_another_shape_is_broken(world: World, place: str, value: A
     [
         ({"repositories": ()}, "repositories must be a list"),
         ({"repositories": "acme/credit"}, "repositories must be a list"),
-        ({"repositories": ("credit",)}, "no name such as"),
-        ({"repositories": ("../credit/x",)}, "no name such as"),
+        ({"repositories": ("credit",)}, "no full name such as"),
+        ({"repositories": ("../credit/x",)}, "no full name such as"),
         ({"start": "last year"}, "is not a date"),
         ({"lookback": 0}, "lookback must lie between 1 and"),
         ({"page_size": 101}, "page_size must lie between 1 and 100"),

@@ -1,0 +1,74 @@
+"""GitLab: every merged merge request with who approved what, and what the branches enforce."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from collectors import _gitlab_branches, _gitlab_merges
+from collectors._gitlab_json import API, Api
+from collectors._json import number, obj, text
+from collectors._review_host import Host
+from collectors._review_protection import Protection
+from collectors._review_pull import Merged, Repository
+from collectors._review_source import CodeHost
+from collectors._review_walk import Seen
+from collectors.http import Auth, Http, Reply, clean
+
+
+@dataclass(frozen=True)
+class GitLab(CodeHost):
+    """Merged merge requests and branch protection at GitLab, over its REST API v4.
+
+    `url` is the site's: `https://gitlab.com`, or your own. The users of project and group access
+    tokens are machines. GitLab tells when an approval was given, not for which commit: it stands
+    for the last push before it. GraphQL counts the merges.
+
+    Not noticed: a commit that was pushed to the branch past all merge requests, since when a
+    request for changes stood, and who wrote a commit under another name.
+    """
+
+    url: str = "https://gitlab.com"
+
+    def _http(self) -> Http:
+        auth = Auth.header("PRIVATE-TOKEN", self.token)
+        return Http(self.url, auth=auth, attempts=self.attempts, clock=self.clock)
+
+    def _host(self, http: Http) -> Host:
+        return _Host(Api(http, self.machines, self.page_size), self.branches)
+
+
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """GitLab, as the pull of any code host asks it."""
+
+    asked: Api
+    branches: tuple[str, ...]
+    name: str = "gitlab"
+    api: str = "GitLab REST API v4"
+
+    def identity(self) -> tuple[str, Reply | None]:
+        """The user of the token; each project or group token has one of its own."""
+        reply = self.asked.http.get(f"{API}/user")
+        user = obj(reply.data, "user")
+        return clean(f"{text(user, 'username', 'user')} (id {number(user, 'id', 'user')})"), reply
+
+    def repository(self, name: str) -> Repository:
+        return _gitlab_merges.repository(self.asked, name, self.branches)
+
+    def count(self, of: Repository, since: datetime | None, until: datetime) -> int | str:
+        return _gitlab_merges.count(self.asked, of, since, until)
+
+    def newest_first(self, of: Repository) -> Iterator[list[Any]]:
+        return _gitlab_merges.newest_first(self.asked, of)
+
+    def seen(self, row: Any) -> Seen:
+        return _gitlab_merges.seen(row)
+
+    def merged(self, of: Repository, number: int) -> Merged:
+        return _gitlab_merges.merged(self.asked, of, number)
+
+    def protection(self, of: Repository, branch: str) -> Protection:
+        return _gitlab_branches.protection(self.asked, of, branch)

@@ -1,0 +1,239 @@
+"""A GitLab on loopback that answers as the real one does, as far as a pull of reviews asks it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from tests.collectors.github_server import Fault, sha
+from tests.collectors.rest_server import Answer, Asked, Refused, RestServer, demand, only
+
+KEY = "glpat-key-of-the-evidence-reader"
+START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+MAINTAINERS = {"access_level": 40, "access_level_description": "Maintainers"}
+NO_ONE = {"access_level": 0, "access_level_description": "No one"}
+Row = dict[str, Any]
+
+
+def written(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
+
+
+def user(login: str) -> Row:
+    return {"id": sum(map(ord, login)), "username": login, "name": login.title(), "state": "active"}
+
+
+@dataclass
+class Project:
+    """One project. Merge requests by iid. `rules` and `settings` are None on the free tier."""
+
+    id: int
+    name: str
+    requests: dict[int, Row] = field(default_factory=dict)
+    approvals: dict[int, list[Row]] = field(default_factory=dict)
+    reviewers: dict[int, list[Row]] = field(default_factory=dict)
+    notes: dict[int, list[Row]] = field(default_factory=dict)
+    versions: dict[int, list[Row]] = field(default_factory=dict)
+    commits: dict[int, list[Row]] = field(default_factory=dict)
+    guarded: list[Row] = field(default_factory=list)
+    rules: list[Row] | None = None
+    settings: Row | None = None
+    maintainer: bool = True
+    hidden: bool = False
+    old_names: list[str] = field(default_factory=list)
+
+
+class GitLabServer:
+    """Strict where GitLab is: an unknown parameter or another key is refused."""
+
+    def __init__(self) -> None:
+        self.projects: list[Project] = []
+        self.faults: list[Fault] = []
+        self.now = START + timedelta(days=20)
+        self.server = RestServer(self.say, lambda: self.now)
+        self.url = self.server.url
+
+    # What people do.
+
+    def project(self, name: str) -> Project:
+        made = Project(1000 + len(self.projects), name)
+        self.projects.append(made)
+        return made
+
+    def open(self, project: Project, by: str | None, at: datetime, **more: Any) -> int:
+        nr = len(project.requests) + 1
+        project.requests[nr] = {
+            "id": 50_000 + nr, "iid": nr, "state": "opened", "title": f"Change {nr}",
+            "author": by and user(by), "created_at": written(at), "updated_at": written(at),
+            "merged_at": None, "closed_at": None, "merge_user": None, "merged_by": None,
+            "target_branch": "main", "source_branch": f"topic-{nr}", "labels": [], "sha": "",
+            "source_project_id": project.id, "target_project_id": project.id,
+            "merge_commit_sha": None, "squash_commit_sha": None, "head_pipeline": None,
+            "web_url": f"https://gitlab.example/{project.name}/-/merge_requests/{nr}",
+        } | more  # fmt: skip
+        self.push(project, nr, by, at)
+        return nr
+
+    def push(self, project: Project, nr: int, by: str | None, at: datetime) -> None:
+        made = sha(f"{project.id}-{nr}-{len(project.versions.get(nr, []))}")
+        name, mail = ((by or "Somebody").title(), f"{by}@example.org")
+        commit = {"id": made, "author_name": name, "author_email": mail}
+        commit |= {"committer_name": name, "committer_email": mail}
+        project.commits.setdefault(nr, []).insert(0, commit)
+        version = {"id": 1, "head_commit_sha": made, "created_at": written(at)}
+        project.versions.setdefault(nr, []).insert(0, version)
+        project.requests[nr]["sha"] = made
+        self._touch(project, nr, at)
+
+    def approve(self, project: Project, nr: int, by: Row | None, at: datetime | None) -> None:
+        """Nothing else of the merge request moves. Older versions tell no time."""
+        row = {"user": by} | ({"approved_at": written(at)} if at else {})
+        project.approvals.setdefault(nr, []).append(row)
+
+    def pipeline(self, project: Project, nr: int, at: datetime, status: str = "success") -> None:
+        head = project.requests[nr]["sha"]
+        done = {"status": status, "finished_at": written(at), "ref": f"topic-{nr}"}
+        project.requests[nr]["head_pipeline"] = {"id": 9, "sha": head} | done
+
+    def merge(self, project: Project, nr: int, by: str | None, at: datetime) -> None:
+        done = {"state": "merged", "merged_at": written(at), "merge_user": by and user(by)}
+        project.requests[nr] |= done | {"merge_commit_sha": sha(f"m{nr}")}
+        self._touch(project, nr, at)
+
+    def _touch(self, project: Project, nr: int, at: datetime) -> None:
+        request = project.requests[nr]
+        request["updated_at"] = max(request["updated_at"], written(at))
+
+    # What the reader asks.
+
+    def say(self, asked: Asked) -> Any:
+        for fault in self.faults:
+            if fault.times and re.search(fault.address, asked.url):
+                if fault.skip:
+                    fault.skip -= 1
+                    continue
+                fault.times -= 1
+                if isinstance(fault.answer, Answer):
+                    return fault.answer
+                return fault.answer(self._say(asked))
+        return self._say(asked)
+
+    def _say(self, asked: Asked) -> Any:
+        headers = {name.lower(): value for name, value in asked.headers.items()}
+        if headers.get("private-token") != KEY:
+            raise Refused(401, {"message": "401 Unauthorized"})
+        if asked.path == "/api/graphql":
+            return self._count(asked)
+        demand(asked.method == "GET", "only GET")
+        if asked.path == "/api/v4/user":
+            return user("evidence-reader")
+        project, rest = self._place(asked)
+        for shape, answer in self._routes().items():
+            if match := re.fullmatch(shape, rest):
+                return answer(asked, project, *match.groups())
+        raise Refused(404, {"error": "404 Not Found"})
+
+    def _place(self, asked: Asked) -> tuple[Project, str]:
+        path = urlsplit(asked.url).path.removeprefix("/api/v4/projects/")
+        key, slash, rest = path.partition("/")
+        for project in self.projects:
+            if not project.hidden and unquote(key) in {str(project.id), project.name}:
+                return project, slash + rest
+            if not project.hidden and unquote(key) in project.old_names:
+                to = f"{self.url}/api/v4/projects/{project.id}{slash}{rest}"
+                refused = Refused(301)
+                refused.answer = Answer({"message": "Moved"}, 301, {"Location": to})
+                raise refused
+        raise Refused(404, {"message": "404 Project Not Found"})
+
+    def _routes(self) -> Mapping[str, Callable[..., Any]]:
+        request = r"/merge_requests/(\d+)"
+        return {
+            "": self._project, "/merge_requests": self._list, request: self._request,
+            f"{request}/approvals": self._approvals, f"{request}/versions": self._of("versions"),
+            f"{request}/commits": self._of("commits"), f"{request}/notes": self._of("notes"),
+            f"{request}/reviewers": self._of("reviewers"),
+            "/repository/branches/(.+)": self._branch, "/protected_branches": self._guarded,
+            "/approval_rules": self._rules, "/approvals": self._settings,
+        }  # fmt: skip
+
+    def _project(self, asked: Asked, project: Project) -> Any:
+        return {
+            "id": project.id, "path_with_namespace": project.name, "default_branch": "main",
+            "only_allow_merge_if_pipeline_succeeds": True,
+        }  # fmt: skip
+
+    def _list(self, asked: Asked, project: Project) -> Any:
+        only(asked, "state", "scope", "order_by", "sort", "per_page", "page")
+        demand(asked.query.get("scope") == "all", "scope")
+        demand(asked.query.get("order_by") == "updated_at", "order_by")
+        rows = [r for r in project.requests.values() if r["state"] == asked.query.get("state")]
+        rows.sort(
+            key=lambda r: (r["updated_at"], r["iid"]), reverse=asked.query.get("sort") == "desc"
+        )
+        return self._paged(asked, [{**r, "head_pipeline": "not in lists"} for r in rows])
+
+    def _request(self, asked: Asked, project: Project, nr: str) -> Any:
+        if int(nr) not in project.requests:
+            raise Refused(404, {"message": "404 Not found"})
+        return project.requests[int(nr)]
+
+    def _approvals(self, asked: Asked, project: Project, nr: str) -> Any:
+        return {"approved": True, "approved_by": project.approvals.get(int(nr), [])}
+
+    def _of(self, what: str) -> Callable[..., Any]:
+        def rows(asked: Asked, project: Project, nr: str) -> Any:
+            return self._paged(asked, getattr(project, what).get(int(nr), []))
+
+        return rows
+
+    def _branch(self, asked: Asked, project: Project, branch: str) -> Any:
+        if unquote(branch) not in {"main", "release/1"}:
+            raise Refused(404, {"message": "404 Branch Not Found"})
+        return {"name": unquote(branch), "protected": bool(project.guarded)}
+
+    def _guarded(self, asked: Asked, project: Project) -> Any:
+        if not project.maintainer:
+            raise Refused(403, {"message": "403 Forbidden"})
+        return self._paged(asked, project.guarded)
+
+    def _rules(self, asked: Asked, project: Project) -> Any:
+        if project.rules is None:
+            raise Refused(404, {"error": "404 Not Found"})
+        return self._paged(asked, project.rules)
+
+    def _settings(self, asked: Asked, project: Project) -> Any:
+        if project.settings is None:
+            raise Refused(404, {"error": "404 Not Found"})
+        return project.settings
+
+    def _count(self, asked: Asked) -> Any:
+        demand(asked.method == "POST", "only POST")
+        given = asked.body["variables"]
+        found = [p for p in self.projects if p.name == given["path"] and not p.hidden]
+        if not found:
+            return {"data": {"project": None}}
+        low, high = (
+            given[name] and datetime.fromisoformat(given[name]) for name in ("since", "until")
+        )
+        merges = [r["merged_at"] for r in found[0].requests.values() if r["merged_at"]]
+        times = [datetime.fromisoformat(at) for at in merges]
+        number = sum((not low or low <= at) and at <= high for at in times)
+        return {"data": {"project": {"mergeRequests": {"count": number}}}}
+
+    def _paged(self, asked: Asked, rows: list[Row]) -> Answer:
+        size, page = int(asked.query.get("per_page", "20")), int(asked.query.get("page", "1"))
+        shown = rows[(page - 1) * size : page * size]
+        if page * size >= len(rows):
+            return Answer(shown)
+        base = asked.url.partition("?")[0]
+        query = "&".join(f"{k}={v}" for k, v in asked.query.items() if k != "page")
+        return Answer(shown, headers={"Link": f'<{base}?{query}&page={page + 1}>; rel="next"'})
+
+    def close(self) -> None:
+        """Stop."""
+        self.server.close()
