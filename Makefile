@@ -12,7 +12,7 @@ check: lint types rooms test
 lint: dev ; @$(BIN)/ruff check . && $(BIN)/ruff format --check .
 types: dev ; @$(BIN)/mypy
 rooms: dev ; @$(BIN)/lint-imports
-bench: dev ; @$(BIN)/python benchmarks/lake.py
+bench: dev ; @$(BIN)/python -m benchmarks.lake
 format: dev ; @$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 runtime dev: ; @bootstrap/python bootstrap/setup.py $@
 clean: ; rm -rf .venv .uv demo-company .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,17 +6,17 @@ memory that the process has used by its end: it must not grow with the number of
 
 from __future__ import annotations
 
-import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.lake import START, item
+from benchmarks.measure import item, now, peak
+from benchmarks.records import SPAN, START
 from evidence.model import Batch, Cursor, EvidenceItem
 from evidence.runs import PullFacts
 from flows.config import Source
@@ -26,14 +26,13 @@ from storage.lake import Lake
 from storage.ledger import integrate
 
 BATCH = 20_000
-MONTHS = timedelta(days=720)
 TAGS = """SELECT item_id, 'iso42001:8.1' AS control, 'change_request' AS evidence, 'r' AS rule,
     'full' AS strength, 'x' AS rationale, 'm' AS mapping_digest FROM items"""
 
 
 def ticket(number: int, items: int) -> EvidenceItem:
     """Ticket `number` of `items`: oldest first, over 24 months, as a source would give them."""
-    return item(number, START + MONTHS * number / items)
+    return item(number, START + SPAN * number / items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +49,6 @@ class Backfill:
             high = min(low + BATCH, self.items)
             made = tuple(ticket(number, self.items) for number in range(low, high))
             yield Batch(made, Cursor(str(high)), PullFacts(pages=1, received=high - low))
-
-
-def now() -> datetime:
-    """The clock of the benchmark."""
-    return datetime.now(UTC)
 
 
 def main(items: int) -> None:
@@ -81,8 +75,7 @@ def told(what: str, items: int, work: Callable[[], Any]) -> None:
     began = time.perf_counter()
     work()
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"| {what} | {seconds:,.0f} | {items / seconds:,.0f} | {peak:,.0f} MiB |", flush=True)
+    print(f"| {what} | {seconds:,.0f} | {items / seconds:,.0f} | {peak():,.0f} MiB |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,152 +1,103 @@
-"""The lake against the physical limit of its own format, measured in one run.
+"""A lake at one size after the other: landing, landing again and asking, beside their raw limits.
 
-Usage: python benchmarks/lake.py [ITEMS]. Prints a table; every figure is a ratio or stands beside
-what it is compared with. Items are about 1.2 KB, over 24 months and 200 systems.
+Usage: python -m benchmarks.lake [SIZE]... (default 100000). Each size is grown from the one before
+and is a column. Tickets of about 1.2 KB lie over 24 months and 200 systems. CPU is this process's
+own, on all cores.
 """
 
 from __future__ import annotations
 
-import hashlib
-import random
-import resource
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from statistics import median
 
-import pyarrow.parquet as pq
+from benchmarks.asked import Asked, ask
+from benchmarks.growth import Growing
+from benchmarks.measure import BATCH, Took, middle, peak, print_table
 
-from evidence.model import Cursor, EvidenceItem
-from evidence.runs import Pull, PullFacts, PullOutcome
-from storage.keys import load_key, make_key
-from storage.lake import Bookmark, Lake
-from storage.ledger import integrate
-from storage.rows import evidence_rows
-from storage.verify import verify
-from storage.views import Limits, connect, sightings
-
-START = datetime(2024, 11, 1, tzinfo=UTC)
-BATCH = 10_000
-SMALL = 50
+COMMITS = 500
 
 
-def item(number: int, at: datetime | None = None) -> EvidenceItem:
-    """One synthetic ticket; hashes in the payload keep it from compressing too well.
-
-    Observed at any minute of the 24 months unless told.
-    """
-    dice = random.Random(number)
-    at = at or START + timedelta(minutes=dice.randrange(24 * 30 * 24 * 60))
-    words = [hashlib.sha256(f"{number}:{n}".encode()).hexdigest() for n in range(9)]
-    return EvidenceItem(
-        source="bench", kind="jira.issue", subject=f"T-{number}", system=f"system-{number % 200}",
-        observed_from=at, observed_to=at, collected_at=at, title=f"Ticket {number}",
-        payload={"id": number, "status": dice.choice(["open", "done"]), "words": words},
-    )  # fmt: skip
-
-
-def batches(items: int) -> Iterator[list[EvidenceItem]]:
-    """The items in batches, built anew each time: building is not what is measured."""
-    for low in range(0, items, BATCH):
-        yield [item(number) for number in range(low, min(low + BATCH, items))]
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds of CPU and waiting that `work` takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+def measured(growing: Growing, size: int) -> dict[str, str]:
+    """Everything at one size: what it is called → what it took."""
+    before = growing.stretches[-1].stop if growing.stretches else 0
+    grown = growing.grow(size)
+    count, raw = size - before, grown.raw
+    told = {
+        "raw Parquet, zstd-1, one file": raw.rate(count),
+        "the same rows committed": f"{grown.committed.rate(count)}, {grown.committed.over(raw)}",
+        "items landed, batches of 10,000": f"{grown.landed.rate(count)}, {grown.landed.over(raw)}",
+    }
+    scattered = growing.scattered()
+    told["10,000 items of all months at once"] = scattered.rate(BATCH)
+    tagged, sealed = growing.follow()
+    told |= {"tagged": tagged.rate(count), "sealed": sealed.rate(count)}
+    told["maintained"] = f"{growing.maintain().wall:,.1f} s"
+    told |= _again(growing)
+    lean = ask(growing)
+    told |= _asked(lean)
+    told |= _commits(growing, lean)
+    told["most memory until then"] = f"{peak():,.0f} MiB"
+    return told
 
 
-def raw(folder: Path, items: int) -> float:
-    """One Parquet file of the same rows with the same compression: the limit."""
-    seconds = 0.0
-    with pq.ParquetWriter(folder / "raw.parquet", _rows([]).schema, compression="zstd",
-                          compression_level=1) as writer:  # fmt: skip
-        for batch in batches(items):
-            rows = _rows(batch)
-            seconds += timed(lambda rows=rows: writer.write_table(rows))
-    return seconds
+def _again(growing: Growing) -> dict[str, str]:
+    return {
+        "100,000 known items, the last ones": growing.again(anywhere=False).ms,
+        "100,000 known items, from anywhere": growing.again(anywhere=True).ms,
+        "telling 200 new items from known ones": growing.guess().ms,
+    }
 
 
-def _rows(batch: list[EvidenceItem]) -> object:
-    return evidence_rows(batch, landed_at=START, pull_id="raw")
+def _asked(lean: Asked) -> dict[str, str]:
+    scan, payload = lean.scans["four"], lean.scans["payload"]
+    ids = lean.scans["item_id"]
+    return {
+        "scan of item_id": ids.ms,
+        "scan of the 4 columns of freshness": scan.ms,
+        "scan of payload": payload.ms,
+        "point look-up": f"{lean.point.ms}, {lean.point.wall / ids.wall:.2f}× scan of item_id",
+        "latest of each system and control": _beside(lean.latest, scan, payload),
+        "fold into sightings": _beside(lean.sightings, scan, payload),
+        "a control in a month": lean.month.ms,
+        "counts by kind and month": lean.counts.ms,
+    }
 
 
-def land(lake: Lake, items: int) -> float:
-    """Land everything in batches of 10,000; the seconds of `land` alone."""
-    seconds, bookmark = 0.0, lake.bookmark("bench")
-    for number, batch in enumerate(batches(items)):
-        began = time.perf_counter()
-        bookmark = _land(lake, batch, bookmark, f"{number}:{lake.version}")
-        seconds += time.perf_counter() - began
-    return seconds
-
-
-def _land(lake: Lake, batch: list[EvidenceItem], bookmark: Bookmark, cursor: str) -> Bookmark:
-    at = datetime.now(UTC)
-    pull = Pull(
-        cursor, "bench", "benchmarks:none", at, at, PullOutcome.COMPLETE, PullFacts(), len(batch)
+def _beside(one: Took, scan: Took, payload: Took) -> str:
+    return (
+        f"{one.ms}, {one.wall / scan.wall:.1f}× scan of 4, "
+        f"{one.wall / payload.wall:.2f}× scan of payload"
     )
-    return lake.land(
-        "bench", batch, bookmark=bookmark, cursor=Cursor(cursor), pull_id=cursor, pull=pull
-    ).bookmark
 
 
-def small(lake: Lake, items: int, commits: int) -> list[float]:
-    """Seconds of each of `commits` landings of 50 new items."""
-    bookmark, seconds = lake.bookmark("bench"), []
-    for number in range(commits):
-        batch = [item(items + number * SMALL + n) for n in range(SMALL)]
-        began = time.perf_counter()
-        bookmark = _land(lake, batch, bookmark, f"small:{number}")
-        seconds.append(time.perf_counter() - began)
-    return seconds
+def _commits(growing: Growing, lean: Asked) -> dict[str, str]:
+    landed, bare = growing.commits(COMMITS)
+    one, least = middle(landed), middle(bare)
+    drift = middle(landed[-50:]).wall / middle(landed[:50]).wall
+    growing.follow()
+    loose = ask(growing)
+    worse = {name: took.wall / lean.questions[name].wall for name, took in loose.questions.items()}
+    return {
+        "a commit of 50, median of 500": f"{one.ms}, {one.wall / least.wall:.1f}× bare "
+        f"({least.ms}), last 50 {drift:.2f}× first",
+        "after 500 commits": ", ".join(f"{name} {ratio:.1f}×" for name, ratio in worse.items()),
+        "maintenance after them": f"{growing.maintain().wall:,.1f} s",
+    }
 
 
-def main(items: int) -> None:
+def main(sizes: list[int]) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        lake = Lake.create(folder / "lake", clock=lambda: datetime.now(UTC))
-        vkey = make_key(folder / "key", origin="bench/lake")
-        signer = load_key(folder / "key", origin="bench/lake")
-        limit = raw(folder, items)
-        landed = land(lake, items)
-        again = land(lake, items)
-        sealed = timed(lambda: integrate(lake, signer))
-        commits = small(lake, items, 100)
-        one = timed(lambda: integrate(lake, signer))
-        tag = "SELECT item_id, 'iso42001:8.1' AS control, 'change_request' AS evidence, 'r' AS rule"
-        tag += ", 'full' AS strength, 'x' AS rationale, 'm' AS mapping_digest FROM items"
-        tagged = timed(lambda: lake.follow_sql("tags", tag, app="tags:m"))
-        with connect(lake, mapping_digest="m", limits=Limits(memory_mb=4096)) as connection:
-            folded = timed(lambda: sightings(connection, datetime.now(UTC)))
-            scan = timed(
-                lambda: connection.execute("SELECT sum(hash(payload)) FROM evidence").fetchall()
-            )
-        verified = timed(lambda: verify(folder / "lake", vkey))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    rows = [
-        ("raw Parquet, zstd-1, one file", f"{items / limit:,.0f} rows/s", "1"),
-        ("land, batches of 10,000", f"{items / landed:,.0f} rows/s", f"{landed / limit:.1f}× raw"),
-        ("land the same again", f"{items / again:,.0f} rows/s", f"{again / landed:.2f}× first"),
-        ("land 50 items, median", f"{median(commits) * 1000:.0f} ms",
-         f"last 50 {median(commits[50:]) / median(commits[:50]):.2f}× first 50"),
-        ("seal all", f"{items / sealed:,.0f} leaves/s", f"{sealed / limit:.1f}× raw"),
-        ("seal 100 commits of 50", f"{one * 1000:.0f} ms", ""),
-        ("tag all, one rule", f"{items / tagged:,.0f} items/s", f"{tagged / scan:.1f}× scan"),
-        ("fold into sightings", f"{folded:.2f} s", f"{folded / scan:.1f}× scan"),
-        ("verify", f"{verified:.1f} s", f"{verified / scan:.1f}× scan"),
-        ("peak memory of it all", f"{peak:,.0f} MiB", ""),
-    ]  # fmt: skip
-    print(f"| {items:,} items | measured | ratio |\n|---|---|---|")
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
+        growing = Growing(Path(name))
+        columns = []
+        for size in sizes:
+            columns.append(measured(growing, size))
+            print_table(["items", f"{size:,}"], columns[-1].items())
+        if len(columns) > 1:
+            heads = ["items", *(f"{size:,}" for size in sizes)]
+            print_table(heads, ([what, *(c[what] for c in columns)] for what in columns[0]))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    main([int(size) for size in sys.argv[1:]] or [100_000])

@@ -1,6 +1,6 @@
 """What sealing, proving and verifying cost, beside what the same rows cost to write and to scan.
 
-Usage: python benchmarks/ledger.py [ITEMS]. Figures of CPU are this process's own and hold on a busy
+Usage: python -m benchmarks.ledger [ITEMS]. Figures of CPU are this process's own and hold on a busy
 machine; verification runs in a process of its own, so that its memory is its own.
 """
 
@@ -18,8 +18,9 @@ from statistics import median
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from lake import BATCH, SMALL, START, item
 
+from benchmarks.measure import BATCH, SMALL, item
+from benchmarks.records import START
 from evidence.model import Cursor, EvidenceItem
 from storage.checkpoints import history_sizes
 from storage.keys import load_key, make_key
@@ -124,7 +125,7 @@ def peak() -> float:
 
 def verified(path: Path, vkey: str) -> list[float]:
     """Wall seconds, CPU seconds and peak MiB of `verify` in a process of its own."""
-    command = [sys.executable, __file__, "--verify", str(path), vkey]
+    command = [sys.executable, "-m", "benchmarks.ledger", "--verify", str(path), vkey]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found: list[float] = json.loads(done.stdout)
     return found

@@ -1,6 +1,6 @@
 """A collector every five minutes for a year: does the lake stay quick while maintenance runs?
 
-Usage: python benchmarks/year.py [COMMITS] [BEFORE]. BEFORE items (default none) land first, as bulk
+Usage: python -m benchmarks.year [COMMITS] [BEFORE]. BEFORE items (default none) land first, as bulk
 of the year before. Then COMMITS small landings are spread evenly over 365 days of a clock of its
 own (default 3,000; 105,120: one every five minutes). Twelve landings are followed by tags and a
 seal, 72 by `maintain`. Prints, as the year goes by, what a commit and each question cost and what
@@ -150,7 +150,7 @@ class Year:
         asked = self.asked()
         return [
             f"{self.done:,}", f"{median(self.took[-200:]) * 1000:.0f}",
-            f"{median(self.sealed[-50:]) * 1000:.0f}",
+            f"{median(self.sealed[-50:]) * 1000:.0f}" if self.sealed else "",
             f"{median(self.maintained[-10:]) * 1000:.0f}" if self.maintained else "",
             *(f"{value:.0f}" for value in asked.values()),
             str(len(self.lake.files("evidence"))), f"{lying:,}",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -85,20 +85,30 @@ def write_files(place: Place, spec: TableSpec, rows: pa.Table) -> list[Written]:
 
 
 def _split(rows: pa.Table, spec: TableSpec) -> Iterator[tuple[dict[str, str], pa.Table]]:
-    """The rows of each partition value, values ascending; one sort instead of a filter a value."""
+    """The rows of each partition value, values ascending; one sort instead of a filter a value.
+
+    Rows that a source gave in the order of time lie right already and are not copied.
+    """
     if not rows.num_rows:
         return
     if not spec.partition:
         yield {}, rows
         return
     (name,) = spec.partition
-    sizes = Counter(str(value) for value in rows[name].to_pylist())
-    if len(sizes) > 1:
+    runs = _runs(rows[name])
+    if any(value >= later for (value, _), (later, _) in pairwise(runs)):
         rows = rows.take(pc.sort_indices(rows[name]))  # a stable sort: each part keeps its order
+        runs = _runs(rows[name])
     rows, start = rows.drop_columns([name]), 0
-    for value in sorted(sizes):
-        yield {name: value}, rows.slice(start, sizes[value])
-        start += sizes[value]
+    for value, end in runs:
+        yield {name: value}, rows.slice(start, end - start)
+        start = end
+
+
+def _runs(values: pa.ChunkedArray[Any]) -> list[tuple[str, int]]:
+    """Each stretch of equal values: the value, and where the stretch ends."""
+    found: Any = pc.call_function("run_end_encode", [values.combine_chunks()])
+    return list(zip(map(str, found.values.to_pylist()), found.run_ends.to_pylist(), strict=True))
 
 
 def _write(

@@ -1,0 +1,39 @@
+"""The benchmarks still run, on lakes too small to measure; each counts its rows by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks import bulk, commits, growth, lake, ledger, peer
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="they read the process's memory from /proc"
+)
+
+
+@pytest.mark.parametrize(
+    ("main", "heading", "last"),
+    [
+        pytest.param(lambda: lake.main([40]), "| items | 40 |", "memory", id="lake"),
+        pytest.param(lambda: commits.main(1), "| after commits |", "| 1 |", id="commits"),
+        pytest.param(lambda: bulk.main(60), "| 60 items |", "| sealed |", id="bulk"),
+        pytest.param(lambda: ledger.main(60), "| 60 items |", "memory: verify", id="ledger"),
+        pytest.param(lambda: peer.main("headwater", 60), "| headwater, 60", "memory", id="peer"),
+    ],
+)
+def test_a_benchmark_runs_to_its_end(
+    main: Callable[[], None], heading: str, last: str,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(lake, "COMMITS", 2)
+    monkeypatch.setattr(growth, "BATCH", 40)
+    monkeypatch.setattr(commits, "WINDOW", 2)
+    monkeypatch.setattr(ledger, "COMMITS", 2)
+    monkeypatch.setattr(peer, "RUNS", 2)
+    main()
+    told = capsys.readouterr().out
+    assert heading in told
+    assert last in told.splitlines()[-1]
