@@ -49,10 +49,10 @@ def follower_chains(
 
 
 def _chain(lake: Lake, name: str, seals: Sequence[Checkpoint]) -> LogChain:
-    table = lake.table(name)
     sealed = sorted(chains_of(name, seals), key=lambda chain: chain.version)
     chain = sealed[0] if sealed else LogChain(table=name)
     newest = sealed[-1].version if sealed else -1
+    table = lake.log(name, since=newest)
     if newest > table.version:
         raise VerificationFailed(
             (f"version {newest} of {name} was sealed, but it is at {table.version}: it was cut",)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from binascii import hexlify
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from evidence.errors import LakeConflict, LakeError, VerificationFailed
+from evidence.errors import LakeError, VerificationFailed
 from evidence.times import parse, stamp
 from storage.canonical_rows import digests, leaf_data_of
 from storage.commits import Commit
 from storage.delta import Table
 from storage.files import gathered, read_rows
+from storage.log import Log
 from storage.merkle import LEAF_PREFIX, Edge
 from storage.note import LogChain
 from storage.rows import LEAF_COLUMNS
@@ -55,7 +58,7 @@ def tip_of(leaves: Table) -> Tip:
 
 
 def append_leaves(
-    evidence: Table, leaves: Table, tiles: Tiles, tip: Tip, clock: Callable[[], datetime]
+    evidence: Log, leaves: Table, tiles: Tiles, tip: Tip, clock: Callable[[], datetime]
 ) -> Tip:
     """Leaves for the versions after the tip; log entries without rows wait for the next rows."""
     if tip.chain.version > evidence.version:
@@ -75,7 +78,7 @@ def append_leaves(
     return tip
 
 
-def _leaves(evidence: Table, commit: Commit) -> Iterator[pa.Table]:
+def _leaves(evidence: Log, commit: Commit) -> Iterator[pa.Table]:
     """Item, leaf hash (bytes) and version of what a commit landed, in ledger order."""
     for group in gathered(_landed(evidence, commit), rows=_AT_ONCE):
         try:
@@ -85,7 +88,7 @@ def _leaves(evidence: Table, commit: Commit) -> Iterator[pa.Table]:
                 yield _leaves_of_file(rows, path, commit.version)
 
 
-def _landed(evidence: Table, commit: Commit) -> Iterator[tuple[pa.Table, Path]]:
+def _landed(evidence: Log, commit: Commit) -> Iterator[tuple[pa.Table, Path]]:
     for add in commit.adds:
         if add.data_change:
             path = evidence.place.local(add.path)
@@ -95,11 +98,17 @@ def _landed(evidence: Table, commit: Commit) -> Iterator[tuple[pa.Table, Path]]:
 
 
 def _leaves_of(rows: pa.Table, version: int) -> pa.Table:
-    hashes = pa.array(digests(leaf_data_of(rows), LEAF_PREFIX), pa.binary(32))
+    hashes = _wide(b"".join(digests(leaf_data_of(rows), LEAF_PREFIX)), 32)
     versions = pa.repeat(pa.scalar(version, pa.int64()), rows.num_rows)
     return pa.table(
         [rows["item_id"], hashes, versions], ["item_id", "leaf_hash", "evidence_version"]
     )
+
+
+def _wide(content: bytes, width: int) -> Any:
+    """The bytes as an Arrow array of values of one width."""
+    kind = pa.binary(width)
+    return pa.Array.from_buffers(kind, len(content) // width, [None, pa.py_buffer(content)])
 
 
 def _leaves_of_file(rows: pa.Table, path: Path, version: int) -> pa.Table:
@@ -111,14 +120,18 @@ def _leaves_of_file(rows: pa.Table, path: Path, version: int) -> pa.Table:
 
 
 def _commit(leaves: Table, tiles: Tiles, tip: Tip, rows: pa.Table, chain: LogChain) -> Tip:
-    """The leaves first, then their tiles: a crash leaves the tiles behind, never ahead."""
-    hashes: list[Any] = rows["leaf_hash"].to_pylist()
-    growth = tip.edge.grow(b"".join(hashes))
+    """The leaves first, then their tiles: a crash leaves the tiles behind, never ahead.
+
+    The commit is refused if another integrator, working without the lock, landed leaves meanwhile.
+    """
+    made: list[Any] = rows["leaf_hash"].to_pylist()
+    hashes = b"".join(made)
+    growth = tip.edge.grow(hashes)
     edge = growth.edge
     columns = {
-        "leaf_index": pa.array(range(tip.edge.size, edge.size), pa.int64()),
+        "leaf_index": pa.array(np.arange(tip.edge.size, edge.size)),
         "item_id": rows["item_id"],
-        "leaf_hash": pa.array([leaf.hex() for leaf in hashes]),
+        "leaf_hash": _wide(hexlify(hashes), 64).cast(pa.string()),
         "evidence_version": rows["evidence_version"],
     }
     table = pa.Table.from_arrays([columns[name] for name in LEAVES.names], schema=LEAVES)
@@ -126,7 +139,5 @@ def _commit(leaves: Table, tiles: Tiles, tip: Tip, rows: pa.Table, chain: LogCha
     metadata = {"size": edge.size, "edge": nodes, "chain": chain.digest.hex()}
     metadata |= {"sealed_at": stamp(tip.at)}
     leaves.commit([table], app=APP, marker=chain.version, metadata=metadata)
-    if leaves.marker(APP) != chain.version:
-        raise LakeConflict("another integrator works on this ledger without its lock")
     tiles.append(tip.edge.size, growth.tops)
     return Tip(edge, chain, tip.at)

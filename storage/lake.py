@@ -20,6 +20,7 @@ from storage.admission import admit
 from storage.disposed import gone_among
 from storage.files import DataFile
 from storage.index import open_index
+from storage.log import Log
 from storage.place import Place, place_of
 from storage.redaction import Redactor
 from storage.redaction_key import is_sealed
@@ -134,6 +135,13 @@ class Lake:
     def table(self, name: str) -> delta.Table:
         """A table as of now. Raises LakeError if it is unknown or cannot be opened."""
         return delta.Table(self.place.at(name), _spec(name), self.clock)
+
+    def log(self, name: str, since: int = 0) -> Log:
+        """A table's log as of now, the table itself unopened; of interest from version `since` on.
+
+        Raises LakeError if it is unknown.
+        """
+        return Log(self.place.at(name), _spec(name), since)
 
     def files(self, table: str, as_of: datetime | None = None) -> tuple[DataFile, ...]:
         """The data files of a table, without those in which every row is later than `as_of`."""

@@ -18,6 +18,7 @@ from storage.growth import APP, Tip, append_leaves, tip_of
 from storage.keys import Signer
 from storage.lake import Lake
 from storage.leaves import leaf_hashes
+from storage.log import Log
 from storage.merkle import EMPTY, Edge, consistency_path, roots_from_consistency
 from storage.note import Checkpoint, LogChain
 from storage.publication import last_seals, publish
@@ -73,9 +74,10 @@ def _sealed(
 def _integrate(
     lake: Lake, signer: Signer, held: Sequence[Checkpoint], anew: Sequence[str]
 ) -> Checkpoint:
-    evidence, leaves, tiles = lake.table("evidence"), lake.table("leaves"), tiles_of(lake)
+    leaves, tiles = lake.table("leaves"), tiles_of(lake)
     own = own_seal(lake.place, signer.verifier)
     tip, seals = tip_of(leaves), [*([own] if own else []), *held]
+    evidence = lake.log("evidence", since=tip.chain.version)
     _follow(tiles, leaves, tip.edge, seals)
     for seal in seals:
         _refuse_rewrite(evidence, leaves, tiles, tip, seal)
@@ -104,9 +106,7 @@ def tiles_of(lake: Lake) -> Tiles:
     return Tiles(lake.place.at("log"))
 
 
-def _refuse_rewrite(
-    evidence: Table, leaves: Table, tiles: Tiles, tip: Tip, seal: Checkpoint
-) -> None:
+def _refuse_rewrite(evidence: Log, leaves: Table, tiles: Tiles, tip: Tip, seal: Checkpoint) -> None:
     """A crash may leave leaves that no checkpoint covers yet; the other way round is a rewrite."""
     size, version = tip.edge.size, tip.chain.version
     if seal.size > size or seal.chain.version > version:
@@ -138,7 +138,7 @@ def _continues(tiles: Tiles, tip: Tip, seal: Checkpoint) -> bool:
     return roots_from_consistency(seal.size, size, seal.root, path) == (seal.root, root)
 
 
-def _chain_at(evidence: Table, leaves: Table, version: int) -> LogChain:
+def _chain_at(evidence: Log, leaves: Table, version: int) -> LogChain:
     """The log's chain after a version: as the leaves were committed with it, else computed anew."""
     for commit in reversed(range(max(0, leaves.version - _RECENT), leaves.version + 1)):
         held = read_commit(leaves.place, commit)

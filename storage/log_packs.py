@@ -98,9 +98,10 @@ def commit_name(version: int) -> str:
     return f"{LOG}/{version:020}.json"
 
 
-def listed_versions(place: Place) -> list[int]:
-    """The versions whose entries lie in the log itself, ascending."""
-    names = (name.removeprefix(f"{LOG}/") for name in place.names(LOG))
+def listed_versions(place: Place, since: int = 0) -> list[int]:
+    """The versions from `since` on whose entries lie in the log itself, ascending."""
+    after = commit_name(since - 1) if since > 0 else ""
+    names = (name.removeprefix(f"{LOG}/") for name in place.names(LOG, after=after))
     stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
     return sorted(int(stem) for stem in stems if len(stem) == 20 and stem.isdigit())
 

@@ -1,10 +1,8 @@
-"""A table as it was when it was opened: its files, its markers, its log forwards and backwards."""
+"""A table as it was when it was opened: its files, its markers, its log."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -13,19 +11,19 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from evidence.errors import LakeError
-from storage.commits import Commit, read_commit
+from storage.commits import Commit
 from storage.files import DataFile
-from storage.log_packs import Packed
+from storage.log import Log
 from storage.place import Place
 from storage.schema import TableSpec
 from storage.spans import Span, may_hold
 
 
-class Opened:
+class Opened(Log):
     """One table as of the moment it was opened; every decision is made on that snapshot."""
 
     def __init__(self, place: Place, spec: TableSpec) -> None:
-        self.place, self.spec = place, spec
+        super().__init__(place, spec)
         try:
             self._opened = DeltaTable(place.uri, storage_options=place.options)
         except (DeltaError, OSError) as error:
@@ -83,21 +81,6 @@ class Opened:
             size=action["size_bytes"],
         )  # fmt: skip
 
-    def find(self, app: str, marker: int, *, since: int) -> Commit:
-        """The commit that carries the marker, looked for from version `since` onwards.
-
-        Raises LakeError if the log does not hold it.
-        """
-        packed = Packed(self.place)
-        for version in range(max(since, 0), self.version + 1):
-            commit = read_commit(self.place, version, packed)
-            if commit is not None and commit.transactions.get(app) == marker:
-                return commit
-        raise LakeError(
-            f"table {self.spec.name}: the log from version {since} lacks the commit of {app}; "
-            "restore the missing files in _delta_log from a backup"
-        )
-
     def latest(self, app: str) -> Commit | None:
         """The newest commit that carries a marker of `app`, looked for from the head backwards."""
         if self.marker(app) is None:
@@ -106,37 +89,6 @@ class Opened:
             if app in commit.transactions:
                 return commit
         raise LakeError(f"table {self.spec.name}: the log lacks every commit of {app}")
-
-    def backwards(self) -> Iterator[Commit]:
-        """The commits from this snapshot's back to the first; what is gone is left out."""
-        packed = Packed(self.place)
-        for version in range(self.version, -1, -1):
-            commit = read_commit(self.place, version, packed)
-            if commit is not None:
-                yield commit
-
-    def commits(self, since: int) -> Iterator[Commit]:
-        """The commits after version `since` up to this snapshot, in ledger order.
-
-        Raises LakeError for a version whose log file is gone.
-        """
-        packed = Packed(self.place)
-        for version in range(since + 1, self.version + 1):
-            commit = read_commit(self.place, version, packed)
-            if commit is None:
-                raise LakeError(f"table {self.spec.name}: log file {version} is gone")
-            yield commit
-
-    def version_at(self, moment: datetime) -> int:
-        """The last version written by `moment`, -1 if there was none yet."""
-        versions = range(self.version + 1)
-        return bisect_right(versions, moment, key=self._written_at) - 1
-
-    def _written_at(self, version: int) -> datetime:
-        commit = read_commit(self.place, version)
-        if commit is None:
-            raise LakeError(f"table {self.spec.name}: log file {version} is gone")
-        return commit.at
 
     def opens_at(self, version: int) -> bool:
         """Whether a reader can open the table as it was at a version."""

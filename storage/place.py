@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,6 +78,10 @@ class Place(Protocol):
 
     def replace(self, name: str, content: bytes) -> None:
         """Write a file, whether there is one or not; of two writers at once the later one stays."""
+        ...
+
+    def replace_all(self, files: Mapping[str, bytes]) -> None:
+        """`replace` for many files, several at once. Where it fails, any of them may be written."""
         ...
 
     def store(self, name: str, content: bytes | Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -79,13 +79,23 @@ class LocalPlace:
 
     def replace(self, name: str, content: bytes) -> None:
         """The old or the new file, also after power loss."""
-        path = self.path / name
         try:
-            with _written(path, content) as fresh:
-                fresh.replace(path)
-                sync(path.parent)
+            _put(self.path / name, content)
+            sync((self.path / name).parent)
         except OSError as error:
             raise self._told("write", name, error) from error
+
+    def replace_all(self, files: Mapping[str, bytes]) -> None:
+        """Each the old or the new file; the disk is waited for by several at once."""
+        paths = [self.path / name for name in files]
+        folders = {path.parent for path in paths}
+        try:
+            for folder in folders:
+                _folder(folder)
+            _together(_put, paths, files.values())
+            _together(sync, folders)
+        except OSError as error:
+            raise LakeError(f"cannot write to {self.path}: {error}") from error
 
     def store(self, name: str, content: bytes | Path) -> None:
         """The file is forced to disk, its folder's entry by `settle`."""
@@ -110,8 +120,8 @@ class LocalPlace:
         names = list(names)
         due = [] if stored else [name for name in names if (self.path / name).exists()]
         try:
-            _sync_all([self.path / name for name in due])
-            _sync_all({(self.path / name).parent for name in names})
+            _together(sync, [self.path / name for name in due])
+            _together(sync, {(self.path / name).parent for name in names})
         except OSError as error:
             raise LakeError(f"{self.path} cannot be forced to disk: {error}") from error
         return due
@@ -126,8 +136,8 @@ class LocalPlace:
     def names(self, prefix: str = "", after: str = "") -> Iterator[str]:
         """The files of this folder by name; a name that begins with a dot is not whole yet."""
         start = len(str(self.path)) + 1
-        names = (path[start:] for path in _files(self.path / prefix))
-        return iter(sorted(name for name in names if name > after))
+        found = _files(self.path / prefix, f"{self.path}/{after}" if after else "")
+        return iter(sorted(path[start:] for path in found))
 
     def local(self, name: str) -> Path:
         """The file itself, whether or not it is there."""
@@ -214,16 +224,16 @@ def _written(path: Path, content: bytes) -> Iterator[Path]:
         fresh.unlink(missing_ok=True)
 
 
-def _files(folder: Path | str) -> Iterator[str]:
-    """The paths of the files in a folder and below; what cannot be looked into has none."""
+def _files(folder: Path | str, after: str) -> Iterator[str]:
+    """The paths beyond `after` of the files in a folder and below; one that is closed has none."""
     try:
         entries = list(os.scandir(folder))
     except OSError:
         return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(entry.path)
-        elif not entry.name.startswith(".") and entry.is_file():
+            yield from _files(entry.path, after)
+        elif entry.path > after and not entry.name.startswith(".") and entry.is_file():
             yield entry.path
 
 
@@ -233,14 +243,19 @@ def _folder(folder: Path) -> None:
         sync(folder.parent)
 
 
-def _sync_all(paths: Collection[Path]) -> None:
+def _put(path: Path, content: bytes) -> None:
+    with _written(path, content) as fresh:
+        fresh.replace(path)
+
+
+def _together(work: Callable[..., None], paths: Collection[Path], *more: Iterable[bytes]) -> None:
     """Several at once: the system writes its journal for all of them together."""
     if len(paths) < 2:
-        for path in paths:
-            sync(path)
+        for given in zip(paths, *more, strict=True):
+            work(*given)
         return
     with ThreadPoolExecutor(min(len(paths), _THREADS)) as pool:
-        list(pool.map(sync, paths))
+        list(pool.map(work, paths, *more))
 
 
 def sync(path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from evidence.errors import LakeError, LakeRefused
 from storage.bucket import Access, explained
 from storage.place import Facts
 
-_DOWNLOADS = 8
+_AT_ONCE = 8
 _PART = 8 << 20
 _DIGEST = re.compile(r"[.-]([0-9a-f]{64})\.")
 
@@ -98,6 +98,11 @@ class ObjectPlace:
         except (BaseError, OSError) as error:
             raise self._told("write", name, error) from error
 
+    def replace_all(self, files: Mapping[str, bytes]) -> None:
+        """Some puts at a time."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self.replace, files, files.values()))
+
     def store(self, name: str, content: bytes | Path) -> None:
         """Put in parts where it is large; a copy stays in the cache, so that it is not fetched."""
         try:
@@ -171,7 +176,7 @@ class ObjectPlace:
     def locals(self, names: Iterable[str]) -> list[Path]:
         """The cached copies; those that are not there are fetched a few at a time."""
         wanted = list(names)
-        with ThreadPoolExecutor(_DOWNLOADS) as pool:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
             return list(pool.map(self.local, wanted))
 
     @contextmanager

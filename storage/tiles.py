@@ -30,13 +30,17 @@ class Tiles:
 
         Of a tile that is not full yet only the last width is kept.
         """
+        files, grown = dict[str, bytes](), list[tuple[int, int]]()
         for level, new in tops.items():
             number, width = divmod(size >> TILE_HEIGHT * level, WIDTH)
             row = (self._hashes(level, number, width) if width else b"") + new
             for at in range(0, len(row), _BYTES):
-                self._write(level, number + at // _BYTES, row[at : at + _BYTES])
+                files |= self._file(level, number + at // _BYTES, row[at : at + _BYTES])
             if width:
-                self._tidy(level, number)
+                grown.append((level, number))
+        self._log.replace_all(files)
+        for level, number in grown:
+            self._tidy(level, number)
 
     def clear(self) -> None:
         """Take all tiles away, before they are made anew from the leaves."""
@@ -135,12 +139,11 @@ class Tiles:
         widths = sorted((int(name) for name in names if name.isdecimal()), reverse=True)
         return [(width, f"{whole}.p/{width}") for width in widths]
 
-    def _write(self, level: int, number: int, row: bytes) -> None:
-        name = tile_path(level, number)
-        if len(row) < _BYTES:
-            name = f"{name}.p/{len(row) // 32}"
+    def _file(self, level: int, number: int, row: bytes) -> dict[str, bytes]:
+        """A tile's name and bytes; what was read of it before is forgotten."""
         self._read.pop((level, number), None)
-        self._log.replace(name, row)
+        name = tile_path(level, number)
+        return {name if len(row) == _BYTES else f"{name}.p/{len(row) // 32}": row}
 
     def _tidy(self, level: int, number: int) -> None:
         """Narrower forms of a tile that grew. They are no harm: what keeps them may keep them."""
