@@ -69,7 +69,10 @@ def collect(
     sources: Annotated[list[str] | None, typer.Argument(help="Sources; all if none.")] = None,
     config: ConfigFile = DEFAULT,
     direct: Annotated[
-        bool, typer.Option("--direct", help="Without Prefect: no retries, no run history.")
+        bool,
+        typer.Option(
+            "--direct", help="Without Prefect: no run history, and only a busy lake is tried again."
+        ),
     ] = False,
     since: Annotated[
         str, typer.Option(help="Backfill: from this date, or time with a zone, on.")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from random import uniform
+from time import sleep
+from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from collectors.base import Window
-from evidence.errors import ConfigError, LakeConflict
+from evidence.errors import ConfigError, LakeBusy, LakeConflict
 from evidence.runs import PullOutcome
 from flows.backfill import window_of
 from flows.config import Config, load, now
@@ -20,6 +23,7 @@ from flows.report import pull_rows
 from storage.lake import Lake
 
 TRIES = 5
+T = TypeVar("T")
 
 
 def collect_now(
@@ -48,29 +52,41 @@ def collect_direct(
     """The same pulls one after the other in this process, without Prefect."""
     from flows.follow import follow
 
-    lake = Lake.open(config.lake, clock=now, redactor=config.redactor())
+    redactor = config.redactor()
+    lake = patient(config, lambda: Lake.open(config.lake, clock=now, redactor=redactor))
     wanted = [source for source in config.sources if not sources or source.name in sources]
     with Console(stderr=True).status("collecting …") as status:
         ended: dict[str, Attempt] = {}
         for source in wanted:
             status.update(f"collecting {source.name} …")
-            ended[source.name] = _patient(lambda source=source: attempt(lake, source, now, window))
+            ended[source.name] = patient(config, partial(attempt, lake, source, now, window))
         status.update("tagging and sealing …")
-        sentence = follow(lake, config).sentence
+        sentence = patient(config, lambda: follow(lake, config)).sentence
     show_pulls(ended)
     Console().print(escape(sentence))
     return max((end.pull.outcome is not PullOutcome.COMPLETE for end in ended.values()), default=0)
 
 
-def _patient(ask: Any) -> Attempt:
-    """Another run for the same source may land first: read its cursor and go on from there."""
-    for left in reversed(range(TRIES)):
+def patient(config: Config, ask: Callable[[], T], sleep: Callable[[float], None] = sleep) -> T:
+    """What `ask` gives, asked again where waiting helps: after another run that landed first at
+    once, after a busy store as often and as patiently as [collect] says, each time longer.
+
+    Raises LakeConflict or LakeBusy in the end, and at once whatever else it raises.
+    """
+    conflicts = busy = 0
+    while True:
         try:
-            return ask()  # type: ignore[no-any-return]
+            return ask()
         except LakeConflict:
-            if not left:
+            conflicts += 1
+            if conflicts == TRIES:
                 raise
-    raise AssertionError("unreachable")
+        except LakeBusy:
+            busy += 1
+            if busy > config.patience:
+                raise
+            # Not all at the same moment again: what keeps a store busy may be our own machines.
+            sleep(config.wait.total_seconds() * 2 ** (busy - 1) * uniform(0.5, 1.5))  # noqa: S311
 
 
 def show_pulls(ended: Mapping[str, Attempt | BaseException]) -> None:
