@@ -10,27 +10,31 @@ from collectors._review_host import Host, absent
 from collectors._review_marks import Marks
 from collectors._review_protection import PROTECTION
 from collectors._review_pull import Making, Repository
+from collectors._review_push import Push
+from collectors._review_read import readings
 from collectors._review_walk import Seen, changed
 from collectors._states import compared
 from collectors.base import Clock, Window
 from collectors.http import Http, Reply
-from evidence.errors import SourceBusy, SourceRefused
-from evidence.model import Batch, EvidenceItem
+from evidence.errors import SourceError, SourceRefused
+from evidence.model import Batch
 from evidence.runs import Gap, PullFacts, Total
 
 _BATCH = 20
-_FAILING = 500
+_PUSHES = "/pushes"
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """One repository: changes at or after `floor` are read, merges from `since` to the pull's
-    `until` are counted; `counted` is how many of those the host says there are, or why not."""
+    `until` are counted; `counted` is how many of those the host says there are, or why not;
+    `pushes` are what came past review, or why that is not told."""
 
     of: Repository
     floor: datetime | None
     since: datetime | None
     counted: int | str
+    pushes: tuple[Push, ...] | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +46,6 @@ class Survey:
     until: datetime
     parts: tuple[Part, ...]
     gaps: tuple[Gap, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What came of reading some changes: `held` is the earliest that could not be read."""
-
-    items: tuple[EvidenceItem, ...]
-    gaps: tuple[Gap, ...] = ()
-    held: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,7 @@ class Pulling:
     clock: Clock = field(repr=False)
 
     def batches(self, before: Marks) -> Iterator[Batch]:
-        """The merged changes, a batch for every 20 of a repository, then the states."""
+        """What came past review and was merged, 20 merges a batch, then the states."""
         survey, marks = self._survey(before), before
         facts = PullFacts(
             query=self._query(survey), api_version=self.host.api, identity=survey.identity,
@@ -103,10 +98,21 @@ class Pulling:
         until = self._until(reply, collected_at)
         parts = []
         for one in found:
-            floor = self._floor(before, one)
+            floor = self._floor(before, one.id)
             since = max((at for at in (floor, self.start) if at), default=None)
-            parts.append(Part(one, floor, since, self.host.count(one, since, until)))
+            counted = self.host.count(one, since, until)
+            pushes = self._pushes(one, self._floor(before, f"{one.id}{_PUSHES}"))
+            parts.append(Part(one, floor, since, counted, pushes))
         return Survey(identity, collected_at, until, tuple(parts), tuple(gaps))
+
+    def _pushes(self, of: Repository, floor: datetime | None) -> tuple[Push, ...] | str:
+        try:
+            found = [one for one in self.host.pushes(of, floor) if self._within(one.at)]
+            return tuple(sorted(found, key=lambda one: one.at))
+        except SourceError as error:
+            if not absent(error):
+                raise
+            return f"not told: HTTP {error.status}"
 
     def _until(self, reply: Reply | None, collected_at: datetime) -> datetime:
         """The source's own clock says when the pull began; what came later is the next one's."""
@@ -115,11 +121,11 @@ class Pulling:
             return now
         return min(now, self.window.until - timedelta(seconds=1))
 
-    def _floor(self, before: Marks, of: Repository) -> datetime | None:
+    def _floor(self, before: Marks, mark_of: str) -> datetime | None:
         """The earliest change that is read: a change is never earlier than the merge in it."""
         if self.window is not None:
             return self.window.since
-        mark = before.read.get(of.id)
+        mark = before.read.get(mark_of)
         return self.start if mark is None else mark - self.lookback
 
     def _repositories(self, identity: str) -> tuple[list[Repository], list[Gap]]:
@@ -141,7 +147,7 @@ class Pulling:
     def _query(self, survey: Survey) -> str:
         asked = (
             f"{part.of.name} changed since {part.floor or 'the beginning'}"
-            f" (the host counts {part.counted})"
+            f" (the host counts {part.counted}; pushes past review: {_told(part.pushes)})"
             for part in survey.parts
         )
         scope = f"merged from {self.start or 'the beginning'} to {survey.until}"
@@ -154,10 +160,16 @@ class Pulling:
         wanted = [one for one in every if self._wanted(one)]
         facts = self._counted(survey, part, every)
         short = bool(facts.shortfall())
+        if not isinstance(part.pushes, str):
+            items = tuple(one.item(self._making(survey, of)) for one in part.pushes)
+            facts += PullFacts(received=len(items))
+            marks = marks.moved(f"{of.id}{_PUSHES}", survey.until)
+            yield Step(Batch(items, marks.cursor(), facts), marks)
+            facts = PullFacts()
         held: datetime | None = None
         for n in range(0, len(wanted), _BATCH):
             chunk = wanted[n : n + _BATCH]
-            read = self._read(survey, of, chunk)
+            read = readings(self.host, self._making(survey, of), chunk)
             held = min((at for at in (held, read.held) if at), default=None)
             if not short:
                 marks = marks.moved(of.id, _reached(chunk, survey.until, held))
@@ -169,9 +181,12 @@ class Pulling:
         yield Step(Batch((), marks.cursor(), facts), marks)
 
     def _wanted(self, one: Seen) -> bool:
-        if one.merged is None or (self.start and one.merged < self.start):
+        return one.merged is not None and self._within(one.merged)
+
+    def _within(self, at: datetime) -> bool:
+        if self.start and at < self.start:
             return False
-        return self.window is None or self.window.since <= one.merged < self.window.until
+        return self.window is None or self.window.since <= at < self.window.until
 
     def _counted(self, survey: Survey, part: Part, every: Sequence[Seen]) -> PullFacts:
         """The list against what the host counts by itself: a filter that nobody told of shows."""
@@ -180,24 +195,6 @@ class Pulling:
         merges = (one.merged for one in every if one.merged and one.merged <= survey.until)
         came = sum(part.since is None or at >= part.since for at in merges)
         return PullFacts(totals=(Total(f"{part.of.name}: merged", part.counted, came),))
-
-    def _read(self, survey: Survey, of: Repository, chunk: Sequence[Seen]) -> Reading:
-        """One change that the host chokes on does not stop the rest; two in a row are its own
-        trouble, and stop all."""
-        items, gaps, held = [], [], None
-        failing = False
-        for one in chunk:
-            try:
-                items.append(self.host.merged(of, one.number).item(self._making(survey, of)))
-                failing = False
-            except (SourceBusy, SourceRefused) as error:
-                ill = isinstance(error, SourceBusy) and error.status >= _FAILING and not failing
-                if not ill and not absent(error):
-                    raise
-                failing = ill
-                gaps.append(Gap(f"{of.name}#{one.number}", str(error)))
-                held = min(held or one.updated, one.updated)
-        return Reading(tuple(items), tuple(gaps), held)
 
     def _states(self, survey: Survey, marks: Marks) -> Batch:
         if self.window is not None:
@@ -217,6 +214,10 @@ class Pulling:
 
     def _making(self, survey: Survey, of: Repository) -> Making:
         return Making(self.source, self.host.name, of, self.systems, survey.collected_at)
+
+
+def _told(pushes: tuple[Push, ...] | str) -> str:
+    return pushes if isinstance(pushes, str) else str(len(pushes))
 
 
 def _earliest(survey: Survey) -> datetime | None:

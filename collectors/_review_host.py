@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from collectors._review_protection import Protection
 from collectors._review_pull import Merged, Repository
+from collectors._review_push import Push
 from collectors._review_walk import Seen
 from collectors.http import Reply
 from evidence.errors import SourceBusy, SourceError
@@ -50,6 +51,9 @@ class Host(Protocol):
 
     def merged(self, of: Repository, number: int) -> Merged:
         """One merged change, whole."""
+
+    def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push]:
+        """What changed the watched branches at or after `floor` (None: ever) without a review."""
 
     def protection(self, of: Repository, branch: str) -> Protection:
         """What is enforced on a branch."""

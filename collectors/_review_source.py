@@ -13,6 +13,7 @@ from collectors._review_host import Host
 from collectors._review_marks import Marks
 from collectors._review_protection import PROTECTION
 from collectors._review_pull import PULL
+from collectors._review_push import PUSH
 from collectors.base import Clock, Window, utc_now
 from collectors.http import Http
 from evidence.canonical import digest, plain
@@ -26,7 +27,7 @@ _NAME = re.compile(f"{_PART}(?:/{_PART})+", re.ASCII)
 
 @dataclass(frozen=True)
 class CodeHost:
-    """Merged changes and branch protection of repositories at one code host.
+    """Merged changes, pushes past review and branch protection of repositories at one code host.
 
     `repositories` are their full names. `branches` must be reviewed as the default one must; a
     merge into another branch is recorded, not judged. `machines` are globs over logins of users
@@ -37,11 +38,11 @@ class CodeHost:
 
     A merge passes if a person who neither opened it nor wrote a commit of it approved its very
     head before it, and nobody's objection stood; it errs where the host leaves that open. Checks
-    are told as of the merge. Where the host counts more merges than its list brought, the pull is
-    partial and the same is asked for again.
+    are told as of the merge. A push to a watched branch that was no merge fails. Where the host
+    counts more merges than its list brought, the pull is partial and the same is asked for again.
     """
 
-    kinds: ClassVar[tuple[str, ...]] = (PULL, PROTECTION)
+    kinds: ClassVar[tuple[str, ...]] = (PULL, PUSH, PROTECTION)
     states: ClassVar[tuple[str, ...]] = (PROTECTION,)
 
     source: str

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from collectors import _github_branches, _github_pulls
+from collectors import _github_branches, _github_pulls, _github_pushes
 from collectors._github_json import HEADERS, Api
 from collectors._json import number, obj, text
 from collectors._review_host import Host, absent
 from collectors._review_protection import Protection
 from collectors._review_pull import Merged, Repository
+from collectors._review_push import Push
 from collectors._review_source import CodeHost
 from collectors._review_walk import Seen
 from collectors.http import Auth, Http, Reply, clean
@@ -26,8 +27,7 @@ class GitHub(CodeHost):
     `url` is the API's: `https://git.example.org/api/v3` on an Enterprise Server. An app's approval
     is nobody's. A dismissal counts from when it was made. The search counts the merges.
 
-    Not noticed: a commit that reached the branch without a pull request, and who may bypass a
-    ruleset, which GitHub shows to its administrators only.
+    Not noticed: who may bypass a ruleset, which GitHub shows to its administrators only.
     """
 
     url: str = "https://api.github.com"
@@ -76,6 +76,9 @@ class _Host:
 
     def merged(self, of: Repository, number: int) -> Merged:
         return _github_pulls.merged(self.asked, of, number)
+
+    def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push]:
+        return _github_pushes.pushes(self.asked, of, floor)
 
     def protection(self, of: Repository, branch: str) -> Protection:
         return _github_branches.protection(self.asked, of.name, branch)

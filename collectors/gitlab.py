@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from collectors import _gitlab_branches, _gitlab_merges
+from collectors import _gitlab_branches, _gitlab_merges, _gitlab_pushes
 from collectors._gitlab_json import API, Api
 from collectors._json import number, obj, text
 from collectors._review_host import Host
 from collectors._review_protection import Protection
 from collectors._review_pull import Merged, Repository
+from collectors._review_push import Push
 from collectors._review_source import CodeHost
 from collectors._review_walk import Seen
 from collectors.http import Auth, Http, Reply, clean
@@ -26,7 +27,7 @@ class GitLab(CodeHost):
     tokens are machines. GitLab tells when an approval was given, not for which commit: it stands
     for the last push before it. GraphQL counts the merges.
 
-    Not noticed: a commit that was pushed to the branch past all merge requests, since when a
+    Not noticed: a push whose last commit is that of a merge request that was merged, since when a
     request for changes stood, and who wrote a commit under another name.
     """
 
@@ -69,6 +70,9 @@ class _Host:
 
     def merged(self, of: Repository, number: int) -> Merged:
         return _gitlab_merges.merged(self.asked, of, number)
+
+    def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push]:
+        return _gitlab_pushes.pushes(self.asked, of, floor)
 
     def protection(self, of: Repository, branch: str) -> Protection:
         return _gitlab_branches.protection(self.asked, of, branch)

@@ -53,6 +53,7 @@ class Repo:
     statuses: dict[str, list[Row]] = field(default_factory=dict)
     classic: Row | None = None
     rules: list[Row] = field(default_factory=list)
+    activity: list[Row] = field(default_factory=list)
     old_names: list[str] = field(default_factory=list)
     hidden: bool = False
     admin: bool = True
@@ -142,7 +143,20 @@ class GitHubServer:
     def merge(self, repo: Repo, nr: int, by: str | None, at: datetime) -> None:
         done = {"state": "closed", "closed_at": written(at), "merged_at": written(at)}
         repo.pulls[nr] |= done | {"merged_by": by and user(by), "merge_commit_sha": sha(f"m{nr}")}
+        self.moved(repo, "pr_merge", by, at, repo.pulls[nr]["base"]["ref"])
         self._touch(repo, nr, at)
+
+    def moved(
+        self, repo: Repo, how: str, by: str | None, at: datetime, branch: str = "main"
+    ) -> None:
+        """A branch came to another commit: `push`, `force_push`, `pr_merge` …"""
+        self.serial += 1
+        row = {
+            "id": self.serial, "before": sha("before"), "after": sha(f"after{self.serial}"),
+            "ref": f"refs/heads/{branch}", "timestamp": written(at), "activity_type": how,
+            "actor": by and user(by),
+        }  # fmt: skip
+        repo.activity.append(row)
 
     def close_unmerged(self, repo: Repo, nr: int, at: datetime) -> None:
         repo.pulls[nr] |= {"state": "closed", "closed_at": written(at)}
@@ -215,7 +229,7 @@ class GitHubServer:
             f"/commits/{commit}/check-runs": self._runs,
             f"/commits/{commit}/statuses": self._statuses, f"/branches/{branch}": self._branch,
             f"/branches/{branch}/protection": self._protection,
-            f"/rules/branches/{branch}": self._rules,
+            f"/rules/branches/{branch}": self._rules, "/activity": self._activity,
         }  # fmt: skip
 
     def _repo(self, asked: Asked, repo: Repo) -> Any:
@@ -268,6 +282,12 @@ class GitHubServer:
 
     def _rules(self, asked: Asked, repo: Repo, branch: str) -> Any:
         return self._paged(asked, repo.rules)
+
+    def _activity(self, asked: Asked, repo: Repo) -> Any:
+        only(asked, "ref", "direction", "per_page", "page")
+        demand(asked.query.get("direction") == "desc", "direction")
+        rows = [row for row in repo.activity if row["ref"] == asked.query.get("ref")]
+        return self._paged(asked, sorted(rows, key=lambda r: r["timestamp"], reverse=True))
 
     def _search(self, asked: Asked) -> Any:
         terms = asked.query["q"].split()

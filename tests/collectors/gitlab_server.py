@@ -39,6 +39,7 @@ class Project:
     notes: dict[int, list[Row]] = field(default_factory=dict)
     versions: dict[int, list[Row]] = field(default_factory=dict)
     commits: dict[int, list[Row]] = field(default_factory=dict)
+    events: list[Row] = field(default_factory=list)
     guarded: list[Row] = field(default_factory=list)
     rules: list[Row] | None = None
     settings: Row | None = None
@@ -101,8 +102,23 @@ class GitLabServer:
 
     def merge(self, project: Project, nr: int, by: str | None, at: datetime) -> None:
         done = {"state": "merged", "merged_at": written(at), "merge_user": by and user(by)}
-        project.requests[nr] |= done | {"merge_commit_sha": sha(f"m{nr}")}
+        made = sha(f"{project.id}-m{nr}")
+        project.requests[nr] |= done | {"merge_commit_sha": made}
+        self.moved(project, by, at, made, project.requests[nr]["target_branch"])
         self._touch(project, nr, at)
+
+    def moved(
+        self, project: Project, by: str | None, at: datetime, after: str,
+        branch: str | None = "main", **more: Any,
+    ) -> None:  # fmt: skip
+        """A branch came to another commit. A merge is a push, too."""
+        data = {"action": "pushed", "ref_type": "branch", "ref": branch, "commit_from": sha("b")}
+        event = {
+            "id": 100 + len(project.events),
+            "created_at": written(at),
+            "author": by and user(by),
+        }
+        project.events.insert(0, event | {"push_data": data | {"commit_to": after} | more})
 
     def _touch(self, project: Project, nr: int, at: datetime) -> None:
         request = project.requests[nr]
@@ -159,6 +175,8 @@ class GitLabServer:
             f"{request}/reviewers": self._of("reviewers"),
             "/repository/branches/(.+)": self._branch, "/protected_branches": self._guarded,
             "/approval_rules": self._rules, "/approvals": self._settings,
+            "/events": self._events,
+            "/repository/commits/([0-9a-f]{40})/merge_requests": self._bringing,
         }  # fmt: skip
 
     def _project(self, asked: Asked, project: Project) -> Any:
@@ -210,6 +228,18 @@ class GitLabServer:
         if project.settings is None:
             raise Refused(404, {"error": "404 Not Found"})
         return project.settings
+
+    def _events(self, asked: Asked, project: Project) -> Any:
+        only(asked, "action", "sort", "after", "per_page", "page")
+        demand(asked.query.get("action") == "pushed", "action")
+        day = asked.query.get("after", "")
+        return self._paged(asked, [e for e in project.events if e["created_at"][:10] > day])
+
+    def _bringing(self, asked: Asked, project: Project, commit: str) -> Any:
+        if commit == sha("gone"):
+            raise Refused(404, {"message": "404 Commit Not Found"})
+        made = ("sha", "merge_commit_sha", "squash_commit_sha")
+        return [r for r in project.requests.values() if commit in {r[name] for name in made}]
 
     def _count(self, asked: Asked) -> Any:
         demand(asked.method == "POST", "only POST")

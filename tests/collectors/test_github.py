@@ -522,6 +522,48 @@ def test_requests_and_answers_are_as_the_vendor_describes(world: World, tmp_path
             pull(world.collector(**settings))
 
 
+def pushes(items: list[EvidenceItem]) -> list[EvidenceItem]:
+    return [i for i in items if i.kind == "review.push"]
+
+
+def test_what_came_past_review_fails_whoever_pushed_it(world: World) -> None:
+    world.github.moved(world.credit, "branch_creation", "mira", at(-1))
+    world.github.moved(world.credit, "push", "mira", at(3))
+    world.github.moved(world.credit, "force_push", None, at(4))
+    world.github.moved(world.credit, "push", "mira", at(4), branch="topic-9")
+    items, cursor, facts = pull(world.collector())
+    created, pushed, forced = pushes(items)
+    assert [i.outcome for i in (created, pushed, forced)] == [
+        Outcome.RECORDED, Outcome.FAILED, Outcome.FAILED,
+    ]  # fmt: skip
+    assert pushed.title == "acme/credit main pushed to past review by mira"
+    assert forced.title == "acme/credit main rewritten past review by a deleted account"
+    assert (pushed.observed_to, kept(pushed)["how"]) == (at(3), "pushed")
+    assert "pushes past review: 3" in facts.query
+    assert pushes(pull(world.collector(), cursor)[0]) == []
+    world.github.moved(world.credit, "push", "release[bot]", at(19.99))
+    (late,) = pushes(pull(world.collector(), cursor)[0])
+    assert late.outcome is Outcome.FAILED
+
+
+def test_pushes_that_are_not_told_are_said_to_be_and_made_up_for_later(world: World) -> None:
+    world.github.moved(world.credit, "push", "mira", at(3))
+    refused = Fault("/activity", Answer({"message": "Not Found"}, 404), times=99)
+    world.github.faults.append(refused)
+    items, cursor, facts = pull(world.collector())
+    assert pushes(items) == []
+    assert "pushes past review: not told: HTTP 404" in facts.query
+    refused.times = 0
+    assert len(pushes(pull(world.collector(), cursor)[0])) == 1
+
+
+def test_a_window_of_the_past_brings_its_pushes_only(world: World) -> None:
+    for day in (0.5, 1.5, 2.5):
+        world.github.moved(world.credit, "push", "mira", at(day))
+    items, _, _ = pull(world.collector(window=Window(at(1), at(2))))
+    assert [i.observed_to for i in pushes(items)] == [at(1.5)]
+
+
 def protections(items: list[EvidenceItem]) -> dict[str, EvidenceItem]:
     return {i.subject: i for i in items if i.kind == "review.protection"}
 

@@ -19,7 +19,7 @@ from evidence.errors import ConfigError, SourceBroken, SourceBusy, SourceRefused
 from evidence.model import Cursor, EvidenceItem, Outcome
 from evidence.runs import PullFacts
 from evidence.secret import Secret
-from tests.collectors.github_server import Fault
+from tests.collectors.github_server import Fault, sha
 from tests.collectors.gitlab_server import KEY, MAINTAINERS, NO_ONE, START, Project, user, written
 from tests.collectors.rest_server import Answer
 from tests.collectors.worlds.gitlab import GUARDED, RULES, SETTINGS, World
@@ -304,6 +304,37 @@ def test_a_hidden_project_is_a_gap_and_none_at_all_is_refused(world: World) -> N
     assert world.collector().probe().endswith("reads acme/ml/credit, not acme/churn")
     with pytest.raises(SourceRefused, match="sees none of acme/churn"):
         pull(world.collector(repositories=("acme/churn",)))
+
+
+def pushes(items: list[EvidenceItem]) -> list[EvidenceItem]:
+    return [i for i in items if i.kind == "review.push"]
+
+
+def test_a_merge_is_no_push_past_review_and_all_else_is(world: World) -> None:
+    squashed = world.good(world.credit, 6)
+    world.credit.requests[squashed]["squash_commit_sha"] = sha("squash")
+    world.credit.events[0]["push_data"]["commit_to"] = sha("squash")
+    assert pushes(pull(world.collector())[0]) == []
+    open_head = world.credit.requests[4]["sha"]
+    world.gitlab.moved(world.credit, "mira", at(7), open_head)
+    world.gitlab.moved(world.credit, "mira", at(7.1), sha("gone"))
+    world.gitlab.moved(world.credit, "mira", at(7.2), sha("x"), "topic-1")
+    world.gitlab.moved(world.credit, "mira", at(7.3), sha("x"), ref_type="tag")
+    world.gitlab.moved(world.credit, "mira", at(7.4), "", None, ref_count=4)
+    items, cursor, facts = pull(world.collector())
+    found = pushes(items)
+    assert [i.outcome.value for i in found] == ["failed", "failed", "error"]
+    assert found[0].title == "acme/ml/credit main pushed to past review by mira"
+    assert "which branches is not told" in found[2].title
+    assert "pushes past review: 3" in facts.query
+    assert pushes(pull(world.collector(), cursor)[0]) == []
+
+
+def test_events_that_are_not_told_are_said_to_be(world: World) -> None:
+    world.gitlab.faults.append(Fault("/events", Answer({"message": "403 Forbidden"}, 403), times=9))
+    items, _, facts = pull(world.collector())
+    assert len(merges(items)) == 4
+    assert "pushes past review: not told: HTTP 403" in facts.query
 
 
 def protections(world: World, **settings: Any) -> dict[str, EvidenceItem]:
