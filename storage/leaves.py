@@ -177,7 +177,8 @@ def hashes_of(texts: Any) -> Hashes:
     ends = np.frombuffer(offsets or bytes(8), np.int64)[wide.offset : wide.offset + len(wide) + 1]
     if wide.null_count or (np.diff(ends) != _DIGITS).any():
         raise ValueError(_NO_HASH)
-    text = memoryview(content or b"")[ends[0] : ends[-1]]
+    # As bytes: Python compares a view of Arrow's signed bytes one by one.
+    text = bytes(memoryview(content or b"")[ends[0] : ends[-1]])
     try:
         found = unhexlify(text)
     except ValueError as error:
