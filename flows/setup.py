@@ -11,6 +11,7 @@ from flows.config import FILE, Config, load, now
 from storage.actions import act
 from storage.keys import make_key
 from storage.lake import Lake
+from storage.place_local import LocalPlace
 from storage.redaction_key import make_redaction_key
 
 STARTER = """\
@@ -51,7 +52,7 @@ def initialise(folder: Path, name: str, lake: str = "lake") -> Iterator[str]:
     if file.exists():
         yield f"kept    {file}"
     else:
-        file.write_text(_starter(name, lake), encoding="utf-8")
+        LocalPlace(folder).put_new(FILE, _starter(name, lake).encode())
         yield f"written {file}"
     config = load(file)
     yield from prepare(config)

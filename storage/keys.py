@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from evidence.errors import LakeError
 from storage.note import ED25519, Checkpoint, LogChain, VerifierKey, body, check_origin
+from storage.place_local import LocalPlace, write_private
 
 _PREFIX = "PRIVATE+KEY"
 
@@ -60,19 +60,17 @@ class Signer:
 def make_key(path: Path, *, origin: str) -> str:
     """Write a new key to a new file with mode 0600, its vkey beside it (`.pub`); returns the vkey.
 
+    The public half comes first: who dies in between makes another pair the next time.
     Raises LakeError if there is a file already: a key is never overwritten.
     """
     signer = Signer(check_origin(origin), Ed25519PrivateKey.generate())
     secret = base64.b64encode(ED25519 + signer._key.private_bytes_raw()).decode()
     line = f"{_PREFIX}+{origin}+{signer.verifier.key_id.hex()}+{secret}\n"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-        path.with_name(path.name + ".pub").write_text(signer.vkey + "\n", encoding="utf-8")
+        if path.exists():
+            raise FileExistsError
+        LocalPlace(path.parent).replace(f"{path.name}.pub", f"{signer.vkey}\n".encode())
+        write_private(path, line)
     except FileExistsError as error:
         raise LakeError(f"there is a key at {path} already; it is not replaced") from error
     except OSError as error:

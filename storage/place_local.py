@@ -209,13 +209,23 @@ class LocalPlace:
         return LakeError(f"cannot {verb} {self.path / name}: {why}")
 
 
+def write_private(path: Path, text: str) -> None:
+    """A new file that only its owner may read: there whole, or not at all.
+
+    Raises FileExistsError if there is one, OSError.
+    """
+    with _written(path, text.encode(), mode=0o600) as fresh:
+        os.link(fresh, path)
+        sync(path.parent)
+
+
 @contextmanager
-def _written(path: Path, content: bytes) -> Iterator[Path]:
+def _written(path: Path, content: bytes, mode: int = 0o666) -> Iterator[Path]:
     """A file beside `path` with the content, on disk; what is left of it is taken away."""
     _folder(path.parent)
     fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
     try:
-        with fresh.open("xb") as file:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hmac
-import os
 import secrets
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -14,6 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from evidence.errors import LakeError
+from storage.place_local import write_private
 
 _PREFIX = "headwater-redaction-key"
 _SEALED = "headwater.sealed/1:"
@@ -69,12 +69,7 @@ def make_redaction_key(path: Path) -> str:
     key = RedactionKey(secret)
     line = f"{_PREFIX}+{key.key_id}+{base64.b64encode(secret).decode()}\n"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        write_private(path, line)
     except FileExistsError as error:
         raise LakeError(f"there is a key at {path} already; it is not replaced") from error
     except OSError as error:
