@@ -212,8 +212,13 @@ def clean(text: str) -> str:
     text = _USERINFO.sub(r"\1…@", text)
     if len(text) <= _LONG:
         return text
+    return f"{text[:500]}… {sealed(text)}"
+
+
+def sealed(text: str) -> str:
+    """In place of a text that is not kept: its length and digest."""
     sha = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{text[:500]}… [{len(text)} characters, sha256 {sha}]"
+    return f"[{len(text)} characters, sha256 {sha}]"
 
 
 def line(text: str, limit: int = 120) -> str:

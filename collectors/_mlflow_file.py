@@ -98,6 +98,7 @@ class FileDoor:
             "registered-models/search": self._models,
             "model-versions/search": self._versions,
             "traces/search": self._traces,
+            "logged-models/search": self._logged,
         }
         try:
             return answer_of(calls[call](body).encode())
@@ -125,9 +126,16 @@ class FileDoor:
 
         page = self.tracking.search_runs(
             list(body["experiment_ids"]), body["filter"], ViewType.ALL, body["max_results"],
-            list(body["order_by"]), body.get("page_token"),
+            list(body.get("order_by", ())), body.get("page_token"),
         )  # fmt: skip
         return _page("runs", page)
+
+    def _logged(self, body: Mapping[str, Any]) -> str:
+        page = self.tracking.search_logged_models(
+            list(body["experiment_ids"]), body["filter"], max_results=body["max_results"],
+            page_token=body.get("page_token"),
+        )  # fmt: skip
+        return _page("models", page)
 
     def _run(self, body: Mapping[str, Any]) -> str:
         return f'{{"run": {_json(self.tracking.get_run(body["run_id"]))}}}'

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from collectors import _mlflow
-from collectors._mlflow import Absent, Answer, Door, Keys
-from collectors._mlflow_model import Maker, Model, Origin, Version
+from collectors._mlflow import Answer, Door, Keys
+from collectors._mlflow_model import PROMPT, Model, Version
+from collectors._mlflow_origins import Origin, Origins
+from collectors._mlflow_registry_items import Maker
 from collectors.base import Clock, utc_now
 from evidence.errors import ConfigError, SourceBusy
 from evidence.model import Batch, Cursor, EvidenceItem
@@ -17,25 +19,27 @@ from evidence.secret import Secret
 from evidence.snapshot import Snapshot
 
 READS = 3
-# Prompts are registered models with this tag; MLflow hides them unless they are asked for.
-PROMPTS = {"filter": "tags.`mlflow.prompt.is_prompt` = 'true'", "order_by": ["name ASC"]}
+# MLflow hides prompts unless they are asked for.
+PROMPTS = {"filter": f"tags.`{PROMPT}` = 'true'"}
 Models = dict[str, Model]
 Versions = dict[tuple[str, str], Version]
 
 
 @dataclass(frozen=True, slots=True)
 class MlflowRegistry:
-    """Registered models, versions, aliases and approvals, as states: a whole snapshot each time.
+    """Registered models and prompts, with versions, aliases and approvals, as states.
 
     MLflow moves no time when a tag (an approval) or an alias changes, and forgets a deleted
-    version, so only the difference between snapshots tells. `registry_uri` is `tracking_uri`
+    version, so only the difference between whole snapshots tells. `registry_uri` is `tracking_uri`
     unless given; `systems` maps a glob over the model's tag `headwater.system` or its name to an
     AI system. For each alias in `production_aliases` there is an approval: failed when its version
     carries no `approval_tag` or was approved by its own creator, passed when another person
     approved it. The alias itself changes only when it moves, so a late approval is no deployment.
     The registry is read twice, in opposite orders, until both readings agree: page tokens are
-    offsets and shift, and half a snapshot would report losses that never were. Prompts live in
-    the same tables; they are counted in the query, not landed. Raises ConfigError.
+    offsets and shift, and half a snapshot would report losses that never were. A version that an
+    alias points to has failed when its run was deleted, or is not there; `runs_elsewhere` allows
+    the latter, for versions that come from another server. The logged model behind a version is an
+    item of its own. Of a prompt's text only length and digest are kept. Raises ConfigError.
     """
 
     source: str
@@ -44,6 +48,7 @@ class MlflowRegistry:
     systems: Mapping[str, str] = field(default_factory=dict)
     production_aliases: tuple[str, ...] = ("champion",)
     approval_tag: str = "approved_by"
+    runs_elsewhere: bool = False
     page_size: int = 500
     user: str = ""
     password: Secret | None = None
@@ -55,6 +60,10 @@ class MlflowRegistry:
         "mlflow.model_version",
         "mlflow.model_alias",
         "mlflow.approval",
+        "mlflow.logged_model",
+        "mlflow.prompt",
+        "mlflow.prompt_version",
+        "mlflow.prompt_alias",
     )
     states: ClassVar[tuple[str, ...]] = kinds
 
@@ -79,7 +88,7 @@ class MlflowRegistry:
             door = runs
             if self.registry_uri and self.registry_uri != self.tracking_uri:
                 door = opened.enter_context(_mlflow.open_door(self.registry_uri, self._keys))
-            yield self._batch(door, _Runs(runs), before)
+            yield self._batch(door, Origins(runs), before)
 
     def probe(self) -> str:
         """Reads one page of models; says as whom."""
@@ -92,22 +101,22 @@ class MlflowRegistry:
             more = "or more " if _mlflow.token(answer) else ""
             return f"{door.api_version} as {door.identity}: {found} {more}registered models"
 
-    def _batch(self, door: Door, runs: _Runs, before: Snapshot) -> Batch:
+    def _batch(self, door: Door, origins: Origins, before: Snapshot) -> Batch:
         heard: list[Answer] = []
         models, versions, promised = self._agreed(door, heard)
-        prompts = self._search(door, "registered-models", PROMPTS, heard)
+        origins.load(versions.values())
         at = self.clock()
         maker = Maker(
             self.source, self.registry_uri or self.tracking_uri, self.systems, at,
-            self.production_aliases, self.approval_tag,
+            self.production_aliases, self.approval_tag, self.runs_elsewhere,
         )  # fmt: skip
-        items = tuple(_items(maker, models, versions, runs, before))
+        items = tuple(_items(maker, models, versions, origins))
         changed, after = before.compare(items, at=at, source=self.source)
         facts = _mlflow.facts_of(
-            door, heard + runs.heard, received=len(models) + len(versions), promised=promised,
+            door, heard + origins.heard, received=len(models) + len(versions), promised=promised,
             window_to=at, states=self.states,
             query="registered-models/search and model-versions/search, every page, read until two "
-            f"readings agree; {len(prompts)} prompts left out",
+            f"readings agree; {sum(model.prompt for model in models.values())} of them prompts",
         )  # fmt: skip
         return Batch(changed, after.cursor(), facts)
 
@@ -125,11 +134,18 @@ class MlflowRegistry:
         raise SourceBusy("the registry changes while it is read; try again when it rests")
 
     def _read(self, door: Door, order: str, heard: list[Answer]) -> tuple[Models, Versions]:
-        found = self._search(door, "registered-models", {"order_by": [f"name {order}"]}, heard)
-        models = {model.name: model for model in map(Model.read, found)}
-        by = {"order_by": [f"name {order}", f"version_number {order}"]}
-        each = map(Version.read, self._search(door, "model-versions", by, heard))
-        return models, {(version.name, version.number): version for version in each}
+        by_name = {"order_by": [f"name {order}"]}
+        by_number = {"order_by": [f"name {order}", f"version_number {order}"]}
+        models: Models = {}
+        versions: Versions = {}
+        for asked in ({}, PROMPTS):
+            for record in self._search(door, "registered-models", asked | by_name, heard):
+                model = Model.read(record)
+                models[model.name] = model
+            for record in self._search(door, "model-versions", asked | by_number, heard):
+                version = Version.read(record)
+                versions[version.name, version.number] = version
+        return models, versions
 
     def _search(
         self, door: Door, what: str, body: Mapping[str, Any], heard: list[Answer]
@@ -139,48 +155,24 @@ class MlflowRegistry:
         return _mlflow.every(door, f"{what}/search", key, asked, heard)
 
 
-class _Runs:
-    """The runs that versions came from, each asked for once."""
-
-    def __init__(self, door: Door) -> None:
-        self.door = door
-        self.heard: list[Answer] = []
-        self.known: dict[str, Origin] = {}
-
-    def origin(self, run_id: str) -> Origin:
-        """Who started the run and when; unknown where MLflow has no such run any more."""
-        if run_id and run_id not in self.known:
-            self.known[run_id] = self._ask(run_id)
-        return self.known.get(run_id, Origin())
-
-    def _ask(self, run_id: str) -> Origin:
-        try:
-            answer = self.door.ask("runs/get", {"run_id": run_id})
-        except Absent:
-            return Origin()
-        self.heard.append(answer)
-        return Origin.read(answer.body.get("run", {}))
-
-
 def _items(
-    maker: Maker, models: Models, versions: Versions, runs: _Runs, before: Snapshot
+    maker: Maker, models: Models, versions: Versions, origins: Origins
 ) -> Iterator[EvidenceItem]:
-    """All states; the run of a version is asked for only where the answer matters."""
+    """All states."""
     aliases: dict[tuple[str, str], list[str]] = {}
     for model in models.values():
+        yield maker.model(model)
         for alias, number in model.aliases.items():
             aliases.setdefault((model.name, number), []).append(alias)
-    for model in models.values():
-        yield maker.model(model)
-    known = {tuple(key.split("\x1f"))[-1] for key in before.seen}
     for key, version in versions.items():
-        origin = Origin() if version.subject in known else runs.origin(version.run_id)
         owner = models.get(version.name)
-        yield maker.version(version, owner, sorted(aliases.get(key, [])), origin)
+        yield maker.version(version, owner, sorted(aliases.get(key, [])), origins.of(version))
+    for logged, registered in origins.logged(versions.values()):
+        yield maker.logged(logged, registered, models.get(registered[0].name))
     for model in models.values():
         for alias, number in model.aliases.items():
             pointed = versions.get((model.name, number))
             yield maker.alias(model, alias, number, pointed)
             if alias in maker.production:
-                origin = runs.origin(pointed.run_id) if pointed else Origin()
+                origin = origins.of(pointed) if pointed else Origin()
                 yield maker.approval(model, alias, number, pointed, origin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -140,12 +141,97 @@ def test_what_is_deleted_is_gone_and_what_returns_is_restored(store: Store) -> N
     assert of(back, "model_alias")[0].change is Change.RESTORED
 
 
-def test_prompts_are_counted_and_left_out(store: Store) -> None:
+def prompt(store: Store, text: str, name: str = "credit-greeting") -> str:
+    """A version of a prompt, made if need be; its number."""
+    if name not in {found.name for found in store.client.search_prompts()}:
+        store.client.create_prompt(name)
+    return str(store.client.create_prompt_version(name, text, "as agreed").version)
+
+
+def test_a_prompt_is_told_by_the_digest_of_its_text(store: Store) -> None:
     store.version("credit-risk")
-    store.client.create_prompt("greeting")
-    batch = pull(store)
-    assert "1 prompts left out" in batch.facts.query
-    assert {item.subject for item in batch.items} == {"credit-risk", "credit-risk/1"}
+    prompt(store, "You are a lender called Amal. {{question}}")
+    store.client.set_prompt_alias("credit-greeting", "champion", 1)
+    before = pull(store)
+    assert {item.kind for item in before.items} >= {
+        "mlflow.prompt", "mlflow.prompt_version", "mlflow.prompt_alias", "mlflow.approval",
+    }  # fmt: skip
+    assert {item.subject for item in of(before, "model_version")} == {"credit-risk/1"}
+    assert not any(b"Amal" in item.content for item in before.items)
+    (version,) = of(before, "prompt_version")
+    assert version.system == "credit-scoring"
+    told = hashlib.sha256(b"You are a lender called Amal. {{question}}").hexdigest()
+    assert told in version.payload["tags"]["mlflow.prompt.text"]
+    assert "1 of them prompts" in before.facts.query
+    prompt(store, "You are a lender. {{question}}")
+    store.client.set_prompt_alias("credit-greeting", "champion", 2)
+    after = pull(store, before.cursor)
+    (alias,) = of(after, "prompt_alias")
+    assert (alias.change, alias.payload["version"]) == (Change.CHANGED, "2")
+    assert pull(store, after.cursor).items == ()
+
+
+def test_a_version_in_use_fails_when_its_run_was_deleted(store: Store) -> None:
+    run_id = store.run()
+    for _ in range(2):
+        store.version("credit-risk", run_id)
+    champion(store)
+    before = pull(store)
+    store.client.delete_run(run_id)
+    after = pull(store, before.cursor)
+    told = {i.subject: (i.change, i.outcome) for i in of(after, "model_version")}
+    assert told == {
+        "credit-risk/1": (Change.CHANGED, Outcome.FAILED),
+        "credit-risk/2": (Change.CHANGED, Outcome.RECORDED),
+    }
+    assert "is deleted" in of(after, "model_version")[0].title
+    store.client.restore_run(run_id)
+    back = of(pull(store, after.cursor), "model_version")
+    assert {item.outcome for item in back} == {Outcome.RECORDED}
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "outcome"), [(False, Outcome.FAILED), (True, Outcome.RECORDED)]
+)
+def test_a_run_that_is_not_there_is_excused_by_a_setting_only(
+    store: Store, elsewhere: bool, outcome: Outcome
+) -> None:
+    store.version("credit-risk", "0" * 32)
+    store.version("credit-risk", "x') OR ('1")
+    champion(store)
+    states = of(pull(store, runs_elsewhere=elsewhere), "model_version")
+    assert {i.payload["run_state"] for i in states} == {"absent"}
+    assert [i.outcome for i in states if i.payload["aliases"]] == [outcome]
+
+
+def test_the_logged_model_behind_a_version_is_told_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    run_id = store.run()
+    made = store.client.create_logged_model(
+        store.experiment("credit-risk"), name="scorer", source_run_id=run_id, params={"depth": "3"}
+    )
+    for step, value in enumerate((0.5, 0.75)):
+        store.client.log_metric(
+            run_id, "auc", value, step=step, model_id=made.model_id,
+            dataset_name="loans", dataset_digest="c0ffee",
+        )  # fmt: skip
+    store.client.create_registered_model("credit-risk")
+    for _ in range(2):
+        store.client.create_model_version("credit-risk", f"models:/{made.model_id}", run_id=run_id)
+    before = pull(store)
+    (logged,) = of(before, "logged_model")
+    assert (logged.subject, logged.system) == (made.model_id, "credit-scoring")
+    assert logged.payload["registered_as"] == ["credit-risk/1", "credit-risk/2"]
+    assert list(logged.payload["metrics"]) == [
+        {"key": "auc", "value": 0.75, "step": 1, "dataset_name": "loans",
+         "dataset_digest": "c0ffee"}
+    ]  # fmt: skip
+    assert pull(store, before.cursor).items == ()
+    store.client.delete_logged_model(made.model_id)
+    (gone,) = pull(store, before.cursor).items
+    assert (gone.subject, gone.change) == (made.model_id, Change.GONE)
 
 
 def test_hostile_names_are_read_and_shown_in_one_line(store: Store) -> None:

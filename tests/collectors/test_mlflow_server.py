@@ -40,6 +40,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     made.run(status="RUNNING")
     made.client.set_registered_model_alias("credit-risk", "champion", "4")
     made.client.create_prompt("greeting")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", made.uri)
+        logged = made.client.create_logged_model(made.experiment("credit-risk"), name="scorer")
+        made.client.create_model_version("credit-risk", f"models:/{logged.model_id}")
     for hours in (80, 80, 55):
         at = datetime.now(UTC) - timedelta(hours=hours)
         made.feedback(made.trace(at=at), "correct", value=hours > 60, rationale="seen")
@@ -103,7 +107,7 @@ def test_the_server_and_its_file_give_the_same_registry(
 ) -> None:
     by_file = _items(MlflowRegistry("m", store.uri, systems=SYSTEMS))
     by_http = _items(MlflowRegistry("m", server, systems=SYSTEMS, page_size=size))
-    assert len(by_file) == 7
+    assert len(by_file) == 10
     assert by_http == by_file
 
 
@@ -120,7 +124,7 @@ def test_what_was_asked_of_the_server_is_told(server: str) -> None:
     assert batch.facts.api_version.startswith("mlflow 3.")
     assert batch.facts.identity == "anonymous"
     assert len(batch.facts.raw_sha256) == batch.facts.pages
-    assert "1 prompts" in batch.facts.query
+    assert "1 of them prompts" in batch.facts.query
     assert "experiments" in MlflowRuns("m", server).probe()
 
 
