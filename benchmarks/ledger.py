@@ -7,12 +7,15 @@ machine; verification runs in a process of its own, so that its memory is its ow
 from __future__ import annotations
 
 import json
+import multiprocessing
 import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -118,16 +121,36 @@ def alone(path: Path, vkey: str) -> None:
 
     The memory is that of all its processes at their most, as if that were at one moment.
     """
-    shared = cores()
-    wall, cpu = timed(lambda: verify(path, vkey, processes=shared))
+    with watched() as most:
+        wall, cpu = timed(lambda: verify(path, vkey, processes=cores()))
     theirs = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu += theirs.ru_utime + theirs.ru_stime
-    print(json.dumps([wall, cpu, peak() + shared * theirs.ru_maxrss / 1024]))
+    print(json.dumps([wall, cpu, peak() + sum(most.values())]))
 
 
-def peak() -> float:
-    """The most MiB this process held. Not `ru_maxrss`: a child begins with its parent's."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
+@contextmanager
+def watched() -> Iterator[dict[int, float]]:
+    """The most MiB that each process which this one began has held so far, by its number."""
+    most, done = dict[int, float](), threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.05):
+            for child in multiprocessing.active_children():
+                with suppress(OSError, ValueError, IndexError):
+                    most[child.pid or 0] = peak(str(child.pid))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        done.set()
+        watcher.join()
+
+
+def peak(process: str = "self") -> float:
+    """The most MiB a process held. Not `ru_maxrss`: a child begins with its parent's."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 

@@ -6,7 +6,7 @@ the leaves when they are missing or damaged. Entry bundles are not kept: the ite
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from evidence.errors import LakeError
@@ -55,11 +55,10 @@ class Tiles:
         except LakeError:
             return False
 
-    def differ(self, level: int, row: bytes) -> tuple[list[str], list[str]]:
-        """Of one level that should be `row`: the tiles that are missing or cut, and false ones."""
+    def differ(self, level: int, due: Iterable[bytes]) -> tuple[list[str], list[str]]:
+        """Of one level that should have these tiles: those missing or cut, and false ones."""
         missing, false = [], []
-        for number, at in enumerate(range(0, len(row), _BYTES)):
-            wanted = row[at : at + _BYTES]
+        for number, wanted in enumerate(due):
             try:
                 held = self._load(level, number, len(wanted) // 32)
             except LakeError:

@@ -11,11 +11,11 @@ from evidence.errors import LakeBusy, LakeError, LakeRefused
 from storage.case import Case
 from storage.files import file_sha256
 from storage.history import check_history
-from storage.leaves import Finder, Grown, Leaves, grow, id_key
+from storage.leaves import Finder, Grown, Hashes, Leaves, grow, id_key
 from storage.note import Checkpoint
 from storage.rescan import scan
 from storage.survey import Listed
-from storage.tiles import Tiles
+from storage.tiles import WIDTH, Tiles
 
 
 def read_leaves(case: Case, listed: Sequence[Listed]) -> Leaves:
@@ -82,8 +82,8 @@ def _from_rows(case: Case, listed: Sequence[Listed]) -> Leaves:
         hashes += leaves.tobytes()
         versions.append(part.versions)
     return Leaves(
-        ids=np.frombuffer(bytes(ids), np.uint8).reshape(-1, 32),
-        hashes=np.frombuffer(bytes(hashes), np.uint8).reshape(-1, 32),
+        ids=_hashes(bytes(ids)),
+        hashes=_hashes(bytes(hashes)),
         versions=np.concatenate([np.zeros(0, np.int64), *versions]),
         held=np.ones(len(ids) // 32, np.bool_),
     )
@@ -91,7 +91,7 @@ def _from_rows(case: Case, listed: Sequence[Listed]) -> Leaves:
 
 def _from_tiles(content: bytes, leaves: Leaves, rows: Leaves) -> Leaves:
     """The leaves of the tiles; their items by the rows that make them, else by the ledger."""
-    hashes = np.frombuffer(content, np.uint8).reshape(-1, 32)
+    hashes = _hashes(content)
     places = Finder(rows.hashes).places(hashes)
     found = places >= 0
     made = Leaves(
@@ -105,8 +105,10 @@ def _check_tiles(case: Case, truth: Leaves, grown: Grown) -> None:
     """The tiles are made of the leaves, and nobody's proof may fail because one was altered."""
     tiles = Tiles(case.place.at("log"))
     missing, false = list[str](), list[str]()
-    for level, row in {0: truth.hashes.tobytes(), **grown.levels}.items():
-        lacking, wrong = tiles.differ(level, bytes(row))
+    rows = {0: truth.hashes} | {level: _hashes(row) for level, row in grown.levels.items()}
+    for level, row in rows.items():
+        due = (row[at : at + WIDTH].tobytes() for at in range(0, len(row), WIDTH))
+        lacking, wrong = tiles.differ(level, due)
         missing += lacking
         false += wrong
     again = "`headwater rebuild tiles` makes them again from the leaves"
@@ -116,6 +118,10 @@ def _check_tiles(case: Case, truth: Leaves, grown: Grown) -> None:
     if missing:
         case.say("tiles", f"{len(missing)} tiles of the tree are missing or cut, first "
                           f"log/{missing[0]}: {again}", fatal=False)  # fmt: skip
+
+
+def _hashes(content: bytes | bytearray) -> Hashes:
+    return np.frombuffer(content, np.uint8).reshape(-1, 32)
 
 
 def _say_altered(case: Case, seal: Checkpoint, leaves: Leaves) -> None:
