@@ -138,9 +138,14 @@ def _named(item: Due) -> dict[str, Any]:
 
 
 def unfinished(lake: Lake, signer: Signer) -> int:
-    """How many items of valid, sealed records the files still hold, what is on hold excepted."""
+    """How many items of valid, sealed records lie there still, what is on hold excepted: in the
+    files of today, else in older copies of them."""
     _, ids = _to_go(lake, signer)
-    return sum(_holds(file.path, ids) for file in lake.table("evidence").files()) if len(ids) else 0
+    if not len(ids):
+        return 0
+    table = lake.table("evidence")
+    there = sum(_holds(file.path, ids) for file in table.files())
+    return there or max((count for _, count in _copies(table, ids)), default=0)
 
 
 def _finish(lake: Lake, signer: Signer) -> Done:
@@ -218,20 +223,31 @@ def _without(file: DataFile, ids: Any) -> Iterator[pa.Table]:
 
 def _delete_copies(table: Table, ids: Any) -> int:
     """Delete files of no present version that still hold what is disposed of: gone means gone."""
-    present = {file.name for file in table.files()}
     deleted = 0
-    for name in sorted(table.place.names()):
-        if name.startswith("_") or name in present or not name.endswith(".parquet"):
-            continue
+    for name, _ in _copies(table, ids):
         try:
-            if _holds(table.place.local(name), ids):
-                table.place.remove(name)
-                deleted += 1
-        except pa.ArrowInvalid:
-            continue  # a file that is being written: a landing under way holds nothing disposed of
+            table.place.remove(name)
+            deleted += 1
         except OSError as error:
             raise LakeError(
                 f"{table.place.shown(name)} still holds what is disposed of and cannot be deleted: "
                 f"{error}; run `headwater dispose --finish`"
             ) from error
     return deleted
+
+
+def _copies(table: Table, ids: Any) -> Iterator[tuple[str, int]]:
+    """The files of no present version that hold some of these items, and how many."""
+    present = {file.name for file in table.files()}
+    for name in sorted(table.place.names()):
+        if name.startswith("_") or name in present or not name.endswith(".parquet"):
+            continue
+        try:
+            count = _holds(table.place.local(name), ids)
+        except pa.ArrowInvalid:
+            continue  # a file that is being written: a landing under way holds nothing disposed of
+        except OSError as error:
+            told = f"{table.place.shown(name)} cannot be read, so what it holds is not known"
+            raise LakeError(f"{told}: {error}; run `headwater dispose --finish`") from error
+        if count:
+            yield name, count

@@ -240,7 +240,8 @@ def _tag_anew(connection: Connection, sql: str) -> None:
 
 def _newest_digest(connection: Connection, as_of: datetime | None) -> str:
     row = connection.execute(
-        "SELECT arg_max(mapping_digest, tagged_at) FROM lake_tags "  # noqa: S608  ours
+        "SELECT arg_max(mapping_digest, row(tagged_at, mapping_digest)) "  # noqa: S608  ours
+        "FROM lake_tags "  # of two at one moment always the same: an answer must not vary
         f"WHERE {_until('tagged_at', as_of)}"
     ).fetchone()
     return str(row[0]) if row and row[0] else ""

@@ -227,7 +227,9 @@ def test_stopped_anywhere_it_is_finished_by_the_next_run(
     monkeypatch.undo()
     seal(world)
     assert found(world) == []
+    assert disposal.unfinished(world.lake, signer(world)) > 0, "nobody would know"
     go(world)
+    assert disposal.unfinished(world.lake, signer(world)) == 0
     assert subjects(world) == ["AI-100", "AI-101"]
     assert found(world) == []
     assert not world.lake.table("evidence").append_only(True)
