@@ -18,6 +18,13 @@ from storage.engine import Connection, Limits
 # Anything else that is called like a table acts on the engine itself (enable_logging kills it).
 _TABLE_FUNCTIONS = {"unnest", "range", "generate_series", "json_each", "json_tree"}
 _SIDE_EFFECTS = {"write_log", "nextval", "currval"}
+# What tells of this machine instead of the lake: settings, and paths in the text of views.
+_SETTINGS = {"current_setting", "getvariable"}
+_INSIDES = {
+    "duckdb_views", "duckdb_databases", "duckdb_settings", "duckdb_secrets", "pg_views",
+    "pg_settings", "sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_temp_schema",
+    "pragma_database_list", "information_schema.views",
+}  # fmt: skip
 # One call of these can fill the machine's memory before the engine looks at its limits again.
 _GROWTH = {
     "repeat", "lpad", "rpad", "list_resize", "array_resize", "bitstring", "format", "printf",
@@ -104,7 +111,9 @@ def check(sql: str) -> None:
         if kinds != [duckdb.StatementType.SELECT]:
             raise LakeError(f"{_ONLY}{_hint(sql)}")
         tree = parser.execute("SELECT json_serialize_sql(?)", [inner]).fetchone()
-    _refuse_calls(_parsed(str(tree[0]) if tree else ""))
+    parsed = _parsed(str(tree[0]) if tree else "")
+    _refuse_calls(parsed)
+    _refuse_insides(parsed)
 
 
 def _parsed(tree: str) -> Any:
@@ -121,12 +130,34 @@ def _hint(sql: str) -> str:
     return " (for PIVOT, list the values: ON column IN (…))" if "pivot" in sql.lower() else ""
 
 
+def _refuse_insides(parsed: Any) -> None:
+    for node in _nodes(parsed):
+        if node.get("type") != "BASE_TABLE":
+            continue
+        name = str(node["table_name"]).lower()
+        if _INSIDES & {name, f"{str(node['schema_name']).lower()}.{name}"}:
+            raise LakeError(f"{name} tells of this machine, not of the lake; ask the views instead")
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            yield node
+            stack.extend(node.values())
+        elif isinstance(node, list):
+            stack.extend(node)
+
+
 def _refuse_calls(parsed: Any) -> None:
     for name, as_table in _calls(parsed):
         if as_table and name not in _TABLE_FUNCTIONS:
             raise LakeError(f"{name}() is not among the tables here; ask the views instead")
         if name in _SIDE_EFFECTS:
             raise LakeError(f"{_ONLY}: {name}() does more than read")
+        if name in _SETTINGS:
+            raise LakeError(f"{name}() tells of this machine, not of the lake")
         if name in _GROWTH and not as_table:
             raise LakeError(f"{name}() may make values of any size; it is not allowed here")
 
