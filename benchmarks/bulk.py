@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import item, now, peak
-from benchmarks.records import SPAN, START
+from benchmarks.records import moment
 from evidence.model import Batch, Cursor, EvidenceItem
 from evidence.runs import PullFacts
 from flows.config import Source
@@ -32,7 +32,7 @@ TAGS = """SELECT item_id, 'iso42001:8.1' AS control, 'change_request' AS evidenc
 
 def ticket(number: int, items: int) -> EvidenceItem:
     """Ticket `number` of `items`: oldest first, over 24 months, as a source would give them."""
-    return item(number, START + SPAN * number / items)
+    return item(number, moment(number, 0, items))
 
 
 @dataclass(frozen=True, slots=True)

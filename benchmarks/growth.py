@@ -26,7 +26,7 @@ from benchmarks.measure import (
     raw_writer,
     took,
 )
-from benchmarks.records import SPAN, START, record, scattered, spread, today
+from benchmarks.records import START, moment, record, scattered, spread, today
 from evidence.model import EvidenceItem
 from storage import delta, known
 from storage.index import open_index
@@ -133,7 +133,7 @@ class Growing:
     def _landed(self, number: int) -> dict[str, Any]:
         """The ticket as `spread` gave it with its stretch."""
         (stretch,) = (stretch for stretch in self.stretches if number in stretch)
-        return record(number, START + SPAN * (number - stretch.start) / len(stretch))
+        return record(number, moment(number, stretch.start, stretch.stop))
 
     def guess(self) -> Took:
         """Telling 200 new items from all that is known, the index opened for it."""

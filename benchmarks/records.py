@@ -29,7 +29,12 @@ def record(number: int, at: datetime) -> dict[str, Any]:
 def spread(low: int, high: int) -> Iterator[dict[str, Any]]:
     """Tickets `low` up to `high`, evenly over the months, as a source gives them."""
     for number in range(low, high):
-        yield record(number, START + SPAN * (number - low) / (high - low))
+        yield record(number, moment(number, low, high))
+
+
+def moment(number: int, low: int, high: int) -> datetime:
+    """When ticket `number` of `low` up to `high` was: they lie evenly over the months."""
+    return START + SPAN * ((number - low) / (high - low))
 
 
 def scattered(numbers: range) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ from evidence.times import utc
 from storage.engine import Connection
 from storage.health import USUAL_OF, WEEK
 from storage.pages import REGISTER_KINDS
-from storage.sightings import SEEN
+from storage.sightings import LAST, SEEN
 
 RULES: Mapping[str, str] = {
     "a state, or a record of a register, as it stands": """
@@ -58,7 +58,7 @@ def living(connection: Connection, needed: Iterable[str], now: datetime) -> pa.T
     every = " UNION ALL ".join(f"({rule})" for rule in RULES.values())
     sql = f"""WITH {SEEN}, several AS (
             SELECT source, kind, system, subject FROM evidence GROUP BY ALL HAVING count(*) > 1
-        ), whole AS (
+        ), {LAST.format(subjects="several")}, whole AS (
             SELECT source, max(finished_at) AS last_whole FROM pulls
             WHERE NOT backfill AND outcome = 'complete' GROUP BY source
         ) SELECT DISTINCT item_id FROM ({every}) WHERE item_id IS NOT NULL"""  # noqa: S608  ours

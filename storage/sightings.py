@@ -35,24 +35,35 @@ complete AS (
     FROM lake_placed p LEFT JOIN beats b ON b.source = p.source
         LEFT JOIN state_beats s ON s.source = p.source AND s.kind = p.kind
     WHERE landed_at <= $now
-), last AS (
+)"""
+"""The items as of $now, each with its place and whether a whole pull confirms it (`seen`)."""
+
+LAST = """last AS (
     SELECT source, kind, system, subject, max(struct_pack(place, change)) AS newest,
         max(revision) FILTER (confirmed) AS confirmed_revision,
         max(place) FILTER (confirmed AND observed_to <= $now + to_seconds($skew)) AS believed_place
-    FROM seen GROUP BY source, kind, system, subject
+    FROM seen SEMI JOIN {subjects} USING (source, kind, system, subject)
+    GROUP BY source, kind, system, subject
 )"""
-"""The items as of $now, each with its place and whether a whole pull confirms it (`seen`); for
-each subject its last place and the last one that is confirmed and not dated ahead (`last`)."""
+"""For each of some subjects its last place and change, and the last place that is confirmed and not
+dated ahead."""
 
 _SQL = f"""
-WITH {SEEN}, claims AS (
+WITH {SEEN}, many AS (
+    -- Most events stand alone: what is the last of one row need not be asked, nor kept in memory.
+    SELECT source, kind, system, subject FROM seen GROUP BY ALL HAVING count(*) > 1
+), {LAST.format(subjects="many")}, claims AS (
     SELECT DISTINCT item_id, control, evidence FROM tags WHERE NOT starts_with(control, 'event:')
 ), claimed AS (
-    SELECT c.control, c.evidence, s.*, l.newest.place AS last_place, l.newest.change AS last_change,
-        l.newest.place = s.place OR l.believed_place = s.place AS stands, l.confirmed_revision
+    SELECT c.control, c.evidence, s.*,
+        CASE WHEN l.source IS NULL THEN s.place ELSE l.newest.place END AS last_place,
+        CASE WHEN l.source IS NULL THEN s.change ELSE l.newest.change END AS last_change,
+        l.source IS NULL OR l.newest.place = s.place OR l.believed_place = s.place AS stands,
+        CASE WHEN l.source IS NOT NULL THEN l.confirmed_revision
+            WHEN confirmed THEN s.revision END AS confirmed_revision
     FROM seen s
     JOIN claims c USING (item_id)
-    JOIN last l USING (source, kind, system, subject)
+    LEFT JOIN last l USING (source, kind, system, subject)
 ), state_claims AS (
     -- Only states ask for these: to sort every event into its subject would take half of the time.
     SELECT control, evidence, source, kind, system, subject, max(place) AS last_claim,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bulk, commits, growth, lake, ledger, peer
+from benchmarks import bulk, commits, growth, lake, ledger, peer, records
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="they read the process's memory from /proc"
@@ -37,3 +37,10 @@ def test_a_benchmark_runs_to_its_end(
     told = capsys.readouterr().out
     assert heading in told
     assert last in told.splitlines()[-1]
+
+
+def test_millions_of_tickets_lie_within_the_months() -> None:
+    times = [records.moment(number, 0, 10**9) for number in (0, 1, 10**9 // 2, 10**9)]
+    assert times == sorted(times)
+    assert times[0] == records.START
+    assert times[-1] == records.START + records.SPAN
