@@ -129,7 +129,7 @@ def _reviews(api: Api, name: str, nr: int, sha: str, merged_at: datetime) -> tup
     what = f"{name}#{nr}: review"
     rows = api.every(f"/repos/{name}/pulls/{nr}/reviews", what)
     dismissed: Mapping[int, tuple[datetime, str]] = {}
-    if any(row.get("state") == "DISMISSED" for row in rows):
+    if any(str(row.get("state")).upper() == "DISMISSED" for row in rows):
         dismissed = _dismissals(api, name, nr)
     found = []
     for row in rows:

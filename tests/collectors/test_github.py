@@ -21,8 +21,7 @@ from tests.collectors.github_server import KEY, START, Fault, Repo, sha, user
 from tests.collectors.rest_server import Answer
 from tests.collectors.worlds.github import HOUR, World
 
-MINUTE = timedelta(minutes=1)
-DAY = timedelta(days=1)
+PAYLOADS = Path(__file__).parent / "payloads" / "github"
 
 
 @pytest.fixture
@@ -613,6 +612,42 @@ def test_a_branch_that_is_not_there_is_no_pass(world: World) -> None:
     found = protections(pull(world.collector(branches=("release",)))[0])
     assert found["1000/release"].outcome is Outcome.ERROR
     assert "no such branch" in found["1000/release"].title
+
+
+def test_genuine_branch_protection_is_read(world: World) -> None:
+    recorded = json.loads((PAYLOADS / "branch_protection.json").read_text())
+    none, bare, full = (one["response"] for one in recorded[:3])
+    world.churn.hidden = True
+    world.credit.classic = full
+    told = kept(protections(pull(world.collector())[0])["1000/main"])
+    assert (told["required_approvals"], told["stale_dismissed"], told["up_to_date"]) == (
+        1, True, True,
+    )  # fmt: skip
+    assert told["required_checks"] == ["foo/bar"]
+    world.credit.classic = bare
+    assert protections(pull(world.collector())[0])["1000/main"].outcome is Outcome.FAILED
+    world.github.faults.append(Fault("/protection", Answer(none, 404)))
+    (found,) = protections(pull(world.collector())[0]).values()
+    assert (found.outcome, kept(found)["unread"]) == (Outcome.FAILED, [])
+
+
+def test_a_genuine_pull_request_is_read(world: World) -> None:
+    recorded = json.loads((PAYLOADS / "pull_request.json").read_text())
+    done = {"merged_at": "2019-05-15T15:21:18Z", "merged_by": user("mira"), "state": "closed"}
+    world.credit.pulls = {2: recorded["pull_request"] | done}
+    review = recorded["review"] | {"state": "APPROVED", "user": user("jonas")}
+    world.credit.reviews = {2: [review]}
+    item = read(world, world.credit, 2)
+    assert item.outcome is Outcome.RECORDED  # into master, while the default branch is main
+    item = read(world, world.credit, 2, branches=("master",))
+    assert (item.outcome, whys(item)) == (Outcome.PASSED, [""])
+    told = kept(item)
+    assert (told["author"], told["labels"]) == ({"id": "21031067", "login": "Codertocat"}, ["bug"])
+    assert item.locator == "https://github.com/Codertocat/Hello-World/pull/2"
+    # A webhook's dismissed review, in its own spelling: nobody tells when, so it does not count.
+    world.credit.reviews = {2: [recorded["review"] | {"user": user("jonas")}]}
+    item = read(world, world.credit, 2, branches=("master",))
+    assert (item.outcome, whys(item)) == (Outcome.FAILED, ["withdrawn"])
 
 
 def test_hostile_texts_stay_texts(world: World) -> None:
