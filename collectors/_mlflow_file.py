@@ -98,6 +98,7 @@ class FileDoor:
             "registered-models/search": self._models,
             "model-versions/search": self._versions,
             "traces/search": self._traces,
+            "metrics/get-history": self._history,
             "logged-models/search": self._logged,
         }
         try:
@@ -129,6 +130,12 @@ class FileDoor:
             list(body.get("order_by", ())), body.get("page_token"),
         )  # fmt: skip
         return _page("runs", page)
+
+    def _history(self, body: Mapping[str, Any]) -> str:
+        page = self.tracking.get_metric_history(
+            body["run_id"], body["metric_key"], body["max_results"], body.get("page_token")
+        )
+        return _page("metrics", page)
 
     def _logged(self, body: Mapping[str, Any]) -> str:
         page = self.tracking.search_logged_models(

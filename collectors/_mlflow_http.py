@@ -14,7 +14,9 @@ from requests import exceptions as said
 from collectors._mlflow import Absent, Answer, Keys, answer_of
 from evidence.errors import SourceBroken, SourceBusy, SourceError, SourceRefused
 
-GETS = {"runs/get", "registered-models/search", "model-versions/search"}
+GETS = {
+    "runs/get", "registered-models/search", "model-versions/search", "metrics/get-history",
+}  # fmt: skip
 THIRD = {"traces/search"}
 CONNECT_AND_READ = (5.0, 60.0)
 # One page; more than this is a page_size set too high, not a reason to swap.

@@ -9,6 +9,7 @@ from typing import Any
 
 from collectors import _mlflow
 from collectors._mlflow import Absent, Answer, Door
+from collectors._mlflow_history import metric_histories
 from collectors._mlflow_memory import ACTIVE, DELETED, REMOVED, Memory, Seen
 from collectors._mlflow_run import Maker, Run, info_of
 from collectors._mlflow_walk import Record, walk
@@ -31,6 +32,7 @@ class Asked:
     systems: Mapping[str, str]
     lookback: timedelta
     page_size: int
+    metric_history: bool
     now: datetime
 
 
@@ -165,7 +167,8 @@ class Reading:
             results = old.results
         altered = results != run.results()
         change = _change(old, run.stage)
-        item = self.maker.run(run, change, old.head if old else "", altered=altered)
+        more = metric_histories(self.door, run, self.heard) if self.settings.metric_history else {}
+        item = self.maker.run(run, change, old.head if old else "", more, altered=altered)
         if item is None:
             gaps.append(Gap(f"run {run.run_id}", "has neither a readable start nor an end time"))
             return

@@ -140,16 +140,20 @@ class Maker:
     at: datetime
 
     def run(
-        self, run: Run, change: Change, supersedes: str = "", *, altered: bool = False
-    ) -> EvidenceItem | None:
+        self, run: Run, change: Change, supersedes: str = "",
+        more: Mapping[str, object] | None = None, *, altered: bool = False,
+    ) -> EvidenceItem | None:  # fmt: skip
         """The run as evidence, None without any readable time. Its own clock stays its time.
 
-        `altered` says that its results are no longer those with which it ended.
+        `more` is added to what is kept of it; `altered` says that its results are no longer those
+        with which it ended.
         """
         times = run.times()
         if times is None:
             return None
-        extra: dict[str, object] = {"supersedes": supersedes} if supersedes else {}
+        extra: dict[str, object] = {**(more or {})}
+        if supersedes:
+            extra["supersedes"] = supersedes
         if altered:
             extra["results_altered"] = answer_tag(run.results())
         failed = run.status == "FAILED" or (altered and not run.answered(run.results()))

@@ -31,8 +31,10 @@ class MlflowRuns:
     those with which it ended has failed, until they are so again or a tag of the run says who
     answers for them. Runs that did not end are counted in the query, not landed; one that ends
     without an end time is found by its start, or because the pull before saw it open; one that
-    arrives with an end long past is found by the sweep. The tag `mlflow.log-model.history` is left
-    out; credentials inside addresses are removed. Raises ConfigError.
+    arrives with an end long past is found by the sweep. `metric_history` adds a summary of every
+    metric's history to a run that is landed, at the price of a call a metric. The tag
+    `mlflow.log-model.history` is left out; credentials inside addresses are removed. Raises
+    ConfigError.
     """
 
     source: str
@@ -41,6 +43,7 @@ class MlflowRuns:
     systems: Mapping[str, str] = field(default_factory=dict)
     lookback: timedelta = timedelta(days=7)
     sweep_every: timedelta = timedelta(days=3)
+    metric_history: bool = False
     page_size: int = 500
     user: str = ""
     password: Secret | None = None
@@ -101,5 +104,5 @@ class MlflowRuns:
     def _asked(self) -> Asked:
         return Asked(
             self.source, self.tracking_uri, self.experiments, self.systems, self.lookback,
-            self.page_size, self.clock(),
+            self.page_size, self.metric_history, self.clock(),
         )  # fmt: skip

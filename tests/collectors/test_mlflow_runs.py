@@ -348,3 +348,25 @@ def test_hostile_text_is_kept_whole(store: Store, name: str, value: str, number:
     item = next(i for i in items if i.subject == run_id)
     assert payload(item)["tags"]["headwater.test"] == value  # type: ignore[index]
     assert "\n" not in item.title
+
+
+def test_the_history_of_a_metric_is_summed_up_on_request(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collectors._mlflow_history.PAGE", 2)
+    run_id = store.run(status="RUNNING", metrics={"loss": 0.5})
+    values = {1: 0.25, 2: float("nan"), 3: 0.0, 4: 0.125}
+    for step, value in values.items():
+        store.client.log_metric(run_id, "loss", value, step=step)
+    store.client.set_terminated(run_id)
+    (plain,), _, _ = pull(collector(store))
+    assert "metric_history" not in plain.payload
+    (told,), cursor, facts = pull(collector(store, metric_history=True))
+    assert told.payload["metric_history"] == {
+        "loss": {
+            "count": 5, "not_finite": 1, "least": 0, "greatest": 0.5,
+            "first": {"step": 0, "value": 0.5}, "last": {"step": 4, "value": 0.125},
+        }
+    }  # fmt: skip
+    assert facts.pages >= 3
+    assert pull(collector(store, metric_history=True), cursor)[0] == [], "it is no edit"

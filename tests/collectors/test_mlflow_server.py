@@ -95,8 +95,8 @@ def _items(collector: MlflowRuns | MlflowRegistry | MlflowTraces) -> list[tuple[
 
 @pytest.mark.parametrize("size", [1, 2, 500])
 def test_the_server_and_its_file_give_the_same_runs(store: Store, server: str, size: int) -> None:
-    by_file = _items(MlflowRuns("m", store.uri, systems=SYSTEMS))
-    by_http = _items(MlflowRuns("m", server, systems=SYSTEMS, page_size=size))
+    by_file = _items(MlflowRuns("m", store.uri, systems=SYSTEMS, metric_history=True))
+    by_http = _items(MlflowRuns("m", server, systems=SYSTEMS, page_size=size, metric_history=True))
     assert len(by_file) == 9
     assert by_http == by_file
 
