@@ -27,9 +27,11 @@ from storage.rows import identity_of, leaf_data
 from storage.schema import EVIDENCE
 from storage.survey import Finding, Listed
 
-PART_ROWS = 20_000
+PART_ROWS = 10_000
 JOB_ROWS = 100_000
 """Of so many rows or a little more is what a process is asked for at once."""
+_FEW_JOBS = 4
+"""To begin other processes takes longer than so many jobs."""
 _MORE = 1000
 """What was put into a file is still to be named, but a file of endless rows not to be read."""
 Versions = npt.NDArray[np.int64]
@@ -91,8 +93,8 @@ def scan(
     files = [file for file in listed if file.path in there]
     jobs = list(_jobs(files))
     found: list[Finding] = []
-    if processes > 1 and len(jobs) > 1 and isinstance(place, LocalPlace):
-        for parts, told in in_order(partial(_scanned, place), jobs, min(processes, len(jobs))):
+    if processes > 1 and len(jobs) > _FEW_JOBS and isinstance(place, LocalPlace):
+        for parts, told in in_order(partial(_scanned, place), jobs, processes):
             yield from parts
             found += told
     else:

@@ -29,6 +29,7 @@ from storage.log_packs import commit_name
 from storage.merkle import leaf_hash
 from storage.note import LogChain
 from storage.place import Place
+from storage.processes import in_order
 from storage.rows import identity_of, leaf_data
 from storage.schema import TIME
 from storage.survey import Finding
@@ -143,6 +144,14 @@ def test_several_processes_say_what_one_says(
     sealed: Sealed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rescan, "JOB_ROWS", 1)
+    monkeypatch.setattr(rescan, "_FEW_JOBS", 1)
+    asked = list[int]()
+
+    def counted(work: Any, jobs: Any, processes: int) -> Any:
+        asked.append(processes)
+        return in_order(work, jobs, processes)
+
+    monkeypatch.setattr(rescan, "in_order", counted)
     shared = verify(sealed.path, sealed.signer.vkey, witness=sealed.witness, processes=2)
     assert shared == verify(sealed.path, sealed.signer.vkey, witness=sealed.witness)
     first, second, third, fourth, *_ = sealed.files()
@@ -152,6 +161,7 @@ def test_several_processes_say_what_one_says(
     _rewrite(fourth, lambda rows: [*rows, rows[0] | {"item_id": "another"}])
     said = [_said(sealed, processes) for processes in (1, 2)]
     assert said[0] == said[1]
+    assert asked == [2, 2]
     assert {"edited", "file", "missing", "extra"} <= {kind for kind, _ in said[0]}
     assert any(edited in sentence for _, sentence in said[0])
 
