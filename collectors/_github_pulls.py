@@ -19,6 +19,9 @@ from evidence.errors import SourceBroken, SourceBusy, SourceRefused
 
 _SAID = {"APPROVED": Said.APPROVED, "CHANGES_REQUESTED": Said.OBJECTED}
 _SILENT = {"COMMENTED", "PENDING"}
+_BELONGING = {"OWNER", "MEMBER", "COLLABORATOR"}
+"""Anybody may approve in a public repository. A key that may not see who is a member of the
+organisation is told CONTRIBUTOR or NONE of members, too: then it is open who approved."""
 
 
 def repository(api: Api, name: str, branches: tuple[str, ...]) -> Repository:
@@ -137,7 +140,8 @@ def _reviews(api: Api, name: str, nr: int, sha: str, merged_at: datetime) -> tup
         if said is not None:
             commit = str(row.get("commit_id") or "")
             by, at = api.account(row.get("user"), what), moment(row.get("submitted_at"), what)
-            found.append(Review(by, at, said, commit == sha, commit))
+            outsider = row.get("author_association") not in _BELONGING
+            found.append(Review(by, at, said, commit == sha, commit, outsider=outsider))
     return tuple(found)
 
 

@@ -18,15 +18,15 @@ _HOW = {
 _BY_REVIEW = {"pr_merge", "merge_queue_merge"}
 
 
-def pushes(api: Api, of: Repository, floor: datetime | None) -> Iterator[Push]:
-    """The activity of the watched branches that was no merge of a pull request, each branch newest
-    first, down to `floor`. Raises SourceError."""
+def pushes(api: Api, of: Repository, floor: datetime | None) -> Iterator[Push | None]:
+    """The activity of the watched branches, each newest first, down to `floor`; None for the merge
+    of a pull request. Raises SourceError."""
     for branch in of.watched:
         what = f"activity of {of.name} {branch}"
         asked = {"ref": f"refs/heads/{branch}", "direction": "desc"}
         for _, rows in api.pages(f"/repos/{of.name}/activity", what, **asked):
             found = [_push(api, obj(row, what), branch, what) for row in rows]
-            yield from (p for p in found if p and (floor is None or p.at >= floor))
+            yield from (p for p in found if p is None or floor is None or p.at >= floor)
             if floor and rows and moment(obj(rows[-1], what).get("timestamp"), what) < floor:
                 break
 

@@ -19,9 +19,9 @@ _DAYS = timedelta(days=2)
 """`after` takes a date, leaves that day out, and does not say in which zone it reads it."""
 
 
-def pushes(api: Api, of: Repository, floor: datetime | None) -> Iterator[Push]:
-    """The pushes to watched branches that were no merge of a merge request, newest first, down to
-    `floor`. A merge is a push too: it is told by the commit that it came to. Raises SourceError."""
+def pushes(api: Api, of: Repository, floor: datetime | None) -> Iterator[Push | None]:
+    """The pushes, newest first, down to `floor`; None for those to other branches and for merges.
+    A merge is a push too: it is told by the commit that it came to. Raises SourceError."""
     what = f"events of {of.name}"
     asked = {"action": "pushed", "sort": "desc"}
     if floor is not None:
@@ -29,8 +29,8 @@ def pushes(api: Api, of: Repository, floor: datetime | None) -> Iterator[Push]:
     for rows in api.pages(f"/projects/{of.id}/events", what, **asked):
         for row in rows:
             push = _push(api, obj(row, what), of, what)
-            if push and (floor is None or push.at >= floor) and not _merged(api, of, push):
-                yield push
+            late = push is not None and (floor is None or push.at >= floor)
+            yield push if push and late and not _merged(api, of, push) else None
 
 
 def _push(api: Api, row: dict[str, Any], of: Repository, what: str) -> Push | None:

@@ -44,7 +44,8 @@ class Said(StrEnum):
 class Review:
     """One decision of one account. `at_head`: was the head that was merged what it looked at?
     None: the host does not tell. `commit` is what was looked at, empty where that is not told.
-    Where the host tells no time, `at` is that of the merge, and `dated` is false."""
+    Where the host tells no time, `at` is that of the merge, and `dated` is false. `outsider`: the
+    host does not show the account to belong to the repository or its owner."""
 
     by: Account | None
     at: datetime
@@ -52,6 +53,7 @@ class Review:
     at_head: bool | None
     commit: str = ""
     dated: bool = True
+    outsider: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Judged:
     late: given after the merge · withdrawn: taken back, or changed to an objection · superseded:
     the same account approved again later · stale: before the last push · undated: the host does not
     tell whether it was before the last push · unnamed: the account was deleted · author · machine
-    · contributor: wrote commits of the change · objection.
+    · contributor: wrote commits of the change · outsider: perhaps nobody who may approve
+    · objection.
     """
 
     review: Review
@@ -124,4 +127,6 @@ def _why(review: Review, hands: Hands, merged: datetime, last: dict[str, Review]
         return "undated" if review.at_head is None else "stale"
     if review.by is None:
         return "unnamed"
-    return hands.role(review.by) or ("machine" if review.by.machine else "")
+    if review.by.machine:
+        return hands.role(review.by) or "machine"
+    return hands.role(review.by) or ("outsider" if review.outsider else "")

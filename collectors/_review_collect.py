@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import chain
 
 from collectors._review_host import Host, absent
 from collectors._review_marks import Marks
@@ -17,7 +18,7 @@ from collectors._states import compared
 from collectors.base import Clock, Window
 from collectors.http import Http, Reply
 from evidence.errors import SourceError, SourceRefused
-from evidence.model import Batch
+from evidence.model import Batch, EvidenceItem
 from evidence.runs import Gap, PullFacts, Total
 
 _BATCH = 20
@@ -28,13 +29,13 @@ _PUSHES = "/pushes"
 class Part:
     """One repository: changes at or after `floor` are read, merges from `since` to the pull's
     `until` are counted; `counted` is how many of those the host says there are, or why not;
-    `pushes` are what came past review, or why that is not told."""
+    `pushes` is what came past review, yet to be read, or why it is not told."""
 
     of: Repository
     floor: datetime | None
     since: datetime | None
     counted: int | str
-    pushes: tuple[Push, ...] | str
+    pushes: Iterator[Push | None] | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +106,11 @@ class Pulling:
             parts.append(Part(one, floor, since, counted, pushes))
         return Survey(identity, collected_at, until, tuple(parts), tuple(gaps))
 
-    def _pushes(self, of: Repository, floor: datetime | None) -> tuple[Push, ...] | str:
+    def _pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push | None] | str:
+        """Asks for the beginning only, which shows whether the key may read it at all."""
+        found = self.host.pushes(of, floor)
         try:
-            found = [one for one in self.host.pushes(of, floor) if self._within(one.at)]
-            return tuple(sorted(found, key=lambda one: one.at))
+            return chain([next(found, None)], found)
         except SourceError as error:
             if not absent(error):
                 raise
@@ -147,7 +149,7 @@ class Pulling:
     def _query(self, survey: Survey) -> str:
         asked = (
             f"{part.of.name} changed since {part.floor or 'the beginning'}"
-            f" (the host counts {part.counted}; pushes past review: {_told(part.pushes)})"
+            f" (the host counts {part.counted}; pushes past review are {_told(part)})"
             for part in survey.parts
         )
         scope = f"merged from {self.start or 'the beginning'} to {survey.until}"
@@ -160,12 +162,6 @@ class Pulling:
         wanted = [one for one in every if self._wanted(one)]
         facts = self._counted(survey, part, every)
         short = bool(facts.shortfall())
-        if not isinstance(part.pushes, str):
-            items = tuple(one.item(self._making(survey, of)) for one in part.pushes)
-            facts += PullFacts(received=len(items))
-            marks = marks.moved(f"{of.id}{_PUSHES}", survey.until)
-            yield Step(Batch(items, marks.cursor(), facts), marks)
-            facts = PullFacts()
         held: datetime | None = None
         for n in range(0, len(wanted), _BATCH):
             chunk = wanted[n : n + _BATCH]
@@ -178,7 +174,14 @@ class Pulling:
             facts = PullFacts()
         if not short:
             marks = marks.moved(of.id, _reached(every, survey.until, held))
-        yield Step(Batch((), marks.cursor(), facts), marks)
+        items: tuple[EvidenceItem, ...] = ()
+        if not isinstance(part.pushes, str):
+            found = sorted((one for one in part.pushes if one), key=lambda one: one.at)
+            made = self._making(survey, of)
+            items = tuple(one.item(made) for one in found if self._within(one.at))
+            marks = marks.moved(f"{of.id}{_PUSHES}", survey.until)
+        facts += PullFacts(received=len(items))
+        yield Step(Batch(items, marks.cursor(), facts), marks)
 
     def _wanted(self, one: Seen) -> bool:
         return one.merged is not None and self._within(one.merged)
@@ -216,8 +219,8 @@ class Pulling:
         return Making(self.source, self.host.name, of, self.systems, survey.collected_at)
 
 
-def _told(pushes: tuple[Push, ...] | str) -> str:
-    return pushes if isinstance(pushes, str) else str(len(pushes))
+def _told(part: Part) -> str:
+    return part.pushes if isinstance(part.pushes, str) else "told"
 
 
 def _earliest(survey: Survey) -> datetime | None:

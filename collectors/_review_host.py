@@ -52,8 +52,9 @@ class Host(Protocol):
     def merged(self, of: Repository, number: int) -> Merged:
         """One merged change, whole."""
 
-    def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push]:
-        """What changed the watched branches at or after `floor` (None: ever) without a review."""
+    def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push | None]:
+        """What changed the repository at or after `floor` (None: ever), read bit by bit; None
+        stands for what came by review, or to a branch that is not watched."""
 
     def protection(self, of: Repository, branch: str) -> Protection:
         """What is enforced on a branch."""

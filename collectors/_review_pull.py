@@ -14,6 +14,8 @@ from collectors.http import clean
 from evidence.model import EvidenceItem, Outcome
 
 PULL = "review.pull"
+_OPEN = {"unnamed", "undated", "outsider"}
+"""Why a review does not count, where it may be that it should."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class Merged:
             return Outcome.FAILED
         if any(one.counts for one in found):
             return Outcome.PASSED if self.author and self.whole else Outcome.ERROR
-        return Outcome.ERROR if self.unread or whys & {"unnamed", "undated"} else Outcome.FAILED
+        return Outcome.ERROR if self.unread or whys & _OPEN else Outcome.FAILED
 
     def sentence(self, found: Sequence[Judged]) -> str:
         """What happened, in a few words."""

@@ -77,7 +77,7 @@ class _Host:
     def merged(self, of: Repository, number: int) -> Merged:
         return _github_pulls.merged(self.asked, of, number)
 
-    def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push]:
+    def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push | None]:
         return _github_pushes.pushes(self.asked, of, floor)
 
     def protection(self, of: Repository, branch: str) -> Protection:

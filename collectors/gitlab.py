@@ -71,7 +71,7 @@ class _Host:
     def merged(self, of: Repository, number: int) -> Merged:
         return _gitlab_merges.merged(self.asked, of, number)
 
-    def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push]:
+    def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push | None]:
         return _gitlab_pushes.pushes(self.asked, of, floor)
 
     def protection(self, of: Repository, branch: str) -> Protection:

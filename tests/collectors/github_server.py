@@ -115,6 +115,7 @@ class GitHubServer:
         self.serial += 1
         head = repo.pulls[nr]["head"]["sha"]
         row = {"id": self.serial, "user": by, "state": state, "commit_id": head}
+        row["author_association"] = "MEMBER"
         repo.reviews.setdefault(nr, []).append(row | {"submitted_at": written(at)} | more)
         self._touch(repo, nr, at)
         return self.serial

@@ -149,6 +149,17 @@ def test_what_counts_as_a_second_pair_of_eyes(
     assert (item.outcome.value, whys(item)) == (outcome, told)
 
 
+@pytest.mark.parametrize("association", ["NONE", "CONTRIBUTOR", None])
+def test_an_outsiders_approval_leaves_it_open(world: World, association: str | None) -> None:
+    number = world.opened(world.credit, 6)
+    world.github.review(
+        world.credit, number, user("stranger"), at(6, 1), author_association=association
+    )
+    world.github.merge(world.credit, number, "mira", at(6, 2))
+    item = read(world, world.credit, number)
+    assert (item.outcome, whys(item)) == (Outcome.ERROR, ["outsider"])
+
+
 def test_an_apps_approval_is_nobodys(world: World) -> None:
     number = world.opened(world.credit, 6)
     world.github.review(world.credit, number, user("approve[bot]", "Bot"), at(6, 1))
@@ -538,7 +549,7 @@ def test_what_came_past_review_fails_whoever_pushed_it(world: World) -> None:
     assert pushed.title == "acme/credit main pushed to past review by mira"
     assert forced.title == "acme/credit main rewritten past review by a deleted account"
     assert (pushed.observed_to, kept(pushed)["how"]) == (at(3), "pushed")
-    assert "pushes past review: 3" in facts.query
+    assert "pushes past review are told" in facts.query
     assert pushes(pull(world.collector(), cursor)[0]) == []
     world.github.moved(world.credit, "push", "release[bot]", at(19.99))
     (late,) = pushes(pull(world.collector(), cursor)[0])
@@ -551,7 +562,7 @@ def test_pushes_that_are_not_told_are_said_to_be_and_made_up_for_later(world: Wo
     world.github.faults.append(refused)
     items, cursor, facts = pull(world.collector())
     assert pushes(items) == []
-    assert "pushes past review: not told: HTTP 404" in facts.query
+    assert "pushes past review are not told: HTTP 404" in facts.query
     refused.times = 0
     assert len(pushes(pull(world.collector(), cursor)[0])) == 1
 
@@ -636,6 +647,7 @@ def test_a_genuine_pull_request_is_read(world: World) -> None:
     done = {"merged_at": "2019-05-15T15:21:18Z", "merged_by": user("mira"), "state": "closed"}
     world.credit.pulls = {2: recorded["pull_request"] | done}
     review = recorded["review"] | {"state": "APPROVED", "user": user("jonas")}
+    assert review["author_association"] == "OWNER"
     world.credit.reviews = {2: [review]}
     item = read(world, world.credit, 2)
     assert item.outcome is Outcome.RECORDED  # into master, while the default branch is main
