@@ -13,6 +13,7 @@ from obstore.store import S3Store
 from evidence.errors import LakeBusy, LakeError, LakeRefused
 from evidence.secret import Secret
 from storage.cache import Cache
+from storage.place import plain_words
 
 _REFUSALS = (
     "NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",
@@ -80,7 +81,7 @@ class Access:
 
 def explained(what: str, error: Exception) -> LakeError:
     """The store's error as one sentence, named by what helps: patience, or a person."""
-    text = " ".join(re.sub(r"\x1b\[[0-9;]*m|[│├╰─▶]", "", str(error)).split())
+    text = plain_words(error)
     code = re.search(r"<Code>([^<]*)</Code>(?:\s*<Message>([^<]*))?", text)
     why = ": ".join(part for part in code.groups() if part) if code else _first(text)
     refused = isinstance(error, PermissionDeniedError | UnauthenticatedError)

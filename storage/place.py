@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -193,6 +194,11 @@ def usable(path: Path) -> Path:
     if bad := _bad(str(path)):
         raise LakeError(f"the lake's path {str(path)!r} holds {bad!r}; choose another")
     return path
+
+
+def plain_words(error: Exception) -> str:
+    """What the libraries' error says, without their colours and trees: one line."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m|[│├╰─▶↳]", "", str(error)).split())
 
 
 def _bad(text: str) -> str:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evidence.errors import LakeError
-from storage.place import Facts
+from storage.place import Facts, plain_words
 
 _THREADS = 8
 
@@ -43,8 +43,8 @@ class LocalPlace:
         return True
 
     def told(self, what: str, error: Exception) -> LakeError:
-        """The error as it stands."""
-        return LakeError(f"{what}: {error}")
+        """The error in one line."""
+        return LakeError(f"{what}: {plain_words(error)}")
 
     def at(self, folder: str) -> LocalPlace:
         """The folder inside this one."""

@@ -122,6 +122,8 @@ def test_a_full_disk_is_one_clear_error_and_no_loss(
         if told.startswith("LakeError"):
             assert limit == most
             assert "File too large" in told
+            assert "\n" not in told
+            assert "\x1b" not in told
             assert str(home / "lake") in told or "table evidence cannot be written" in told
             assert lake.bookmark("shared").cursor is None
             assert not list((home / "lake/evidence").rglob("month=*/*.parquet"))

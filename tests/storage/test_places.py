@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake.exceptions import DeltaError
 
 from evidence.errors import LakeBusy, LakeConflict, LakeError, LakeRefused, VerificationFailed
 from evidence.model import Cursor
@@ -64,6 +65,14 @@ def _ids(lake: Lake) -> list[str]:
     with connect(lake) as connection:
         rows = ask(connection, "SELECT item_id FROM evidence WHERE kind = 'jira.issue'").rows
     return [row[0] for row in rows]
+
+
+@pytest.mark.parametrize("place", WHERE, indirect=True)
+def test_an_error_of_the_table_format_is_one_plain_line(place: Place) -> None:
+    drawn = DeltaError("Generic error\n  \x1b[31m↳\x1b[0m Unable to copy\n   ╰─▶ No space left\n")
+    told = str(place.told("table tags cannot be created", drawn))
+    assert told.startswith("table tags cannot be created: Generic error Unable to copy No space")
+    assert told.isprintable()
 
 
 @pytest.mark.parametrize("place", WHERE, indirect=True)
