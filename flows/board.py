@@ -31,6 +31,7 @@ from flows.sources import missed
 from storage.checkpoints import checkpoint_of
 from storage.clocks import landed_ahead
 from storage.disposed import disposed
+from storage.engine import ample
 from storage.health import SourceHealth, healths
 from storage.lake import Lake
 from storage.note import Checkpoint
@@ -58,7 +59,7 @@ SHOWN_BYTES = 8_000_000
 def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
     """The whole board as of the moment asked for (now, if None)."""
     judged = judge_lake(lake, moment(lake, config, asked))
-    with judged.moment.connect(lake) as connection:
+    with judged.moment.connect(lake, ample()) as connection:
         shown = control_items(connection, SHOWN_PER_CONTROL)
         seen = healths(connection, judged.at)
         sources = _sources(seen, config)

@@ -18,6 +18,7 @@ from flows.moment import present, tagged
 from storage.actions import act
 from storage.checkpoints import read_checkpoint
 from storage.disposal import Done, dispose, finish, unfinished
+from storage.engine import ample
 from storage.keys import load_key
 from storage.lake import Lake
 from storage.retention import Plan, plan
@@ -116,7 +117,7 @@ def make_plan(lake: Lake, config: Config) -> Plan:
     except LakeError:
         sealed = 0
     moment = tagged(lake, present(lake, config))
-    with moment.connect(lake) as connection:
+    with moment.connect(lake, ample()) as connection:
         needed = rests_on(connection, moment.at) if config.retention else frozenset()
         return plan(connection, config.retention, now=moment.at, sealed=sealed, needed=needed)
 

@@ -27,6 +27,7 @@ from evidence.times import parse, stamp
 from flows.moment import Moment
 from mappings.catalogue import Catalogue, Override
 from mappings.controls import NAMESPACE
+from storage.engine import ample
 from storage.lake import Lake
 from storage.pages import Connection, records, seen_systems
 from storage.sightings import event_times
@@ -101,7 +102,7 @@ def judge_lake(lake: Lake, moment: Moment) -> Judged:
     """Judge every control of the moment's catalogue, from what had landed by then."""
     at, catalogue = moment.at, moment.mapping.catalogue
     expected = catalogue.expectations(moment.mapping.overrides)
-    with moment.connect(lake) as connection:
+    with moment.connect(lake, ample()) as connection:
         systems = _systems(connection)
         decisions = records(connection, "statement_of_applicability", "soa", confirmed=True)
         soa = {_number(row["id"]): row for row in decisions}

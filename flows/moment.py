@@ -15,6 +15,7 @@ from evidence.times import parse, stamp
 from flows.config import Config, now
 from mappings.in_force import InForce, read_document
 from storage.disposed import absent
+from storage.engine import Limits
 from storage.lake import Lake
 from storage.pages import Connection
 from storage.seals import Seal, seal_by, seal_of
@@ -67,9 +68,9 @@ class Moment:
             "mapping_digest": self.mapping.rules.digest,
         }  # fmt: skip
 
-    def connect(self, lake: Lake) -> Connection:
+    def connect(self, lake: Lake, limits: Limits | None = None) -> Connection:
         """The views as of this moment. Raises LakeError."""
-        return connect(lake, **self.views())
+        return connect(lake, **self.views(), limits=limits)
 
 
 def parse_as_of(text: str) -> Asked | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -23,6 +24,22 @@ class Limits:
     seconds: float = 30.0
     rows: int = 10_000
     result_mb: int = 64
+
+
+@cache
+def ample() -> Limits:
+    """For our own questions over all of a lake: half of the memory that the engine would take.
+
+    It knows the bounds of the machine and of a container. Strangers' questions get a fixed share.
+    """
+    with duckdb.connect(":memory:") as engine:
+        row = engine.execute("SELECT current_setting('memory_limit')").fetchone()
+    number, unit = str(row[0] if row else "0 MiB").split()
+    mebibytes = float(number) * _MEBIBYTES.get(unit, 0)
+    return Limits(memory_mb=max(Limits().memory_mb, int(mebibytes / 2)))
+
+
+_MEBIBYTES: Mapping[str, float] = {"MiB": 1, "GiB": 1024, "TiB": 1024**2}
 
 
 def open_engine(limits: Limits) -> Connection:

@@ -6,6 +6,8 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from evidence.freshness import Standing
 from evidence.model import ControlId
 from flows.board import build
@@ -15,6 +17,8 @@ from flows.judgement import judge_lake
 from flows.moment import present
 from flows.pull import attempt
 from flows.status import show
+from storage import views
+from storage.engine import Limits, ample, open_engine
 from storage.lake import Lake
 from tests.flows.conftest import Home, numbers
 
@@ -73,3 +77,20 @@ def test_a_clock_ahead_is_told_before_what_it_hides(home: Home) -> None:
     notes = build(lake, config).attention
     told = [note.severity for note in notes if "a time later than now" in note.sentence]
     assert told == ["failed"]
+
+
+def test_judging_is_not_bounded_as_a_question_of_a_stranger_is(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load(home(numbers("n")))
+    lake = _pulled(config.file)
+    moment, used = present(lake, config), []
+
+    def noting(limits: Limits) -> views.Connection:
+        used.append(limits)
+        return open_engine(limits)
+
+    monkeypatch.setattr(views, "open_engine", noting)
+    judge_lake(lake, moment)
+    assert used == [ample()]
+    assert ample().memory_mb >= Limits().memory_mb
