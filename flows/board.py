@@ -124,8 +124,9 @@ def _ahead(lake: Lake) -> Iterator[Attention]:
 
 def _notes(judged: Judged) -> Iterator[Attention]:
     """What a reader of a past moment must know first."""
-    for note in judged.moment.notes:
-        yield Attention("mapping", f"{note[:1].upper()}{note[1:]}.", judged.moment.token)
+    for note in judged.notes:
+        severity = "failed" if note in judged.differs else "mapping"
+        yield Attention(severity, f"{note[:1].upper()}{note[1:]}.", judged.moment.token)
 
 
 def _capped(items: Mapping[str, ItemPage]) -> dict[str, ItemPage]:

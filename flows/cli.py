@@ -35,7 +35,7 @@ AsOf = Annotated[
     typer.Option(
         "--as-of",
         help="A past moment with a zone, such as 2026-11-01T00:00:00Z, or @12345: the first "
-        "12345 items of the ledger, or both: 2026-11-01T00:00:00Z@12345.",
+        "12345 items of the ledger, or both: 2026-11-01T00:00:00Z@12345, or freeze:NAME.",
     ),
 ]
 DEFAULT = Path("headwater.toml")
@@ -311,6 +311,50 @@ def hold_release(
 ) -> None:
     """Lift a hold; what it kept may then be disposed of when it is due."""
     from flows.hold import release
+
+    raise typer.Exit(release(config, name, by, why))
+
+
+frozen = typer.Typer(
+    no_args_is_help=True, help="Frozen moments: what an audit looked at, held against what is."
+)
+app.add_typer(frozen, name="freeze")
+
+
+@frozen.command("set")
+def freeze_set(
+    name: Annotated[str, typer.Argument(help="Such as audit-2026.")],
+    by: Annotated[str, typer.Option(help="Who wants it; stands in the record.")],
+    why: Annotated[str, typer.Option(help="Why; stands in the record.")],
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+    until: Annotated[
+        str, typer.Option(help="Until when its items are kept; left out: until it is released.")
+    ] = "",
+) -> None:
+    """Fix a sealed moment (the last, if none is given) and its result; keep its items."""
+    from flows.freeze import set_freeze
+
+    raise typer.Exit(set_freeze(config, name, by, why, _asked(as_of), until))
+
+
+@frozen.command("list")
+def freeze_list(config: ConfigFile = DEFAULT) -> None:
+    """Judge every frozen moment again; exit 3 if one is not what was frozen."""
+    from flows.freeze import show
+
+    raise typer.Exit(show(config))
+
+
+@frozen.command("release")
+def freeze_release(
+    name: Annotated[str, typer.Argument(help="The freeze's name.")],
+    by: Annotated[str, typer.Option(help="Who lets go; stands in the record.")],
+    why: Annotated[str, typer.Option(help="Why; stands in the record.")],
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Let go of the items of a freeze; they may then be disposed of when they are due."""
+    from flows.freeze import release
 
     raise typer.Exit(release(config, name, by, why))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,16 +17,16 @@ from evidence.times import parse
 from flows.config import Config, load, now
 from flows.follow import seal
 from storage.actions import action_item, land_own
-from storage.holds import HOLD, RELEASE, Hold, held_ids, holds_in_force
+from storage.holds import FREEZE, HOLD, RELEASE, Hold, held_ids, holds_in_force
 from storage.lake import Bookmark, Lake
 from storage.views import connect
 
-_Facts = Callable[[Mapping[str, Hold]], dict[str, object]]
+Facts = Callable[[Mapping[str, Hold]], dict[str, object]]
 
 
 def show(file: Path) -> int:
     """Print the holds in force and how many items each keeps."""
-    lake = _open(load(file))
+    lake = open_lake(load(file))
     with connect(lake) as connection:
         holds = holds_in_force(connection, now=now())
         counts = {key: len(held_ids(connection, [hold])) for key, hold in holds.items()}
@@ -49,7 +50,8 @@ def _what(hold: Hold) -> str:
         "kinds": hold.kinds, "systems": hold.systems, "subjects": hold.subjects,
         "items": hold.item_ids,
     }  # fmt: skip
-    return "; ".join(f"{name} {', '.join(texts)}" for name, texts in given.items() if texts)
+    parts = [f"{name} {', '.join(texts)}" for name, texts in given.items() if texts]
+    return "; ".join([*parts, *([f"the first {hold.first} of the ledger"] if hold.first else [])])
 
 
 def set_hold(
@@ -57,14 +59,14 @@ def set_hold(
 ) -> int:
     """Land the act that sets a hold and seal it. Raises ConfigError, LakeError."""
     config = load(file)
-    lake = _open(config)
+    lake = open_lake(config)
     try:
         end: datetime | None = parse(until) if until else None
-        given = {key: tuple(texts) for key, texts in selected.items()}
+        given: dict[str, Any] = {key: tuple(texts) for key, texts in selected.items()}
         hold = Hold(name, by, now(), why, **given, until=end)
     except (ValueError, InvalidItem) as error:
         raise ConfigError(f"hold {name!r}: {error}") from error
-    _land(lake, config, HOLD, by, lambda holds: _new(hold, holds))
+    land_act(lake, config, HOLD, by, lambda holds: _new(hold, holds))
     with connect(lake) as connection:
         number = len(held_ids(connection, [hold]))
     Console(highlight=False).print(
@@ -75,12 +77,20 @@ def set_hold(
 
 def release(file: Path, name: str, by: str, why: str) -> int:
     """Land the act that lifts a hold and seal it. Raises ConfigError, LakeError."""
+    lift(file, HOLD, name, by, why)
+    Console(highlight=False).print(f"hold {escape(name)} is lifted; that is sealed")
+    return 0
+
+
+def lift(file: Path, what: str, name: str, by: str, why: str) -> None:
+    """Land the act that lifts a hold, or the hold of a freeze (`what`), and seal it.
+
+    Raises ConfigError, LakeError.
+    """
     config = load(file)
     if not (by.strip() and why.strip()):
         raise ConfigError("--by NAME and --why TEXT are needed: they stand in the record")
-    _land(_open(config), config, RELEASE, by, lambda holds: _lifts(name, why, holds))
-    Console(highlight=False).print(f"hold {escape(name)} is lifted; that is sealed")
-    return 0
+    land_act(open_lake(config), config, RELEASE, by, lambda holds: _lifts(what, name, why, holds))
 
 
 def _new(hold: Hold, holds: Mapping[str, Hold]) -> dict[str, object]:
@@ -89,15 +99,16 @@ def _new(hold: Hold, holds: Mapping[str, Hold]) -> dict[str, object]:
     return hold.facts()
 
 
-def _lifts(name: str, why: str, holds: Mapping[str, Hold]) -> dict[str, object]:
+def _lifts(what: str, name: str, why: str, holds: Mapping[str, Hold]) -> dict[str, object]:
+    kinds = {act: FREEZE if hold.first else HOLD for act, hold in holds.items()}
     for act, hold in holds.items():
-        if hold.name == name:
+        if (kinds[act], hold.name) == (what, name):
             return {"name": name, "lifts": act, "reason": why}
-    known = ", ".join(sorted(hold.name for hold in holds.values())) or "none"
-    raise ConfigError(f"no hold {name!r} is in force; in force: {known}")
+    known = ", ".join(sorted(h.name for act, h in holds.items() if kinds[act] == what)) or "none"
+    raise ConfigError(f"no {what} {name!r} is in force; in force: {known}")
 
 
-def _land(lake: Lake, config: Config, what: str, by: str, facts: _Facts) -> None:
+def land_act(lake: Lake, config: Config, what: str, by: str, facts: Facts) -> None:
     """Judge the holds and land the act in one go: two people at once cannot both be first."""
 
     def make(_: Bookmark) -> tuple[tuple[EvidenceItem, ...], None]:
@@ -110,5 +121,6 @@ def _land(lake: Lake, config: Config, what: str, by: str, facts: _Facts) -> None
     seal(lake, config)
 
 
-def _open(config: Config) -> Lake:
+def open_lake(config: Config) -> Lake:
+    """The configured lake, to land an act on. Raises LakeError."""
     return Lake.open(config.lake, clock=now, redactor=config.redactor())

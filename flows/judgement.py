@@ -27,6 +27,7 @@ from evidence.times import parse, stamp
 from flows.moment import Moment
 from mappings.catalogue import Catalogue, Override
 from mappings.controls import NAMESPACE
+from storage.code import code_version
 from storage.engine import ample
 from storage.lake import Lake
 from storage.pages import Connection, records, seen_systems
@@ -87,6 +88,21 @@ class Judged:
                 for standing in self.standings.values()
             ],
         }  # fmt: skip
+
+    @property
+    def differs(self) -> tuple[str, ...]:
+        """What is not as it was frozen, where a freeze was asked for; empty if all of it is."""
+        freeze = self.moment.freeze
+        if freeze is None or self.moment.differs or self.digest == freeze.frozen.result:
+            return self.moment.differs
+        told = f"the same items judged by the same mapping give {self.digest}, not "
+        told += f"{freeze.frozen.result}; then by {freeze.frozen.code}, now by {code_version()}"
+        return (freeze.told(told),)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader of the moment must know first."""
+        return tuple(dict.fromkeys((*self.differs, *self.moment.notes)))
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,8 +15,10 @@ from evidence.own import MAPPING_KIND, OWN_SOURCE
 from evidence.times import parse, stamp
 from flows.config import Config, now
 from mappings.in_force import InForce, read_document
-from storage.disposed import absent
+from storage.checkpoints import checkpoint_of
+from storage.disposed import absent, went_of
 from storage.engine import Limits
+from storage.freezes import Freeze, Frozen, counted, freezes
 from storage.lake import Lake
 from storage.pages import Connection
 from storage.seals import Seal, seal_by, seal_of
@@ -26,10 +29,11 @@ _FORM = re.compile(r"(?P<time>[^@]*?)(?:(?:@|^size:)(?P<size>[1-9][0-9]{0,17}))?
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What `--as-of` says: a time, a number of items that the ledger held, or both."""
+    """What `--as-of` says: a time, a number of items that the ledger held, or both, or a freeze."""
 
     at: datetime | None = None
     size: int | None = None
+    freeze: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Moment:
     `size` None is all that landed, sealed or not: the present, which nobody can repeat exactly.
     `version` is the evidence version that covers it; `tags_sql` not empty where the tags of that
     mapping were not kept for all of it and are made anew; `notes` say what the reader must know.
+    `freeze` is the one that was asked for, `differs` what is not as it was frozen.
     """
 
     at: datetime
@@ -47,6 +52,8 @@ class Moment:
     version: int
     tags_sql: str = ""
     notes: tuple[str, ...] = ()
+    freeze: Freeze | None = None
+    differs: tuple[str, ...] = ()
 
     @property
     def token(self) -> str:
@@ -74,12 +81,15 @@ class Moment:
 
 
 def parse_as_of(text: str) -> Asked | None:
-    """`2026-11-01T00:00:00Z`, `@12345` or `size:12345`, or time and size together; None for "".
+    """`2026-11-01T00:00:00Z`, `@12345` or `size:12345`, time and size together, or `freeze:NAME`;
+    None for "".
 
     Raises ConfigError.
     """
     if not text:
         return None
+    if text.startswith("freeze:"):
+        return Asked(freeze=text.removeprefix("freeze:"))
     match = _FORM.fullmatch(text)
     try:
         if match is None:
@@ -89,7 +99,7 @@ def parse_as_of(text: str) -> Asked | None:
     except InvalidItem as error:
         raise ConfigError(
             f"--as-of {text!r}: write a moment with its zone, such as 2026-11-01T00:00:00Z, or a "
-            "number of items that the ledger held, such as @12345"
+            "number of items that the ledger held, such as @12345, or freeze:NAME"
         ) from error
 
 
@@ -106,11 +116,47 @@ def moment(lake: Lake, config: Config, asked: Asked | None) -> Moment:
     """
     if asked is None:
         return present(lake, config)
+    if asked.freeze:
+        return _frozen(lake, config, asked.freeze)
     seal = seal_of(lake, asked.size) if asked.size else _by(lake, asked.at)
     at, size = asked.at or seal.at, asked.size or seal.size
     bare = Moment(at, config.mapping(), size, seal.version)
     mapping, notes = _mapping(lake, bare)
     return tagged(lake, replace(bare, mapping=mapping, notes=(*_left_out(lake, bare), *notes)))
+
+
+def _frozen(lake: Lake, config: Config, name: str) -> Moment:
+    """The moment that was frozen under a name, and what of it is another now."""
+    with connect(lake) as connection:
+        known = freezes(connection)
+    if name not in known:
+        told = ", ".join(known) or "none"
+        raise ConfigError(f"--as-of freeze:{name}: there is no such freeze; known: {told}")
+    freeze = known[name]
+    shown = moment(lake, config, Asked(freeze.frozen.at, freeze.frozen.size))
+    differs = tuple(freeze.told(why) for why in _differs(lake, shown, freeze.frozen))
+    return replace(shown, freeze=freeze, differs=differs, notes=(*differs, *shown.notes))
+
+
+def _differs(lake: Lake, shown: Moment, frozen: Frozen) -> Iterator[str]:
+    if checkpoint_of(lake, frozen.sealed).root.hex() != frozen.root:
+        yield f"the seal of {frozen.sealed} items has another root"
+    if shown.mapping.digest != frozen.mapping:
+        yield f"the mapping that judges is {shown.mapping.digest}, not {frozen.mapping}"
+    with shown.connect(lake) as connection:
+        counts, went = counted(connection), went_of(connection, frozen.size)
+        missing = absent(connection, frozen.size)[1]
+    less = {key: n - counts.get(key, 0) for key, n in frozen.counts.items()}
+    if lost := {key: n for key, n in less.items() if n > 0}:
+        kinds = ", ".join(f"{n} {kind} of {source}" for (source, kind), n in sorted(lost.items()))
+        yield f"of its {frozen.size} items {sum(lost.values())} are not there any more ({kinds})"
+        yield from went
+        if missing:
+            yield f"{missing} items are missing and no record says why: run `headwater verify`"
+    if more := sum(-n for n in less.values() if n < 0) + sum(
+        n for key, n in counts.items() if key not in frozen.counts
+    ):
+        yield f"{more} items are there that were not counted when it was frozen"
 
 
 def _by(lake: Lake, at: datetime | None) -> Seal:

@@ -85,7 +85,7 @@ def write(
     for what, number in manifest["left_out"].items():
         if number:
             say(f"left out: {number} {what.replace('_', ' ')}")
-    for note in judged.moment.notes:
+    for note in judged.notes:
         say(f"note    {note}")
     facts = {"scope": manifest["scope"], "counts": counts, "pack_sha256": written}
     facts |= {"population": manifest["population"]}
@@ -148,7 +148,7 @@ def _manifest(
         "checkpoint": {"origin": head.origin, "size": head.size, "root": head.root.hex()},
         "mapping": {"digest": mapping.digest, "rules": mapping.rules.digest},
         "result": judged.digest,
-        "notes": list(judged.moment.notes),
+        "notes": list(judged.notes),
     }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,19 @@ from cryptography.x509 import Certificate
 
 from evidence.errors import ConfigError, LakeError, VerificationFailed
 from evidence.model import Outcome
-from flows.config import load, now
+from flows.config import Config, load, now
+from flows.freeze import compare_all
 from flows.keys import public_key, public_key_of
 from flows.outside import witnesses
 from storage.actions import try_to_act
+from storage.freezes import freezes
 from storage.lake import Lake
+from storage.note import VerifierKey
 from storage.place import Place, place_of
 from storage.processes import cores
 from storage.timestamps import load_roots
 from storage.verify import Verified, verify
+from storage.views import connect
 from storage.witness import Kept, Witness
 
 KEPT = 20
@@ -30,14 +34,15 @@ KEPT = 20
 class Asked:
     """What is verified, by which public key, against whose word.
 
-    `recorded`: how it ends lands in the lake. An auditor's own look leaves it untouched.
+    With `config` how it ends lands in the lake, and what was frozen is judged again. An auditor's
+    own look leaves the lake untouched.
     """
 
     lake: Place
     vkey: str
     witnesses: tuple[Witness, ...] = ()
     roots: tuple[Certificate, ...] | None = None
-    recorded: bool = False
+    config: Config | None = None
 
 
 def run(
@@ -61,6 +66,7 @@ def run(
             now=now(),
             processes=cores(),
         )
+        found = replace(found, notes=(*found.notes, *_frozen(asked)))
     except VerificationFailed as failed:
         _prove(failed.notes, say)
         count = len(failed.findings)
@@ -88,7 +94,7 @@ def _configured(file: Path, key: str, roots: Path | None) -> Asked:
     trusted = roots or (config.anchor.roots if config.anchor else None)
     return Asked(
         config.lake, public_key_of(config, key), witnesses(config),
-        None if trusted is None else load_roots(trusted), recorded=True,
+        None if trusted is None else load_roots(trusted), config,
     )  # fmt: skip
 
 
@@ -114,7 +120,7 @@ def _tell(found: Verified, say: Callable[[str], None]) -> None:
 def _record(
     asked: Asked, say: Callable[[str], None], outcome: Outcome, facts: dict[str, Any], title: str
 ) -> None:
-    if not asked.recorded:
+    if asked.config is None:
         return
     try:
         lake = Lake.open(asked.lake, clock=now)
@@ -123,6 +129,23 @@ def _record(
         return
     if unkept := try_to_act(lake, "verify", outcome=outcome, facts=facts, title=title):
         say(f"note    {unkept}")
+
+
+def _frozen(asked: Asked) -> tuple[str, ...]:
+    """What is not as it was frozen, where disposals or other code explain it.
+
+    Raises VerificationFailed where they do not.
+    """
+    lake = Lake.open(asked.lake, clock=now)
+    if asked.config is None:
+        with connect(lake) as connection:
+            number = len(freezes(connection))
+        told = f"{number} frozen moments were not judged again: that needs the configuration, see "
+        return (f"{told}`headwater freeze list`",) if number else ()
+    found = list(compare_all(lake, asked.config, VerifierKey.parse(asked.vkey)))
+    if grave := tuple(told for one in found if one.grave for told in one.differs):
+        raise VerificationFailed(grave)
+    return tuple(told for one in found for told in one.differs)
 
 
 def _prove(notes: Sequence[str], say: Callable[[str], None]) -> None:

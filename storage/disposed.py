@@ -173,6 +173,21 @@ def absent(connection: Connection, size: int) -> tuple[int, int]:
     return int(named), int(gone) - int(named)
 
 
+def went_of(connection: Connection, size: int) -> list[str]:
+    """What records of disposal took of the first `size` items of the ledger, a sentence each."""
+    sql = f"""SELECT count(*), e.payload->>'$.at', e.payload->>'$.class', e.actor,
+            e.payload->>'$.reason', n.record
+        FROM ({_NAMED}) n JOIN lake_evidence e ON e.item_id = n.record
+        WHERE n.item_id IN (SELECT item_id FROM lake_leaves WHERE leaf_index < $1)
+            AND n.item_id NOT IN (SELECT item_id FROM lake_evidence)
+        GROUP BY ALL ORDER BY 2, 6"""  # noqa: S608  ours
+    return [
+        f"{row[0]} went on {row[1][:10]} under class {row[2]} by {row[3]}: {row[4]} "
+        f"(record {row[5]})"
+        for row in connection.execute(sql, [size]).fetchall()
+    ]
+
+
 def disposed(connection: Connection) -> int:
     """How many items went by the records that the views show: no count includes these any more."""
     sql = f"""SELECT count(DISTINCT item_id) FROM ({_NAMED.replace("lake_evidence", "evidence")})

@@ -13,8 +13,8 @@ from evidence.errors import HeadwaterError
 from evidence.own import ACTION_KIND, OWN_SOURCE
 from evidence.times import parse
 from storage.case import Case
-from storage.disposed import Disposal, rows_of_kind
-from storage.holds import HOLD, RELEASE, Hold, hold_of
+from storage.disposed import Disposal, Gone, rows_of_kind
+from storage.holds import FREEZE, HOLD, RELEASE, Hold, hold_of
 from storage.leaves import Finder, Leaves, id_key
 
 
@@ -41,7 +41,7 @@ def check_holds(
             lifted = one.lifted is not None and one.lifted < at
             if one.place > at or lifted or not one.hold.active(parse(record.at)):
                 continue
-            named = {item.item_id for item in record.items}.intersection(one.hold.item_ids)
+            named = [item for item in record.items if _fits(item, one.hold)]
             alone = not (one.hold.kinds or one.hold.systems or one.hold.subjects)
             if one.act not in record.holds:
                 case.say("hold", f"the record of disposal {record.item_id} passed over the hold "
@@ -50,6 +50,14 @@ def check_holds(
                 case.say("hold", f"the record of disposal {record.item_id} names {len(named)} "
                                  f"items that the hold {one.hold.name} by {one.hold.by} kept "
                                  f"(act {one.act})")  # fmt: skip
+
+
+def _fits(item: Gone, hold: Hold) -> bool:
+    """Whether what a record tells of an item fits the hold, as far as it can be told."""
+    if not (hold.item_ids or hold.first):
+        return False
+    inside = not hold.first or item.leaf_index < hold.first
+    return inside and (not hold.item_ids or item.item_id in hold.item_ids)
 
 
 def _holds(case: Case, finder: Finder, paths: Sequence[Path]) -> list[_Set]:
@@ -72,7 +80,7 @@ def _holds(case: Case, finder: Finder, paths: Sequence[Path]) -> list[_Set]:
 def _acts(case: Case, paths: Sequence[Path]) -> Iterator[tuple[str, str, Hold | str]]:
     for path in paths:
         for row in rows_of_kind(path, ACTION_KIND):
-            if row["source"] != OWN_SOURCE or row["subject"] not in {HOLD, RELEASE}:
+            if row["source"] != OWN_SOURCE or row["subject"] not in {HOLD, FREEZE, RELEASE}:
                 continue
             try:
                 facts = json.loads(row["payload"])["facts"]

@@ -14,7 +14,7 @@ from evidence.own import ACTION_KIND, OWN_SOURCE
 from evidence.times import parse, stamp
 from storage.engine import Connection, literal
 
-HOLD, RELEASE = "hold", "release"
+HOLD, RELEASE, FREEZE = "hold", "release", "freeze"
 NAME = re.compile(r"[a-z0-9][a-z0-9 ._-]{0,62}")
 
 
@@ -23,7 +23,8 @@ class Hold:
     """What all its selectors fit is not disposed of until somebody lifts the hold.
 
     `by` and `since` say who set it and when; `until` is its end (None: until it is lifted). Each
-    selector that is given narrows it; `kinds` are globs. Raises ValueError.
+    selector that is given narrows it; `kinds` are globs, `first` means so many items from the
+    ledger's beginning: a freeze is such a hold. Raises ValueError.
     """
 
     name: str
@@ -35,12 +36,13 @@ class Hold:
     subjects: tuple[str, ...] = ()
     item_ids: tuple[str, ...] = ()
     until: datetime | None = None
+    first: int = 0
 
     def __post_init__(self) -> None:
         check_words(self.name, self.reason)
         if not self.by.strip():
             raise ValueError("by is empty: say who wants the hold")
-        if not (self.kinds or self.systems or self.subjects or self.item_ids):
+        if not (self.kinds or self.systems or self.subjects or self.item_ids or self.first):
             raise ValueError("it selects nothing; to hold everything give the kind *")
         if self.until is not None and self.until <= self.since:
             raise ValueError(f"until {stamp(self.until)} is over: it would hold nothing")
@@ -56,6 +58,7 @@ class Hold:
             "kinds": list(self.kinds), "systems": list(self.systems),
             "subjects": list(self.subjects), "item_ids": list(self.item_ids),
             "until": stamp(self.until) if self.until else "",
+            **({"first": self.first} if self.first else {}),
         }  # fmt: skip
 
 
@@ -72,7 +75,7 @@ def hold_of(facts: Mapping[str, Any]) -> Hold:
     lists = {key: tuple(facts[key]) for key in ("kinds", "systems", "subjects", "item_ids")}
     until = parse(facts["until"]) if facts["until"] else None
     return Hold(facts["name"], facts["by"], parse(facts["since"]), facts["reason"], **lists,
-                until=until)  # fmt: skip
+                until=until, first=int(facts.get("first", 0)))  # fmt: skip
 
 
 def holds_in_force(connection: Connection, *, now: datetime) -> dict[str, Hold]:
@@ -83,7 +86,7 @@ def holds_in_force(connection: Connection, *, now: datetime) -> dict[str, Hold]:
     """
     sql = f"""SELECT item_id, subject, payload->'$.facts' FROM evidence
         WHERE source = '{OWN_SOURCE}' AND kind = '{ACTION_KIND}'
-        AND subject IN ('{HOLD}', '{RELEASE}') ORDER BY landed_at, item_id"""  # noqa: S608  ours
+        AND subject IN ('{HOLD}', '{FREEZE}', '{RELEASE}') ORDER BY landed_at, item_id"""  # noqa: S608  ours
     found: dict[str, Hold] = {}
     lifted = set[str]()
     for item_id, subject, text in connection.execute(sql).fetchall():
@@ -116,6 +119,9 @@ def selects(hold: Hold) -> str:
         f"system IN ({_texts(hold.systems)})" if hold.systems else "",
         f"subject IN ({_texts(hold.subjects)})" if hold.subjects else "",
         f"e.item_id IN ({_texts(hold.item_ids)})" if hold.item_ids else "",
+        f"e.item_id IN (SELECT item_id FROM leaves WHERE leaf_index < {hold.first})"  # noqa: S608
+        if hold.first
+        else "",
     ]
     return " AND ".join(part for part in parts if part)
 

@@ -211,6 +211,19 @@ def test_a_disposal_that_passed_over_a_hold_is_named(world: World) -> None:
         assert [told in f.sentence for f in found(world)][-1:] == [True]
 
 
+def test_a_disposal_that_passed_over_a_freeze_is_named(world: World) -> None:
+    """A freeze keeps the first items of the ledger: by their places each record can be judged."""
+    due = planned(world)
+    held = hold(world, first=3)
+    assert {i.leaf_index for c in planned(world).classes for i in c.due} == {3, 4, 5}
+    for holds, told in (({}, "passed over the hold case-1"), ({held: ANY}, "names 3 items that")):
+        records = list(disposal._records(signer(world), due.classes[0],
+                                         replace(due, holds=holds), "M", "x"))  # fmt: skip
+        land_own(world.lake, lambda _, r=tuple(records): (r, None))
+        seal(world)
+        assert [told in f.sentence for f in found(world)][-1:] == [True]
+
+
 def test_a_hold_that_cannot_be_read_lets_nothing_go(world: World) -> None:
     act(world.lake, HOLD, facts={"name": "case-1"})
     with pytest.raises(LakeError, match="cannot be read"):
