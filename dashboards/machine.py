@@ -49,6 +49,7 @@ def _control(row: ControlRow) -> dict[str, Any]:
         "due": row.standing.due,
         "attestation_needed": row.attestation_needed,
         "overrides": list(row.overrides),
+        "overridden": row.standing.overridden,
         "verdicts": [_verdict(verdict) for verdict in row.standing.verdicts],
     }
 
@@ -65,6 +66,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "item_id": verdict.item_id,
         "source": verdict.source,
         "count": verdict.count,
+        "overridden": list(verdict.overridden),
     }
 
 

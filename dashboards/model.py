@@ -54,7 +54,8 @@ class SourceRow:
 class Attention:
     """Something that needs a person now: one sentence, and where it leads."""
 
-    severity: str  # "failed" | "stale" | "source" | "missing" | "due" | "judgement" | "mapping"
+    # "failed" | "stale" | "source" | "missing" | "due" | "judgement" | "mapping" | "overridden"
+    severity: str
     sentence: str
     action: str
     control: str = ""
@@ -76,7 +77,10 @@ class TagRow:
 
 @dataclass(frozen=True, slots=True)
 class ItemPage:
-    """One landed item with everything an auditor asks of it. `payload` is pretty JSON text."""
+    """One landed item with everything an auditor asks of it. `payload` is pretty JSON text.
+
+    `corrections` are sentences; `corrected` is empty, or one word for what comes of them.
+    """
 
     item_id: str
     source: str
@@ -98,6 +102,8 @@ class ItemPage:
     payload: str
     tags: tuple[TagRow, ...] = ()
     leaf_index: int | None = None
+    corrections: tuple[str, ...] = ()
+    corrected: str = ""
 
 
 @dataclass(frozen=True, slots=True)

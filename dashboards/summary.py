@@ -37,6 +37,7 @@ SEVERITIES: Mapping[str, str] = {
     "missing": "Missing",
     "judgement": "Needs judgement",
     "due": "Due soon",
+    "overridden": "Overridden by people",
 }
 
 
@@ -136,6 +137,9 @@ def support(board: Board) -> str:
     out = [f"{good} of {total} {'is' if good == 1 else 'are'} proved or attested"] if total else []
     if waiting := counts[Standing.NEEDS_JUDGEMENT]:
         out.append(f"{waiting} of {total} {'waits' if waiting == 1 else 'wait'} for a signature")
+    if overridden := sum(bool(row.standing.overridden) for row in board.controls):
+        out.append(f"{overridden} of {total} {'has' if overridden == 1 else 'have'} a failure "
+                   "overridden by two people")  # fmt: skip
     if left_out := counts[Standing.NOT_APPLICABLE]:
         out.append(f"{left_out} of {total} {'is' if left_out == 1 else 'are'} not applicable")
     silent, sources = sum(not healthy(s) for s in board.sources), len(board.sources)

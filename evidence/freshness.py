@@ -85,7 +85,9 @@ class Sighting:
     `failing` the ids of subjects whose latest item failed or erred, `failing_at` the latest of
     their times (None: it holds still); `heartbeat` the last complete
     pull of `source`; `unconfirmed` counts items that only a partial pull brought;
-    `events` the latest start of each stale-on event for this system.
+    `events` the latest start of each stale-on event for this system; `corrected` counts items that
+    prove nothing because somebody corrected them; `overridden` are failures of which two people
+    said that they are none, with the latest of their times and why.
     """
 
     newest: datetime | None = None
@@ -100,6 +102,10 @@ class Sighting:
     count: int = 0
     unconfirmed: int = 0
     events: Mapping[str, datetime] = field(default_factory=dict)
+    corrected: int = 0
+    overridden: tuple[str, ...] = ()
+    overridden_at: datetime | None = None
+    overridden_why: str = ""
 
 
 def together(seen: Sequence[Sighting], events: Mapping[str, datetime]) -> Sighting | None:
@@ -113,6 +119,7 @@ def together(seen: Sequence[Sighting], events: Mapping[str, datetime]) -> Sighti
     dated = [sighting for sighting in seen if sighting.newest is not None]
     best = max(dated, key=_clock, default=seen[0])
     failing = [sighting for sighting in seen if sighting.failing]
+    overridden = [sighting for sighting in seen if sighting.overridden]
     return replace(
         best,
         failing=tuple(item for sighting in failing for item in sighting.failing),
@@ -121,6 +128,10 @@ def together(seen: Sequence[Sighting], events: Mapping[str, datetime]) -> Sighti
         count=sum(sighting.count for sighting in seen),
         unconfirmed=sum(sighting.unconfirmed for sighting in seen),
         events=events,
+        corrected=sum(sighting.corrected for sighting in seen),
+        overridden=tuple(item for sighting in overridden for item in sighting.overridden),
+        overridden_at=_latest([sighting.overridden_at for sighting in overridden]),
+        overridden_why="; ".join(sighting.overridden_why for sighting in overridden),
     )
 
 
@@ -138,7 +149,10 @@ def _clock(seen: Sighting) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One judged expectation: its state, until when, and one sentence why."""
+    """One judged expectation: its state, until when, and one sentence why.
+
+    `overridden` are the failures that would count, had not two people said that they are none.
+    """
 
     control: ControlId
     evidence: str
@@ -152,6 +166,7 @@ class Verdict:
     item_id: str = ""
     source: str = ""
     count: int = 0
+    overridden: tuple[str, ...] = ()
 
     @property
     def in_date(self) -> bool:
@@ -163,19 +178,23 @@ def judge(expectation: Expectation, system: str, seen: Sighting | None, now: dat
     """The verdict on one expectation for one system at `now` (zone-aware). Never raises."""
     state, why, until = _state(expectation, seen or Sighting(), now)
     seen = seen or Sighting()
-    failed = bool(seen.failing) and not _outlived(expectation, seen, now)
+    failed = bool(seen.failing) and not _outlived(expectation, seen.failing_at, now)
     if failed:
         why = f"{seen.failing_why or 'the latest evidence reports a failure'}; {why}"
+    overridden = () if _outlived(expectation, seen.overridden_at, now) else seen.overridden
+    if overridden:
+        why = f"{why}; {seen.overridden_why}"
     return Verdict(
         control=expectation.control, evidence=expectation.evidence, system=system, state=state,
         failed=failed, why=why, judged_at=now, fresh_until=until, newest=seen.newest,
         item_id=seen.failing[0] if failed else seen.item_id, source=seen.source, count=seen.count,
+        overridden=overridden,
     )  # fmt: skip
 
 
-def _outlived(expectation: Expectation, seen: Sighting, now: datetime) -> bool:
+def _outlived(expectation: Expectation, failed_at: datetime | None, now: datetime) -> bool:
     """A failure older than the age limit of what is asked says no more than old evidence does."""
-    return seen.failing_at is not None and seen.failing_at + expectation.max_age <= now
+    return failed_at is not None and failed_at + expectation.max_age <= now
 
 
 def _state(
@@ -209,6 +228,8 @@ def _state(
 def _nothing(expectation: Expectation, seen: Sighting) -> str:
     if seen.unconfirmed:
         return f"{seen.unconfirmed} items, but only from a pull that did not finish whole"
+    if seen.corrected:
+        return f"nothing that counts: {seen.corrected} items landed and were corrected"
     kinds = ", ".join(expectation.source_types)
     return f"nothing landed yet (expected from {kinds})" if kinds else "nothing landed yet"
 
@@ -235,7 +256,10 @@ class Attestation:
 
 @dataclass(frozen=True, slots=True)
 class ControlStanding:
-    """Where a control stands, with its denominators: `in_date` of `expected` expectations."""
+    """Where a control stands, with its denominators: `in_date` of `expected` expectations.
+
+    `overridden` counts the failures that two people said are none: it is shown beside the standing.
+    """
 
     control: ControlId
     standing: Standing
@@ -244,6 +268,7 @@ class ControlStanding:
     expected: int
     due: int = 0
     verdicts: tuple[Verdict, ...] = ()
+    overridden: int = 0
 
 
 def stand(
@@ -260,11 +285,19 @@ def stand(
     `excluded` is the Statement of Applicability's reason for leaving the control out.
     """
     standing, why = _standing(verdicts, now, attestation, attestation_needed, excluded)
+    overridden = len({item for verdict in verdicts for item in verdict.overridden})
     return ControlStanding(
-        control=control, standing=standing, why=why, expected=len(verdicts),
+        control=control, standing=standing, expected=len(verdicts),
+        why=f"{why}; {overridden_words(overridden)}" if overridden else why,
         in_date=sum(v.in_date and not v.failed for v in verdicts),
         due=sum(v.state is State.DUE for v in verdicts), verdicts=tuple(verdicts),
+        overridden=overridden,
     )  # fmt: skip
+
+
+def overridden_words(number: int) -> str:
+    """What is said beside a standing that two people made better than its evidence."""
+    return f"{number} failure{'s' if number > 1 else ''} overridden by two people"
 
 
 def _standing(

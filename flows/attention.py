@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dashboards.model import Attention, LakeFacts, SourceRow
 from evidence.freshness import Standing, State, Verdict
 from flows.judgement import Judged
+from storage.pages import Connection, overridden_items
 
 ACTIONS = {
     "failed": "Look at the item, mend the cause, and collect again.",
@@ -16,6 +17,8 @@ ACTIONS = {
 }
 SILENT = "Until it answers, what it should show counts as unknown: check address, key, network."
 ACCOUNTED = "Nothing; `headwater verify` tells what went, when, by whom and why."
+SEE_TO_IT = "Mend what makes it wrong at its source, so that nobody has to override it again."
+SHOWN = 20
 PARTIAL = "Mend what is named, or its rights; until a pull is whole, nothing in it counts as fresh."
 
 
@@ -107,6 +110,23 @@ def _unsigned(judged: Judged) -> Iterator[Attention]:
                 "judgement", f"{control.number} {control.title}: {standing.why}.",
                 control.attestation_needed or "Sign, or say what is missing.", control=control.id,
             )  # fmt: skip
+
+
+def overridden(connection: Connection) -> Iterator[Attention]:
+    """Every item that two people took out of the judgement: what looks better by their word."""
+    rows = overridden_items(connection)
+    for row in rows[:SHOWN]:
+        why = row["why"]
+        yield Attention(
+            "overridden", f"{row['title'] or row['subject']} ({row['outcome']}) is overridden by "
+            f"{why['one']} and {why['two']} because {why['reason']}.", SEE_TO_IT,
+            system=row["system"], source=row["source"], item_id=row["item_id"],
+        )  # fmt: skip
+    if len(rows) > SHOWN:
+        yield Attention(
+            "overridden", f"{len(rows) - SHOWN} more items are overridden by two people.",
+            "See them all with `headwater correct list`.",
+        )  # fmt: skip
 
 
 def _kind(evidence: str) -> str:

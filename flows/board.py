@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import accumulate
+from typing import Any
 
 from dashboards.model import (
     Attention,
@@ -21,7 +22,7 @@ from dashboards.model import (
 from evidence.errors import LakeError
 from evidence.freshness import ORGANISATION
 from evidence.times import stamp
-from flows.attention import attention
+from flows.attention import attention, overridden
 from flows.config import Config, now
 from flows.coverage import coverage, uncovered
 from flows.judgement import Judged, judge_lake
@@ -30,6 +31,7 @@ from flows.outside import witnesses
 from flows.sources import missed
 from storage.checkpoints import checkpoint_of
 from storage.clocks import landed_ahead
+from storage.corrections import told_correction, what_counts
 from storage.disposed import disposed
 from storage.engine import ample
 from storage.health import SourceHealth, healths
@@ -39,6 +41,7 @@ from storage.pages import (
     Connection,
     control_items,
     control_totals,
+    corrections_of,
     counts,
     item_rows,
     item_tags,
@@ -63,11 +66,12 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
         shown = control_items(connection, SHOWN_PER_CONTROL)
         seen = healths(connection, judged.at)
         sources = _sources(seen, config)
-        needed = [v.item_id for v in judged.verdicts if v.item_id]
+        needed = [i for v in judged.verdicts for i in (v.item_id, *v.overridden) if i]
         items = _capped(pages(connection, _first((*needed, *_flat(shown.values())), SHOWN_IN_ALL)))
         totals = control_totals(connection)
         facts = _lake_facts(connection, lake, judged)
         lacking = tuple(uncovered(coverage(connection)))
+        set_right = tuple(overridden(connection))
     return Board(
         organisation=config.organisation,
         as_of=judged.at,
@@ -83,6 +87,7 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
             *(_missed(config, seen, judged.at) if asked is None else ()),
             *attention(judged, sources, facts),
             *lacking,
+            *set_right,
         ),
         lake=facts,
         evidence={control: tuple(ids) for control, ids in shown.items()},
@@ -142,12 +147,17 @@ def pages(connection: Connection, ids: Iterable[str]) -> dict[str, ItemPage]:
     for row in item_tags(connection, wanted):
         tags[row.pop("item_id")].append(TagRow(**row))
     leaves = leaf_indexes(connection, wanted)
+    corrections: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in corrections_of(connection, wanted):
+        corrections[row["item_id"]].append(row)
     rows = {row["item_id"]: row for row in item_rows(connection, wanted)}
     return {
         row["item_id"]: ItemPage(
             **row | {"payload": _pretty(row["payload"])},
             tags=tuple(tags[row["item_id"]]),
             leaf_index=leaves.get(row["item_id"]),
+            corrections=tuple(map(told_correction, corrections[row["item_id"]])),
+            corrected=what_counts(corrections[row["item_id"]]),
         )
         for row in (rows[item_id] for item_id in wanted if item_id in rows)
     }

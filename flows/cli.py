@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from evidence.errors import ConfigError, HeadwaterError, VerificationFailed
 from flows.terminal import printable
@@ -357,6 +358,79 @@ def freeze_release(
     from flows.freeze import release
 
     raise typer.Exit(release(config, name, by, why))
+
+
+class _ItemFirst(TyperGroup):
+    """`correct ID …` is `correct item ID …`: what is no verb is the item that is wrong."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["item", *args]
+        return super().parse_args(ctx, args)
+
+
+corrections = typer.Typer(
+    cls=_ItemFirst, no_args_is_help=True,
+    help="Say that a landed item is wrong (correct ID …), confirm that, or take it back.",
+)  # fmt: skip
+app.add_typer(corrections, name="correct")
+By = Annotated[str, typer.Option(help="Who says so; stands in the record.")]
+
+
+@corrections.command("item")
+def correct_item(
+    item: Annotated[str, typer.Argument(metavar="ID", help="An item id, or its start.")],
+    by: By,
+    why: Annotated[str, typer.Option(help="Why; stands in the record.")],
+    wrong: Annotated[
+        str, typer.Option(help="In what: outcome, system, subject, duplicate or mistake.")
+    ],
+    holds: Annotated[
+        str | None,
+        typer.Option(help="What holds instead: an outcome, a system, a subject, the other item."),
+    ] = None,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Say that an item is wrong; it stays, proves nothing any more, and shows its correction."""
+    from flows.correct import correct
+
+    raise typer.Exit(correct(config, item, wrong, holds, by, why, typer.echo))
+
+
+@corrections.command("confirm")
+def correct_confirm(
+    what: Annotated[str, typer.Argument(metavar="ID", help="Of a correction, or of a withdrawal.")],
+    by: By,
+    why: Annotated[str, typer.Option(help="What was looked at; stands in the record.")] = "",
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """As a second person stand by a correction, so that its item counts against nothing."""
+    from evidence.correction import Act
+    from flows.correct import answer
+
+    raise typer.Exit(answer(config, Act.CONFIRM, what, by, why, typer.echo))
+
+
+@corrections.command("withdraw")
+def correct_withdraw(
+    what: Annotated[str, typer.Argument(metavar="ID", help="Of a correction.")],
+    by: By,
+    why: Annotated[str, typer.Option(help="Why; stands in the record.")],
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Take a correction back; another's, or a confirmed one, needs a second person's confirm."""
+    from evidence.correction import Act
+    from flows.correct import answer
+
+    raise typer.Exit(answer(config, Act.WITHDRAW, what, by, why, typer.echo))
+
+
+@corrections.command("list")
+def correct_list(config: ConfigFile = DEFAULT) -> None:
+    """Show every correction and what stands of it."""
+    from flows.correct import show
+
+    raise typer.Exit(show(config))
 
 
 @app.command()

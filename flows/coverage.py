@@ -55,11 +55,16 @@ def coverage(connection: Connection) -> Coverage:
     seen = systems_seen(connection)
     wanted = read_expected(records(connection, *REGISTERS))
     return Coverage(
-        registered={name: seen.get(name, {}) for name in inventory},
+        registered={name: _proving(seen.get(name, {})) for name in inventory},
         strangers={name: row for name, row in seen.items() if name not in inventory},
         population=count_population(connection, wanted),
         disposed=disposed(connection),
     )
+
+
+def _proving(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A system of which every item was corrected has no evidence."""
+    return row if row.get("uncorrected") else {}
 
 
 def uncovered(found: Coverage) -> Iterator[Attention]:

@@ -123,12 +123,13 @@ def make_plan(lake: Lake, config: Config) -> Plan:
 
 
 def rests_on(connection: Connection, at: datetime) -> frozenset[str]:
-    """The items behind today's verdicts: the best of each, and every failure, outlived or not.
+    """The items behind today's verdicts: the best of each, and every failure, outlived or not,
+    also one that two people overrode.
 
     Without them a control would look better, or worse, than it did.
     """
     seen = sightings(connection, at).values()
-    return frozenset(i for one in seen for i in (one.item_id, *one.failing)) - {""}
+    return frozenset(i for one in seen for i in (one.item_id, *one.failing, *one.overridden)) - {""}
 
 
 def _warn(console: Console, config: Config) -> list[str]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from evidence.errors import ConfigError, LakeError
+from evidence.errors import ConfigError
 from flows.config import load, now
 from flows.judgement import Judged, judge_lake
+from flows.lookup import SIGNS, find_item
 from flows.moment import Asked, Moment, moment
 from flows.terminal import printable
 from mappings.catalogue import load_catalogue
 from mappings.controls import Control
-from storage.disposed import disposal_of
+from storage.corrections import told_correction
 from storage.lake import Lake
-from storage.pages import find_items
+from storage.pages import corrections_of
 
 NEAREST = 5
 Say = Callable[[str], None]
@@ -27,8 +27,8 @@ def explain(file: Path, what: str, say: Say, asked: Asked | None = None) -> int:
     With `asked`, as things stood then, by the mapping that was in force.
     """
     config = load(file)
-    if len(what) < 6 and not any(what in (c.id, c.number) for c in load_catalogue().controls):
-        raise ConfigError(f"{what!r} is no control; an item id needs at least 6 signs")
+    if len(what) < SIGNS and not any(what in (c.id, c.number) for c in load_catalogue().controls):
+        raise ConfigError(f"{what!r} is no control; an item id needs at least {SIGNS} signs")
     lake = Lake.open(config.lake, clock=now)
     shown = moment(lake, config, asked)
     controls = shown.mapping.catalogue.controls
@@ -47,11 +47,15 @@ def explain(file: Path, what: str, say: Say, asked: Asked | None = None) -> int:
 
 
 def _item(lake: Lake, shown: Moment, what: str, say: Say) -> None:
-    row = _row(lake, shown, what)
+    with shown.connect(lake) as connection:
+        row = find_item(connection, what, also=", and no control has that number")
+        corrections = corrections_of(connection, [row["item_id"]])
     say(f"{row['item_id']}\n  {row['title']}\n  {row['kind']} · {row['change']} · {row['outcome']}")
     say(f"  source {row['source']}, system {row['system'] or 'organisation'}, {row['subject']}")
     for name in ("observed_from", "observed_to", "collected_at", "landed_at"):
         say(f"  {name:<14}{row[name].isoformat()}")
+    for correction in corrections:
+        say(f"  correction {told_correction(correction)}")
     told = shown.mapping.rules.explain(row)
     say("speaks to:" if told.matched else "speaks to no control")
     for match in told.matched:
@@ -61,20 +65,6 @@ def _item(lake: Lake, shown: Moment, what: str, say: Say) -> None:
             say(f"    {claim.control}{as_what} ({claim.strength}): {claim.rationale}")
     for miss in told.near_misses[:NEAREST]:
         say(f"not by {miss.rule}: {'; '.join(miss.failed)}")
-
-
-def _row(lake: Lake, shown: Moment, what: str) -> dict[str, Any]:
-    with shown.connect(lake) as connection:
-        rows = find_items(connection, what)
-        gone = disposal_of(connection, what) if not rows else []
-    if gone:
-        raise LakeError("; ".join(f"item {item_id} {told}" for item_id, told in gone))
-    if not rows:
-        raise LakeError(f"no item's id begins with {what!r}, and no control has that number")
-    if len(rows) > 1:
-        ids = ", ".join(row["item_id"][:16] for row in rows)
-        raise LakeError(f"{what!r} fits more than one item: {ids} …")
-    return rows[0]
 
 
 def _control(judged: Judged, control: Control, say: Say) -> None:

@@ -11,7 +11,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from evidence.freshness import Standing
+from evidence.freshness import Standing, overridden_words
 from flows.config import FILE, load, now
 from flows.follow import follow, seal
 from flows.judgement import Judged, judge_lake
@@ -42,4 +42,6 @@ def headline(judged: Judged) -> str:
     """How many controls stand where, in words, with the denominator."""
     counts = Counter(standing.standing for standing in judged.standings.values())
     told = ", ".join(f"{counts[word]} {word.value}" for word in Standing if counts[word])
-    return f"Of {len(judged.standings)} clauses and controls: {told}"
+    items = {item_id for verdict in judged.verdicts for item_id in verdict.overridden}
+    beside = f"; {overridden_words(len(items))}" if items else ""
+    return f"Of {len(judged.standings)} clauses and controls: {told}{beside}"

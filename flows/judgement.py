@@ -82,10 +82,9 @@ class Judged:
         return {
             "form": RESULT, "at": stamp(self.at), "size": self.moment.size,
             "mapping": self.moment.mapping.digest,
-            "verdicts": [plain(asdict(verdict)) for verdict in self.verdicts],
+            "verdicts": [told_verdict(verdict) for verdict in self.verdicts],
             "standings": [
-                plain({k: v for k, v in _fields(standing).items() if k != "verdicts"})
-                for standing in self.standings.values()
+                told_standing(standing) for standing in self.standings.values()
             ],
         }  # fmt: skip
 
@@ -110,8 +109,22 @@ class Judged:
         return tuple(v for standing in self.standings.values() for v in standing.verdicts)
 
 
-def _fields(standing: ControlStanding) -> dict[str, Any]:
-    return {f.name: getattr(standing, f.name) for f in fields(standing)}
+def told_verdict(verdict: Verdict) -> dict[str, Any]:
+    """As JSON-like values; `overridden` only where something is, so that digests made before
+    corrections came stay what they were."""
+    values: dict[str, Any] = plain(asdict(verdict))
+    return values if verdict.overridden else _without(values, "overridden")
+
+
+def told_standing(standing: ControlStanding) -> dict[str, Any]:
+    """As JSON-like values without its verdicts; `overridden` as in `told_verdict`."""
+    names = [f.name for f in fields(standing) if f.name != "verdicts"]
+    values: dict[str, Any] = plain({name: getattr(standing, name) for name in names})
+    return values if standing.overridden else _without(values, "overridden")
+
+
+def _without(values: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != name}
 
 
 def judge_lake(lake: Lake, moment: Moment) -> Judged:

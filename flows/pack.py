@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from evidence.canonical import canonical, plain
+from evidence.canonical import canonical
 from evidence.errors import ConfigError
 from evidence.freshness import ControlStanding
 from evidence.times import stamp
 from flows.config import Config, load, now
-from flows.judgement import Judged, judge_lake
+from flows.judgement import Judged, judge_lake, told_standing, told_verdict
 from flows.moment import Asked, moment
 from flows.query import tame
 from mappings.controls import Control
@@ -30,12 +29,14 @@ Evidence for {control} {title}
 of {organisation}, as of {at}
 
 This pack holds {items} items of evidence{about}, the records of the {pulls} pulls that brought
-them, and for each of them a proof that it is part of the sealed log of {sealed} items.
+them, the {corrections} acts by which people corrected some of them, and for each of them a proof
+that it is part of the sealed log of {sealed} items.
 
   items.jsonl       the rows; `payload` is the source's own record
   proofs.jsonl      for each row its place in the log and the path to the log's root
   checkpoint.note   the signed root of the log
   tags.*            why each item speaks to this control: the rule and its reason
+  corrections.*     which items people said are wrong, who, why, and what stands of it
   verdicts.*        what was asked for, of whom, and how fresh it was
   standings.*       where the control ends
   mapping.json      catalogue, rules and exceptions by which all of this was judged
@@ -79,7 +80,10 @@ def write(
     files, manifest = _contents(lake, config, judged, found, scope, signer)
     written = pack.write_pack(output, files, manifest, signer)
     counts = manifest["counts"]
-    say(f"written {output}: {counts['item']} items, {counts['pull']} pull records")
+    said = f"{counts['item']} items, {counts['pull']} pull records"
+    if counts["correction"]:
+        said += f", {counts['correction']} acts of correction"
+    say(f"written {output}: {said}")
     say(f"shown   {judged.moment.sentence(judged.digest)}")
     say(f"sha256  {written}")
     for what, number in manifest["left_out"].items():
@@ -108,6 +112,7 @@ def _contents(
     with judged.moment.connect(lake) as connection:
         rows = pack.rows_in(connection, scope, mapping.digest)
         tags, left = pack.tags_in(connection, rows), pack.left_out(connection, scope)
+        corrections = pack.corrections_in(connection, rows)
     head = pack.checkpoint_for(lake, scope.size)
     counts = {role: len(ids) for role, ids in rows.ids.items()}
     manifest = _manifest(config, judged, scope, head) | {
@@ -118,7 +123,7 @@ def _contents(
     readme = README.format(
         control=control.id, title=control.title, organisation=config.organisation,
         at=stamp(scope.at), items=counts["item"], pulls=counts["pull"], sealed=head.size,
-        about=about,
+        about=about, corrections=counts["correction"],
     )  # fmt: skip
     files = {
         "README.txt": readme.encode(),
@@ -129,8 +134,9 @@ def _contents(
         "verify_pack.py": pack.verifier(),
         "vkey.txt": f"{signer.vkey}\n".encode(),
         **_both("tags", tags),
+        **_both("corrections", corrections),
         **_both("verdicts", _verdicts(standing, scope)),
-        **_both("standings", [_standing(standing)]),
+        **_both("standings", [told_standing(standing)]),
     }
     return files, manifest
 
@@ -154,12 +160,7 @@ def _manifest(
 
 def _verdicts(standing: ControlStanding, scope: pack.Scope) -> list[dict[str, Any]]:
     of_scope = (v for v in standing.verdicts if scope.system in (None, v.system))
-    return [plain(asdict(verdict)) for verdict in of_scope]
-
-
-def _standing(standing: ControlStanding) -> dict[str, Any]:
-    names = ("control", "standing", "why", "in_date", "expected", "due")
-    return {name: plain(getattr(standing, name)) for name in names}
+    return [told_verdict(verdict) for verdict in of_scope]
 
 
 def _both(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:

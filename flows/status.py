@@ -61,6 +61,7 @@ def _machine(board: Board) -> dict[str, object]:
         "as_of": stamp(board.as_of),
         "controls": len(board.controls),
         "standings": counts(board),
+        "overridden": sum(bool(row.standing.overridden) for row in board.controls),
         "attention": [
             {"severity": a.severity, "sentence": a.sentence, "control": a.control,
              "system": a.system, "source": a.source, "action": a.action, "item_id": a.item_id}
@@ -84,7 +85,9 @@ def show_standings(board: Board) -> None:
     console.print(
         f"[bold]{escape(board.organisation)}[/] as of {stamp(board.as_of)}", highlight=False
     )
-    console.print(f"{len(board.controls)} clauses and controls: {told}", highlight=False)
+    overridden = sum(bool(row.standing.overridden) for row in board.controls)
+    beside = f"; {overridden} with a failure overridden by two people" if overridden else ""
+    console.print(f"{len(board.controls)} clauses and controls: {told}{beside}", highlight=False)
     console.print(
         f"shown as of {board.lake.shown} · evidence version {board.lake.version} · "
         f"rules {board.lake.mapping_digest[:16]} · result {board.lake.result}",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evidence.own import CORRECTION_KIND
 from storage.forging import Field, NotApplicable, cover_tracks, only, remove, rewrite
 from storage.lake import Lake
+from storage.views import connect
 
 
 def _drop(field: Field, item_id: str, where: str) -> str:
@@ -25,6 +27,16 @@ def middle(field: Field) -> str:
 
 def tail(field: Field) -> str:
     return _drop(field, field.ids[-1], "at the tail")
+
+
+def correction(field: Field) -> str:
+    with connect(field.lake) as connection:
+        sql = "SELECT item_id FROM leaves JOIN evidence USING (item_id) WHERE kind = $1"
+        found = connection.execute(sql, [CORRECTION_KIND]).fetchone()
+    if found is None:
+        raise NotApplicable("nothing was corrected")
+    _drop(field, found[0], "")
+    return str(found[0])
 
 
 def file(field: Field) -> str:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
+from evidence.canonical import canonical
+from evidence.correction import FORM
+from evidence.own import CORRECTION_KIND, OWN_SOURCE
 from storage.files import read_rows
 from storage.forging import (
     Change,
@@ -101,11 +104,22 @@ def edit_leaf(field: Field, item_id: str, leaf: str) -> None:
 
 
 def behind(field: Field) -> str:
+    return _plant(field, {"subject": "planted"})
+
+
+def correction(field: Field) -> str:
+    """The confirmation that would make a failure harmless."""
+    said = {"form": FORM, "what": "confirm", "item_id": field.ids[0], "by": "nobody"}
+    own = {"source": OWN_SOURCE, "kind": CORRECTION_KIND, "payload": canonical(said).decode()}
+    return _plant(field, own)
+
+
+def _plant(field: Field, values: Row) -> str:
     item_id, file = field.middle, field.file_of(field.middle)
     planted = []
 
     def change(row: Row) -> Sequence[Row]:
-        forged = redone(whole(row, file) | {"subject": "planted"})
+        forged = redone(whole(row, file) | values)
         planted.append(forged["item_id"])
         return [row, {name: forged[name] for name in row}]
 

@@ -51,6 +51,7 @@ ATTACKS = (
     _attack("drop the first item", cuts.head, "missing"),
     _attack("drop an item in the middle", cuts.middle, "missing"),
     _attack("drop the last item", cuts.tail, "missing"),
+    _attack("drop a correction", cuts.correction, "missing"),
     _attack("delete a data file", cuts.file, "file", "partition"),
     _attack("delete a month", cuts.month, "partition"),
     _attack("delete the log of the evidence", cuts.log, "gone"),
@@ -62,6 +63,7 @@ ATTACKS = (
         "delete everything and begin a new lake", cuts.new_lake, "leaves", "missing", "rollback"
     ),
     _attack("put an item into a sealed file", items.behind, "extra"),
+    _attack("put a correction into a sealed file", items.correction, "extra"),
     _attack("land an item twice", items.twice, "twice"),
     _attack("swap two files", items.swap, "file"),
     _attack("move a file to another month", items.month_moved, "edited"),

@@ -194,6 +194,8 @@ def false_rewrite(field: Field, table: str, change: Change) -> None:
         raise NotApplicable(f"the table {table} is empty")
     rows = [row for file in old for row in read_rows(file.path, file.partition).to_pylist()]
     forged = pa.Table.from_pylist([new for r in rows for new in change(r)], schema=spec.schema)
+    if not forged.num_rows:
+        raise NotApplicable("a whole month would be gone")
     (new,) = write_files(LocalPlace(root), spec, forged)
     add = {
         "path": new.relative, "partitionValues": dict(new.partition), "size": new.size,

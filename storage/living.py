@@ -47,6 +47,7 @@ RULES: Mapping[str, str] = {
         GROUP BY system, control""",
     "the last item that names an AI system, in a register and beside it": """
         SELECT arg_max(item_id, row(landed_at, item_id)) FROM evidence WHERE system <> ''
+            AND item_id NOT IN (SELECT item_id FROM lake_corrected WHERE elsewhere)
         GROUP BY system, list_contains($registers, kind)""",
     "what the judgement of today rests on": "FROM needed",
 }

@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from evidence.canonical import canonical, digest
+from evidence.canonical import canonical, digest, plain
 from evidence.errors import LakeError
-from evidence.own import MAPPING_KIND, OWN_SOURCE
+from evidence.own import CORRECTION_KIND, MAPPING_KIND, OWN_SOURCE
 from evidence.runs import PULL_KIND
 from storage import verify_pack
 from storage.checkpoints import checkpoint_of, history_sizes
@@ -48,6 +48,10 @@ _ROWS = f"""
             AND kind = '{MAPPING_KIND}' AND content_sha256 = $mapping
             AND item_id NOT IN (SELECT item_id FROM scope)
             QUALIFY row_number() OVER (ORDER BY landed_at DESC, item_id) = 1
+        UNION ALL SELECT item_id, 'correction' FROM evidence WHERE source = '{OWN_SOURCE}'
+            AND kind = '{CORRECTION_KIND}'
+            AND (payload->>'$.item_id') IN (SELECT item_id FROM scope)
+            AND item_id NOT IN (SELECT item_id FROM scope)
     )
     SELECT role, leaf_index, evidence.* FROM wanted JOIN evidence USING (item_id)
     JOIN leaves USING (item_id) ORDER BY leaf_index, role
@@ -81,7 +85,8 @@ class Rows:
 
 
 def rows_in(connection: Connection, scope: Scope, mapping: str) -> Rows:
-    """The scope's items, the records of the pulls that brought them, and the mapping's own item.
+    """The scope's items, what people corrected of them, the records of the pulls that brought
+    them, and the mapping's own item.
 
     Raises LakeError, also when there are more than a pack may hold.
     """
@@ -92,7 +97,7 @@ def rows_in(connection: Connection, scope: Scope, mapping: str) -> Rows:
             "kinds or an earlier moment"
         )
     columns = table.select(EVIDENCE.names).cast(EVIDENCE)
-    ids: dict[str, list[str]] = {"item": [], "pull": [], "mapping": []}
+    ids: dict[str, list[str]] = {"item": [], "pull": [], "mapping": [], "correction": []}
     lines, places, leaves = [], {}, {}
     where = table.select(["role", "leaf_index"]).to_pylist()
     for whole, row in zip(columns.to_pylist(), where, strict=True):
@@ -130,6 +135,14 @@ def tags_in(connection: Connection, rows: Rows) -> list[dict[str, str]]:
     sql = """SELECT item_id, control, evidence, rule, strength, rationale, mapping_digest FROM tags
         WHERE item_id IN (SELECT unnest($ids::VARCHAR[])) ORDER BY ALL"""
     return _arrow(connection, sql, {"ids": list(rows.ids["item"])}).to_pylist()
+
+
+def corrections_in(connection: Connection, rows: Rows) -> list[dict[str, Any]]:
+    """What people said of items of the pack that are wrong, and what stands of it."""
+    sql = """SELECT * FROM corrections WHERE item_id IN (SELECT unnest($ids::VARCHAR[]))
+        ORDER BY corrected_at, correction"""
+    found = _arrow(connection, sql, {"ids": list(rows.ids["item"])}).to_pylist()
+    return [plain(row) for row in found]
 
 
 def checkpoint_for(lake: Lake, size: int) -> Checkpoint:

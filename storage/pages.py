@@ -14,8 +14,8 @@ from evidence.errors import LakeError
 from storage.engine import Connection
 
 __all__ = [
-    "Connection", "control_items", "counts", "find_items", "item_rows", "item_tags",
-    "leaf_indexes", "records", "seen_systems", "table_of",
+    "Connection", "control_items", "corrections_of", "counts", "find_items", "item_rows",
+    "item_tags", "leaf_indexes", "overridden_items", "records", "seen_systems", "table_of",
 ]  # fmt: skip
 
 _ITEM = """item_id, source, kind, nature, system, subject, title, change, outcome, actor, locator,
@@ -72,6 +72,31 @@ def item_tags(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]
     )
 
 
+def corrections_of(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """All corrections of these items, as the view `corrections` has them, oldest first.
+
+    `fails` and `overridden` say what comes of all of them together for the item.
+    """
+    return all_rows(
+        connection,
+        """SELECT c.*, coalesce(says IS NOT NULL, false) AS fails,
+            coalesce(overridden, false) AS overridden
+        FROM corrections c LEFT JOIN lake_corrected USING (item_id)
+        WHERE item_id IN (SELECT unnest($ids::VARCHAR[])) ORDER BY corrected_at, correction""",
+        {"ids": list(ids)},
+    )
+
+
+def overridden_items(connection: Connection) -> list[dict[str, Any]]:
+    """The items that two people overrode, newest first; `why` has `one`, `two` and `reason`."""
+    return all_rows(
+        connection,
+        """SELECT item_id, source, system, subject, title, outcome, why
+        FROM evidence JOIN lake_corrected USING (item_id) WHERE overridden
+        ORDER BY observed_to DESC, item_id""",
+    )
+
+
 def leaf_indexes(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     """Item id → its place in the ledger, for those that have one."""
     rows = all_rows(
@@ -110,14 +135,16 @@ def records(
 ) -> list[dict[str, Any]]:
     """The records that registers in git hold now, with `item_id`; only real registers count.
 
-    `confirmed` leaves out those that no complete pull of their source has brought or followed.
+    `confirmed` leaves out those that no complete pull of their source has brought or followed, and
+    those that somebody corrected.
     """
     rows = all_rows(
         connection,
         """SELECT item_id, payload FROM latest LEFT JOIN (
             SELECT source, max(finished_at) FILTER (NOT backfill) AS beat, list(pull_id) AS whole
             FROM pulls WHERE outcome = 'complete' GROUP BY source) USING (source)
-        WHERE (NOT $confirmed OR coalesce(collected_at <= beat OR pull_id IN whole, false))
+        WHERE (NOT $confirmed OR (coalesce(collected_at <= beat OR pull_id IN whole, false)
+                AND item_id NOT IN (SELECT item_id FROM lake_corrected)))
             AND kind IN (SELECT unnest($kinds::VARCHAR[])) AND change <> 'gone'
             AND (payload->>'$.level') = 'record'
             AND (payload->>'$.register') IN (SELECT unnest($registers::VARCHAR[]))
@@ -128,9 +155,12 @@ def records(
 
 
 def seen_systems(connection: Connection) -> list[str]:
-    """Every AI system that some item names."""
+    """Every AI system that some item names, unless two people said that it names the wrong one."""
     rows = all_rows(
-        connection, "SELECT DISTINCT system FROM evidence WHERE system <> '' ORDER BY system"
+        connection,
+        """SELECT DISTINCT system FROM evidence WHERE system <> ''
+            AND item_id NOT IN (SELECT item_id FROM lake_corrected WHERE elsewhere)
+        ORDER BY system""",
     )
     return [row["system"] for row in rows]
 

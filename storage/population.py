@@ -60,7 +60,10 @@ def _expected(row: Mapping[str, Any]) -> Expected:
 
 
 def count_population(connection: Connection, wanted: Sequence[Expected]) -> tuple[Counted, ...]:
-    """Each expectation with its subjects that stand (not gone), in order. Raises LakeError."""
+    """Each expectation with its subjects that stand (not gone, not corrected), in order.
+
+    Raises LakeError.
+    """
     usable = [one for one in wanted if not one.problem]
     found: dict[str, int] = {}
     if usable:
@@ -76,7 +79,8 @@ def count_population(connection: Connection, wanted: Sequence[Expected]) -> tupl
             SELECT w.id, count(DISTINCT row(l.source, l.kind, l.system, l.subject)) AS found
             FROM wanted w JOIN latest l ON l.kind GLOB w.kind AND l.subject GLOB w.subject
                 AND l.source GLOB w.source AND l.system GLOB w.system
-            WHERE l.change <> 'gone' GROUP BY w.id""",
+            WHERE l.change <> 'gone' AND l.item_id NOT IN (SELECT item_id FROM lake_corrected)
+            GROUP BY w.id""",
             columns,
         )
         found = {row["id"]: row["found"] for row in rows}
@@ -84,12 +88,18 @@ def count_population(connection: Connection, wanted: Sequence[Expected]) -> tupl
 
 
 def systems_seen(connection: Connection) -> dict[str, dict[str, Any]]:
-    """AI system → how many items name it, of how many kinds, the latest of their times."""
+    """AI system → how many items name it, of how many kinds, the latest of their times.
+
+    `uncorrected` counts those that nobody corrected. An item names no system of which two people
+    said that it is the wrong one.
+    """
     rows = all_rows(
         connection,
         """SELECT system, count(*) AS items, count(DISTINCT kind) AS kinds,
-            max(observed_to) AS newest
-        FROM evidence WHERE system <> '' AND kind NOT IN (SELECT unnest($kinds::VARCHAR[]))
+            max(observed_to) AS newest, count(*) FILTER (c.item_id IS NULL) AS uncorrected
+        FROM evidence e LEFT JOIN lake_corrected c USING (item_id)
+        WHERE system <> '' AND kind NOT IN (SELECT unnest($kinds::VARCHAR[]))
+            AND NOT coalesce(elsewhere, false)
         GROUP BY system ORDER BY system""",
         {"kinds": list(REGISTER_KINDS)},
     )

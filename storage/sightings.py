@@ -12,6 +12,7 @@ from evidence.errors import LakeError
 from evidence.freshness import CLOCK_SKEW, Sighting
 from evidence.model import Nature
 from evidence.times import utc
+from storage.corrections import corrected_sql, corrections_sql
 from storage.engine import Connection
 
 Key = tuple[str, str, str]
@@ -48,22 +49,40 @@ LAST = """last AS (
 """For each of some subjects its last place and change, and the last place that is confirmed and not
 dated ahead."""
 
+_CORRECTIONS = corrections_sql("(SELECT * FROM evidence WHERE landed_at <= $now)")
 _SQL = f"""
 WITH {SEEN}, many AS (
     -- Most events stand alone: what is the last of one row need not be asked, nor kept in memory.
     SELECT source, kind, system, subject FROM seen GROUP BY ALL HAVING count(*) > 1
-), {LAST.format(subjects="many")}, claims AS (
+), {LAST.format(subjects="many")}, corrected AS (
+    {corrected_sql(f"({_CORRECTIONS})")}
+), last_uncorrected AS (
+    -- What a corrected item once ended counts again, or a correction could hide a failure.
+    SELECT source, kind, system, subject, max(place) AS place,
+        max(place) FILTER (confirmed AND observed_to <= $now + to_seconds($skew)) AS believed_place
+    FROM seen
+    SEMI JOIN (SELECT source, kind, system, subject FROM seen SEMI JOIN corrected USING (item_id))
+        USING (source, kind, system, subject)
+    ANTI JOIN corrected USING (item_id)
+    GROUP BY source, kind, system, subject
+), claims AS (
     SELECT DISTINCT item_id, control, evidence FROM tags WHERE NOT starts_with(control, 'event:')
 ), claimed AS (
     SELECT c.control, c.evidence, s.*,
         CASE WHEN l.source IS NULL THEN s.place ELSE l.newest.place END AS last_place,
         CASE WHEN l.source IS NULL THEN s.change ELSE l.newest.change END AS last_change,
-        l.source IS NULL OR l.newest.place = s.place OR l.believed_place = s.place AS stands,
+        l.source IS NULL OR l.newest.place = s.place OR l.believed_place = s.place
+            OR coalesce(u.place = s.place OR u.believed_place = s.place, false)
+            OR (k.item_id IS NOT NULL AND coalesce(s.place >= u.believed_place, true)) AS stands,
+        k.item_id IS NOT NULL AS corrected, coalesce(overridden, false) AS overridden, says, k.why,
+        s.change <> 'gone' AND (says IS NOT NULL OR outcome IN ('failed', 'error')) AS bad,
         CASE WHEN l.source IS NOT NULL THEN l.confirmed_revision
             WHEN confirmed THEN s.revision END AS confirmed_revision
     FROM seen s
     JOIN claims c USING (item_id)
     LEFT JOIN last l USING (source, kind, system, subject)
+    LEFT JOIN last_uncorrected u USING (source, kind, system, subject)
+    LEFT JOIN corrected k USING (item_id)
 ), state_claims AS (
     -- Only states ask for these: to sort every event into its subject would take half of the time.
     SELECT control, evidence, source, kind, system, subject, max(place) AS last_claim,
@@ -82,11 +101,11 @@ WITH {SEEN}, many AS (
     -- A state speaks only while it is what the source holds: not once it has turned into
     -- something that no longer earns the tag. An event stays what happened, unless a later version
     -- of it took its place.
-    SELECT *, confirmed AND last_change <> 'gone' AND (
+    SELECT *, confirmed AND NOT corrected AND last_change <> 'gone' AND (
             (nature = 'event' AND revision = confirmed_revision)
             OR (nature = 'state' AND place = last_confirmed AND last_claim = last_place)) AS speaks,
         -- Nor is a failure ended by what no complete pull confirmed, or by what is yet to happen.
-        stands AND change <> 'gone' AND outcome IN ('failed', 'error') AS fails,
+        stands AND bad AND NOT overridden AS fails, stands AND bad AND overridden AS would_fail,
         -- Of several subjects the latest by its own time: how often one was revised says nothing.
         row(observed_to, collected_at, place) AS recent,
         row(observed_to <= $now + to_seconds($skew),
@@ -105,12 +124,18 @@ WITH {SEEN}, many AS (
     SELECT control, evidence, system,
         arg_max(struct_pack(observed_to, nature, item_id, title, source, beat), worth)
             FILTER (speaks) AS best,
-        count(*) FILTER (confirmed AND last_change <> 'gone') AS count,
-        count(*) FILTER (NOT confirmed) AS unconfirmed,
+        count(*) FILTER (confirmed AND NOT corrected AND last_change <> 'gone') AS count,
+        count(*) FILTER (NOT confirmed AND NOT corrected) AS unconfirmed,
+        count(*) FILTER (corrected AND last_change <> 'gone') AS corrected,
         list(item_id ORDER BY recent DESC) FILTER (fails) AS failing,
         max(CASE nature WHEN 'state' THEN $now ELSE observed_to END) FILTER (fails) AS failing_at,
-        arg_max(struct_pack(title, kind, subject, outcome, source), recent)
+        arg_max(struct_pack(title, kind, subject, outcome, says, why), recent)
             FILTER (fails) AS failure,
+        list(item_id ORDER BY recent DESC) FILTER (would_fail) AS overridden,
+        max(CASE nature WHEN 'state' THEN $now ELSE observed_to END)
+            FILTER (would_fail) AS overridden_at,
+        arg_max(struct_pack(title, kind, subject, outcome, why), recent)
+            FILTER (would_fail) AS waived,
         arg_max(source, recent) AS source
     FROM judged GROUP BY control, evidence, system
 )
@@ -123,7 +148,9 @@ def sightings(connection: Connection, now: datetime) -> dict[Key, Sighting]:
     """(control, evidence kind, system) → what had landed of it by `now`.
 
     An item counts once a complete pull of its source confirms it; a failing one at once. A subject
-    that is gone counts for nothing. Items without a system count for the organisation only.
+    that is gone counts for nothing. A corrected item proves nothing, and what it had ended counts
+    again; one that two people overrode is no failure either (`storage/corrections.py`). Items
+    without a system count for the organisation only.
     Raises LakeError.
     """
     moment = utc(now, what="now")
@@ -152,7 +179,7 @@ def event_times(connection: Connection, now: datetime) -> dict[str, datetime]:
 
 def _sighting(row: Mapping[str, Any]) -> Sighting:
     best = row["best"] or {}
-    failing = tuple(row["failing"] or ())
+    failing, overridden = tuple(row["failing"] or ()), tuple(row["overridden"] or ())
     return Sighting(
         newest=_utc(best.get("observed_to")),
         nature=Nature(best.get("nature", Nature.EVENT)),
@@ -166,15 +193,38 @@ def _sighting(row: Mapping[str, Any]) -> Sighting:
         count=row["count"],
         unconfirmed=row["unconfirmed"],
         events={name: at.astimezone(UTC) for name, at in (row["events"] or {}).items()},
+        corrected=row["corrected"],
+        overridden=overridden,
+        overridden_at=_utc(row["overridden_at"]),
+        overridden_why=_overridden(row["waived"], len(overridden)) if overridden else "",
     )
 
 
-def _why(failure: Mapping[str, str], number: int) -> str:
-    what = " ".join(failure["title"].split()) or f"{failure['kind']} {failure['subject']}"
-    what = what if len(what) <= 160 else what[:159] + "…"
-    word = "failed" if failure["outcome"] == "failed" else "ended in an error"
-    more = f" (+{number - 1} more)" if number > 1 else ""
-    return f"“{what}” {word}{more}"
+def _why(failure: Mapping[str, Any], number: int) -> str:
+    told = _ended(failure, failure["says"] or failure["outcome"])
+    if failure["says"]:
+        told += f", as {failure['why']['one']} states: {_short(failure['why']['reason'])}"
+    return told + _more(number)
+
+
+def _overridden(failure: Mapping[str, Any], number: int) -> str:
+    why = failure["why"]
+    people = f"overridden by {why['one']} and {why['two']} because {_short(why['reason'])}"
+    return f"{_ended(failure, failure['outcome'])}, {people}{_more(number)}"
+
+
+def _ended(failure: Mapping[str, Any], outcome: str) -> str:
+    what = _short(failure["title"]) or f"{failure['kind']} {failure['subject']}"
+    return f"“{what}” {'failed' if outcome == 'failed' else 'ended in an error'}"
+
+
+def _short(text: str | None) -> str:
+    line = " ".join((text or "").split())
+    return line if len(line) <= 160 else line[:159] + "…"
+
+
+def _more(number: int) -> str:
+    return f" (+{number - 1} more)" if number > 1 else ""
 
 
 def _utc(moment: datetime | None) -> datetime | None:

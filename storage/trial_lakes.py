@@ -15,9 +15,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evidence.correction import Act, Correction, Wrong
 from evidence.errors import LakeError
 from evidence.freshness import ControlStanding, Standing, State, Verdict
 from evidence.model import ControlId, Cursor, EvidenceItem, Outcome
+from storage.actions import land_own
+from storage.corrections import correction_item
 from storage.files import read_rows
 from storage.forging import Field
 from storage.keys import load_key, make_key
@@ -93,13 +96,18 @@ def _tables(lake: Lake, name: str) -> Iterator[pa.Table]:
 
 
 def made_up(folder: Path, clock: Clock) -> Field:
-    """A lake of 60 items of three sources over four months, tagged, judged and sealed twice."""
+    """A lake of 60 items of three sources over four months, tagged, judged and sealed twice.
+
+    One of the items is corrected.
+    """
     lake = Lake.create(folder / "lake", clock=clock)
     make_key(folder / "key", origin=ORIGIN)
     for half in range(2):
         for number in (2 * half, 2 * half + 1):
             for source in _SOURCES:
                 _pull(lake, source, number)
+            if number == 2:
+                _correct(lake)
         lake.follow_sql("tags", _RULES, app="tags:rules-1")
         _judge(lake, (State.FRESH, State.STALE)[half])
         integrate(lake, load_key(folder / "key"), witness=folder / "witness")
@@ -122,6 +130,13 @@ def _item(lake: Lake, source: str, number: int, place: int) -> EvidenceItem:
         title=f"Item {place}", outcome=Outcome.FAILED if place == 3 else Outcome.RECORDED,
         payload={"number": number, "place": place},
     )  # fmt: skip
+
+
+def _correct(lake: Lake) -> None:
+    wrong = _item(lake, "mlflow", 0, 3)
+    facts = Correction(wrong.item_id, Wrong.OUTCOME, "passed", "Ann", "for the trial").facts()
+    made = correction_item(lake, Act.CORRECT, facts, title="A correction")
+    land_own(lake, lambda _: ((made,), None))
 
 
 def _judge(lake: Lake, state: State) -> None:

@@ -293,6 +293,7 @@ class Pack:
         if signed != f"{key.origin}/pack\nsha256 {sha256(manifest)}\n":
             raise Wrong("manifest.json is not the one that was signed")
         self.manifest = read_json(manifest, "manifest.json")
+        self.corrections: list[dict[str, Any]] = []
         if self.manifest.get("form") != PACK:
             raise Wrong(f"the pack has form {str(self.manifest.get('form'))[:40]!r}, not {PACK}")
         self._check_files()
@@ -336,7 +337,8 @@ class Pack:
         items, proofs = self.lines("items.jsonl"), self.lines("proofs.jsonl")
         if len(items) != len(proofs):
             raise Wrong(f"{len(items)} items have {len(proofs)} proofs")
-        roles: dict[str, list[str]] = {"item": [], "pull": [], "mapping": []}
+        roles: dict[str, list[str]] = {"item": [], "pull": [], "mapping": [], "correction": []}
+        corrections: dict[str, dict[str, Any]] = {}
         places: set[int] = set()
         for number, (item, proof) in enumerate(zip(items, proofs), 1):  # noqa: B905  Python 3.9
             row = check_row(item["row"], f"items.jsonl line {number}")
@@ -350,7 +352,10 @@ class Pack:
                 raise Wrong("mapping.json is not the document that was sealed")
             if item["role"] == "item":
                 self._fits(row)
+            if item["role"] == "correction":
+                corrections[name] = read_json(row["payload"].encode(), f"correction {name}")
         self._together(roles)
+        self._check_corrections(corrections, set(roles["item"]))
         return len(items)
 
     def _fits(self, row: dict[str, Any]) -> None:
@@ -360,11 +365,24 @@ class Pack:
         if scope["kinds"] and row["kind"] not in scope["kinds"]:
             raise Wrong(f"item {row['item_id']} is of another kind than the pack's scope")
 
+    def _check_corrections(self, acts: Mapping[str, Any], items: set[str]) -> None:
+        """Every act is about an item of the pack, and corrections.json tells of each correction."""
+        for name, act in acts.items():
+            if act["item_id"] not in items:
+                raise Wrong(f"correction {name} is about no item of the pack")
+        answers = ("confirm", "withdraw")
+        made = {name for name, act in acts.items() if act.get("what") not in answers}
+        listed = self.files.get("corrections.json", b"[]")
+        self.corrections = read_json(listed, "corrections.json")
+        if made != {row["correction"] for row in self.corrections}:
+            raise Wrong("corrections.json does not tell exactly the corrections of the pack")
+
     def _together(self, roles: dict[str, list[str]]) -> None:
         told = self.manifest["counts"]
         for role, ids in roles.items():
-            if len(ids) != told[role]:
-                raise Wrong(f"the pack holds {len(ids)} of {told[role]} rows of role {role}")
+            number = told.get(role, 0)
+            if len(ids) != number:
+                raise Wrong(f"the pack holds {len(ids)} of {number} rows of role {role}")
         population = sha256(canonical(sorted(roles["item"])))
         if population != self.manifest["population"]:
             raise Wrong("the items are not the population that the manifest names")
@@ -466,6 +484,12 @@ def check_pack(path: Path, key: Key) -> Note:
     print(f"ok      {rows} rows ({counts['item']} items, {counts['pull']} pull records): payload,")
     print(f"        id, leaf and place in the log of {pack.note.size} sealed items computed again")
     print(f"ok      the items are the population {pack.manifest['population']}")
+    standing = [row for row in pack.corrections if row["state"] != "withdrawn"]
+    if standing:
+        corrected = len({row["item_id"] for row in standing})
+        overriding = len({row["item_id"] for row in standing if row["state"] == "overriding"})
+        print(f"corrected by people: {corrected} of these items, of which two people overrode")
+        print(f"        {overriding}; corrections.csv says who, and why")
     missed = [f"{n} {what.replace('_', ' ')}" for what, n in sorted(left.items()) if n]
     for told in missed or ["nothing"]:
         print(f"left out, by the signer's own count: {told}")

@@ -12,6 +12,7 @@ import pyarrow as pa
 from evidence.errors import LakeError
 from evidence.runs import PULL_KIND
 from evidence.times import stamp, utc
+from storage.corrections import corrected_sql, corrections_sql
 from storage.engine import (
     Connection,
     Limits,
@@ -56,6 +57,11 @@ VIEWS: Mapping[str, tuple[str, str]] = {
     "evidence": (
         "Every landed item, one row each; columns as in docs/lake.md. Clock: landed_at.",
         "SELECT * FROM lake_evidence WHERE {landed}",
+    ),
+    "corrections": (
+        "What people said of items that are wrong: in what (wrong), what holds instead, who and "
+        "why, who confirmed or withdrew it; state tells what is in force. Clock: landed_at.",
+        corrections_sql("evidence"),
     ),
     "latest": (
         "How each source, kind, system and subject stands: its latest version, or its latest "
@@ -206,6 +212,8 @@ def _build(
             connection.execute(f"CREATE VIEW lake_placed AS {PLACED}")
             if tags_sql:
                 _tag_anew(connection, tags_sql)
+        if name == "corrections":
+            connection.execute(f"CREATE VIEW lake_corrected AS {corrected_sql(name)}")
     for name, table in dimensions.items():
         if name in VIEWS or name.startswith("lake_"):
             raise LakeError(f"a dimension may not be called {name!r}: that is a view of the lake")
