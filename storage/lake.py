@@ -316,8 +316,9 @@ def _check(source: str, items: Sequence[EvidenceItem], pull: Pull | None) -> Non
     strangers = {item.source for item in items} | ({pull.source} if pull else set())
     if strangers - {source}:
         raise LakeError(f"{source} may not land items of {', '.join(sorted(strangers - {source}))}")
-    if any(item.kind == PULL_KIND for item in items):
+    kinds = {item.kind for item in items}
+    if PULL_KIND in kinds:
         raise LakeError(f"{source}: only a pull's own record may have the kind {PULL_KIND}")
-    own = {item.kind for item in items if item.kind.startswith(f"{OWN_SOURCE}.")}
+    own = {kind for kind in kinds if kind.startswith(f"{OWN_SOURCE}.")}
     if own and source != OWN_SOURCE:
         raise LakeError(f"{source}: only Headwater itself lands {', '.join(sorted(own))}")
