@@ -72,7 +72,9 @@ class Protection:
             told = "no approval is required"
             if self.unread:
                 told = "nobody knows whether an approval is required"
-        past = f"; past the rules: {', '.join(self.bypass)}" if self.bypass else ""
+        free = ("administrators",) if self.administrators_bound is False else ()
+        who = ", ".join((*free, *(self.bypass or ())))
+        past = f"; past the rules: {who}" if who else ""
         return told + past + (f"; not readable: {', '.join(self.unread)}" if self.unread else "")
 
     def item(self, made: Making) -> EvidenceItem:

@@ -586,6 +586,7 @@ def test_branch_protection_adds_up_from_both_kinds_of_rules(world: World) -> Non
     assert (classic["stale_dismissed"], classic["code_owners"]) == (True, False)
     assert (classic["required_checks"], classic["force_push"]) == (["tests"], False)
     assert (classic["administrators_bound"], classic["bypass"]) == (False, [])
+    assert found["1000/main"].title.endswith(": 1; past the rules: administrators")
     assert (ruleset["required_approvals"], ruleset["code_owners"]) == (2, True)
     assert ruleset["rules"] == ["ruleset 7 of acme"]
     assert (ruleset["force_push"], ruleset["deletion"], ruleset["bypass"]) == (False, True, None)
