@@ -100,7 +100,7 @@ def _finish(lake: Lake, config: Config) -> Done:
 def _record(lake: Lake, config: Config, done: Done, facts: dict[str, object], by: str) -> None:
     told = facts | {"items": done.items}
     act(lake, "dispose", who=by, facts=told, title=f"dispose: {done.items} items went")
-    seal(lake, config)
+    follow(lake, config)
 
 
 def _told(console: Console, done: Done) -> None:

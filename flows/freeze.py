@@ -162,8 +162,12 @@ def compare(lake: Lake, config: Config, key: VerifierKey, freeze: Freeze) -> Com
     except VerificationFailed as error:
         return Compared(freeze, error.findings, grave=True)
     judged = judge_lake(lake, moment(lake, config, Asked(freeze=freeze.hold.name)))
+    differs = judged.differs
+    if digest(_expected(judged.moment.mapping)) != freeze.frozen.expectations:
+        told = freeze.told("the same mapping asks for other evidence by this version of the code")
+        differs = (*differs, told)
     same = not judged.moment.differs and freeze.frozen.code == code_version()
-    return Compared(freeze, judged.differs, grave=bool(judged.differs) and same)
+    return Compared(freeze, differs, grave=bool(differs) and same)
 
 
 def _token(frozen: Frozen) -> str:

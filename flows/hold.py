@@ -15,7 +15,7 @@ from evidence.errors import ConfigError, InvalidItem
 from evidence.model import EvidenceItem
 from evidence.times import parse
 from flows.config import Config, load, now
-from flows.follow import seal
+from flows.follow import follow
 from storage.actions import action_item, land_own
 from storage.holds import FREEZE, HOLD, RELEASE, Hold, held_ids, holds_in_force
 from storage.lake import Bookmark, Lake
@@ -118,7 +118,7 @@ def land_act(lake: Lake, config: Config, what: str, by: str, facts: Facts) -> No
         return (action_item(lake, what, who=by, facts=told, title=title),), None
 
     land_own(lake, make)
-    seal(lake, config)
+    follow(lake, config)
 
 
 def open_lake(config: Config) -> Lake:

@@ -14,7 +14,9 @@ import pyarrow as pa
 import pytest
 
 from evidence.errors import ConfigError, HeadwaterError, VerificationFailed
+from flows import dispose as command
 from flows import freeze, hold, pack, status, verify
+from flows.board import build
 from flows.config import Config, load
 from flows.dispose import make_plan
 from flows.follow import follow, seal
@@ -239,6 +241,26 @@ def test_items_that_left_without_a_record_are_named(house: House) -> None:
     assert "10 items are missing and no record says why" in told
     with pytest.raises(VerificationFailed):
         house.verify()
+
+
+def test_other_expectations_from_the_same_mapping_are_named(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.freeze()
+    monkeypatch.setattr(freeze, "_expected", lambda _: [])
+    assert "asks for other evidence" in house.compared().differs[0]
+
+
+def test_an_act_leaves_nothing_untagged_behind(house: House) -> None:
+    """Else the board would say that landings are not judged, until the next collection."""
+    house.freeze()
+    hold.set_hold(house.file, "case-1", "Ann", "x", "", {"kinds": ["odd.*"]})
+    freeze.release(house.file, "audit-1", "Ann", "audit closed")
+    command.run(house.file, confirmed=make_plan(house.lake, house.config).digest, by="Ann",
+                why="yearly", finishing=False)  # fmt: skip
+    notes = [note.sentence for note in build(house.lake, house.config).attention]
+    assert not [told for told in notes if "not tagged" in told]
+    assert [told for told in notes if told.startswith("10 items were disposed of")]
 
 
 def test_what_cannot_be_meant_is_refused(home: Home) -> None:

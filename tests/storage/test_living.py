@@ -9,12 +9,13 @@ import pytest
 
 from evidence.model import Change, EvidenceItem, Nature
 from evidence.runs import PULL_KIND, PullOutcome
-from storage import living
+from storage import disposal, living
+from storage.disposal import Done
 from storage.keys import make_key
 from storage.retention import RetentionClass
 from storage.views import connect
 from tests.storage.makers import START, World, days, item
-from tests.storage.test_disposal import hold, planned, seal
+from tests.storage.test_disposal import go, hold, planned, seal, subjects
 
 EVERY = RetentionClass("all", ("*", PULL_KIND), timedelta(days=1), "nothing is needed")
 WHOLE, PARTIAL, BUSY = PullOutcome.COMPLETE, PullOutcome.PARTIAL, PullOutcome.BUSY
@@ -123,23 +124,45 @@ def test_without_its_rule_it_would_go(old: Old, monkeypatch: pytest.MonkeyPatch,
     assert old.kept[rule] in old.due()
 
 
-def test_a_change_stays_as_long_as_a_version_before_it(tmp_path: Path) -> None:
-    """Without the change the version on hold, dated later, would stand for the subject again."""
-    world = World(tmp_path / "lake")
-    make_key(tmp_path / "key", origin="test.example/lake")
+def _revised(path: Path) -> tuple[World, EvidenceItem, EvidenceItem]:
+    """A version dated later than the change after it, and one more: the first two are due."""
+    world = World(path / "lake")
+    make_key(path / "key", origin="test.example/lake")
     first = item(1, at=START + days(9))
     change = item(1, at=START + days(5), change=Change.CHANGED, payload={"v": 2})
-    last = item(1, at=START + days(6), payload={"v": 3})
-    for one in (first, change, last):
+    for one in (first, change, item(1, at=START + days(6), payload={"v": 3})):
         world.clock.now += days(1)
         world.land(one)
     world.clock.now += days(800)
     seal(world)
+    return world, first, change
+
+
+def test_a_change_stays_as_long_as_a_version_before_it(tmp_path: Path) -> None:
+    """Without the change the version on hold, dated later, would stand for the subject again."""
+    world, first, change = _revised(tmp_path)
     assert planned(world, EVERY).ids == {first.item_id, change.item_id}
     hold(world, item_ids=(first.item_id,))
     assert not planned(world, EVERY).ids
     with connect(world.lake) as connection:
         assert living.bound(connection, [change.item_id]) == {change.item_id}
         assert living.bound(connection, [first.item_id, change.item_id]) == frozenset()
-        told = connection.execute("SELECT item_id FROM latest WHERE kind = 'jira.issue'")
-        assert told.fetchall() == [(last.item_id,)]
+
+
+def test_a_hold_set_after_the_record_keeps_the_change_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, first, _ = _revised(tmp_path)
+    with monkeypatch.context() as stopped:
+        stopped.setattr(disposal, "_take_out", _stop)
+        with pytest.raises(InterruptedError):
+            go(world, EVERY)
+    hold(world, item_ids=(first.item_id,))
+    assert go(world, EVERY) == Done()
+    assert subjects(world) == ["AI-1"] * 3
+    monkeypatch.setattr(disposal, "bound", lambda *_: frozenset())
+    assert go(world, EVERY).items == 1, "without the rule the change goes"
+
+
+def _stop(*_: object) -> None:
+    raise InterruptedError
