@@ -67,7 +67,6 @@ class GitHubServer:
         self.faults: list[Fault] = []
         self.now = START + timedelta(days=20)
         self.reader: Row | None = user("evidence-reader")
-        self.uncounted: set[int] = set()
         self.serial = 100
         self.server = RestServer(self.say, lambda: self.now)
         self.url = self.server.url
