@@ -46,6 +46,9 @@ class Door(Protocol):
     def ask(self, call: str, body: Mapping[str, Any]) -> Answer:
         """One call. Raises SourceBusy, SourceRefused, Absent or SourceBroken."""
 
+    def sha256(self, run_id: str, path: str, most: int) -> str:
+        """The digest of a run's file, empty if it has more than `most` bytes. Raises as `ask`."""
+
 
 class Absent(SourceRefused):
     """MLflow knows no such run: refused, unless the caller expected that."""
@@ -153,6 +156,19 @@ def every(
         if at in used:
             raise SourceBroken(f"{call} repeats a page token", what=call)
         used.add(at)
+
+
+def chosen_experiments(door: Door, names: tuple[str, ...], heard: list[Answer]) -> dict[str, str]:
+    """Id to name of the experiments to read, deleted ones too. Raises SourceRefused."""
+    body = {"max_results": 1000, "view_type": "ALL"}
+    found = every(door, "experiments/search", "experiments", body, heard)
+    named = {need(e, "experiment_id", "an experiment"): str(e.get("name", "")) for e in found}
+    if absent := sorted(set(names) - set(named.values())):
+        raise SourceRefused(
+            f"experiments: {', '.join(absent)} not found as {door.identity}; "
+            "correct the name or give the permission"
+        )
+    return {key: name for key, name in named.items() if not names or name in names}
 
 
 def facts_of(

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from collectors._disk import reading
 from collectors._mlflow import Absent, Answer, answer_of
+from collectors._mlflow_artifacts import STEP, digest_of, inside, local_files, local_root
 from evidence.errors import SourceBroken, SourceBusy, SourceError, SourceRefused
 
 IDENTITY = "reader of the file"
@@ -99,12 +101,19 @@ class FileDoor:
             "model-versions/search": self._versions,
             "traces/search": self._traces,
             "metrics/get-history": self._history,
+            "artifacts/list": self._artifacts,
             "logged-models/search": self._logged,
         }
         try:
             return answer_of(calls[call](body).encode())
         except MlflowException as error:
             raise _translated(error, call) from error
+
+    def sha256(self, run_id: str, path: str, most: int) -> str:
+        """The digest of a file that lies on this machine. Raises SourceBusy, SourceRefused."""
+        found = inside(self._root(run_id), path)
+        with reading(found), found.open("rb") as content:
+            return digest_of(iter(lambda: content.read(STEP), b""), most)
 
     def close(self) -> None:
         """Close the connections and let MLflow forget the copy."""
@@ -130,6 +139,15 @@ class FileDoor:
             list(body.get("order_by", ())), body.get("page_token"),
         )  # fmt: skip
         return _page("runs", page)
+
+    def _artifacts(self, body: Mapping[str, Any]) -> str:
+        root = self._root(body["run_id"])
+        with reading(root):
+            found = list(local_files(root, body.get("path", "")))
+        return json.dumps({"root_uri": str(root), "files": found})
+
+    def _root(self, run_id: str) -> Path:
+        return local_root(self.tracking.get_run(run_id).info.artifact_uri)
 
     def _history(self, body: Mapping[str, Any]) -> str:
         page = self.tracking.get_metric_history(

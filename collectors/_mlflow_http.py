@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -12,10 +13,12 @@ import requests
 from requests import exceptions as said
 
 from collectors._mlflow import Absent, Answer, Keys, answer_of
+from collectors._mlflow_artifacts import STEP, digest_of
 from evidence.errors import SourceBroken, SourceBusy, SourceError, SourceRefused
 
 GETS = {
     "runs/get", "registered-models/search", "model-versions/search", "metrics/get-history",
+    "artifacts/list",
 }  # fmt: skip
 THIRD = {"traces/search"}
 CONNECT_AND_READ = (5.0, 60.0)
@@ -66,19 +69,32 @@ class HttpDoor:
             return answer_of(self._send("GET", path, params=dict(body)))
         return answer_of(self._send("POST", path, json=dict(body)))
 
+    def sha256(self, run_id: str, path: str, most: int) -> str:
+        """The digest of a file that the server gives. Raises as `ask` does."""
+        asked = {"run_id": run_id, "path": path}
+        with self._opened("GET", "/get-artifact", params=asked) as response:
+            if response.status_code != 200:
+                _judge(response, _read(response, path), path)
+            return digest_of(response.iter_content(STEP), most)
+
     def close(self) -> None:
         """Give the connections back."""
         self.session.close()
 
     def _send(self, method: str, path: str, **content: Any) -> bytes:
+        with self._opened(method, path, **content) as response:
+            raw = _read(response, path)
+            _judge(response, raw, path)
+            return raw
+
+    @contextmanager
+    def _opened(self, method: str, path: str, **content: Any) -> Iterator[requests.Response]:
         try:
             with self.session.request(
                 method, self.uri + path, auth=_Auth(self.keys), timeout=CONNECT_AND_READ,
                 allow_redirects=False, stream=True, **content,
             ) as response:  # fmt: skip
-                raw = _read(response, path)
-                _judge(response, raw, path)
-                return raw
+                yield response
         except (said.SSLError, said.InvalidURL, said.InvalidSchema, said.InvalidHeader) as error:
             raise SourceRefused(f"MLflow cannot be reached safely: {error}", what=path) from error
         except said.RequestException as error:
@@ -87,7 +103,7 @@ class HttpDoor:
 
 def _read(response: requests.Response, path: str) -> bytes:
     raw = bytearray()
-    for chunk in response.iter_content(2**20):
+    for chunk in response.iter_content(STEP):
         raw += chunk
         if len(raw) > MOST_BYTES:
             raise SourceBroken(f"an answer over {MOST_BYTES} bytes; lower page_size", what=path)

@@ -22,9 +22,10 @@ ACTIVE, DELETED, REMOVED = "active", "deleted", "removed"
 class Seen:
     """One run as it was landed last.
 
-    `at` is its end in ms (its start where it has no end), `content` the digest of what it said,
-    `head` the digest of the item that said so, `stage` active, deleted or removed; `results` the
-    digest of the results with which it ended (empty where that was not kept yet).
+    `at` is its end in ms (its start where it has no end), `content` the digests of what it said and
+    of its files, `head` that of the item that said so, `stage` active, deleted or removed;
+    `results` is the digest of the results with which it ended and `files` that of its files when
+    they were read first, each empty where it was not taken.
     """
 
     at: int
@@ -34,6 +35,17 @@ class Seen:
     experiment: str
     system: str
     results: str = ""
+    files: str = ""
+
+    @property
+    def said(self) -> str:
+        """The digest of what the run itself said."""
+        return self.content.partition(":")[0]
+
+    @property
+    def files_last(self) -> str:
+        """The digest of its files when they were read last, empty where they were not."""
+        return self.content.partition(":")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +121,7 @@ class Archive:
 
 def _written(seen: Iterable[tuple[str, Seen]]) -> dict[str, list[object]]:
     return {
-        run: [s.at, s.content, s.head, s.stage, s.experiment, s.system, s.results]
+        run: [s.at, s.content, s.head, s.stage, s.experiment, s.system, s.results, s.files]
         for run, s in sorted(seen)
     }
 

@@ -8,7 +8,17 @@ from datetime import datetime
 from typing import Any
 
 from collectors import _mlflow
-from collectors._mlflow import Answer, Door, clean, moment, need, pairs, tags_of, whole
+from collectors._mlflow import (
+    Answer,
+    Door,
+    chosen_experiments,
+    clean,
+    moment,
+    need,
+    pairs,
+    tags_of,
+    whole,
+)
 from collectors._mlflow_model import Version
 from collectors._mlflow_run import info_of
 from evidence.errors import SourceBroken
@@ -102,13 +112,7 @@ class Origins:
     def load(self, versions: Iterable[Version]) -> None:
         """Ask for everything that the versions name. Raises as the door does."""
         known = list(versions)
-        body = {"max_results": 1000, "view_type": "ALL"}
-        places = sorted(
-            need(found, "experiment_id", "an experiment")
-            for found in _mlflow.every(
-                self.door, "experiments/search", "experiments", body, self.heard
-            )
-        )
+        places = sorted(chosen_experiments(self.door, (), self.heard))
         for record in self._named("runs", places, "attributes.run_id", {v.run_id for v in known}):
             self._runs[need(info_of(record), "run_id", "a run")] = Origin.read(record)
         ids = {v.logged_model for v in known}

@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from collectors import _mlflow
-from collectors._mlflow import Absent, Answer, Door
+from collectors._mlflow import Absent, Answer, Door, chosen_experiments
+from collectors._mlflow_artifacts import Artifact, artifacts
 from collectors._mlflow_history import metric_histories
 from collectors._mlflow_memory import ACTIVE, DELETED, REMOVED, Memory, Seen
 from collectors._mlflow_run import Maker, Run, info_of
 from collectors._mlflow_walk import Record, walk
+from evidence.canonical import digest, plain
 from evidence.errors import SourceBroken, SourceRefused
 from evidence.model import Batch, Change, Cursor, EvidenceItem
 from evidence.runs import Gap, PullFacts, Total
@@ -33,22 +35,8 @@ class Asked:
     lookback: timedelta
     page_size: int
     metric_history: bool
+    artifacts: tuple[str, ...]
     now: datetime
-
-
-def chosen_experiments(door: Door, names: tuple[str, ...], heard: list[Answer]) -> dict[str, str]:
-    """Id to name of the experiments to read, deleted ones too. Raises SourceRefused."""
-    body = {"max_results": 1000, "view_type": "ALL"}
-    found = _mlflow.every(door, "experiments/search", "experiments", body, heard)
-    named = {
-        _mlflow.need(e, "experiment_id", "an experiment"): str(e.get("name", "")) for e in found
-    }
-    if absent := sorted(set(names) - set(named.values())):
-        raise SourceRefused(
-            f"experiments: {', '.join(absent)} not found as {door.identity}; "
-            "correct the name or give the permission"
-        )
-    return {key: name for key, name in named.items() if not names or name in names}
 
 
 class Reading:
@@ -61,6 +49,7 @@ class Reading:
         self, settings: Asked, door: Door, before: Memory, stays: Cursor | None = None
     ) -> None:
         self.settings, self.door, self.before, self.stays = settings, door, before, stays
+        self.sweeps = stays is not None
         self.now = settings.now
         self.heard: list[Answer] = []
         self.met: set[str] = set()
@@ -157,27 +146,57 @@ class Reading:
             yield [Run.read(record, self.names) for record in page], last
 
     def _take(self, run: Run, gaps: list[Gap]) -> Iterator[EvidenceItem]:
-        """The items of an ended run, none if it says what it said before."""
+        """The items of an ended run, none if it says what it said before.
+
+        Its files are read when it is new or says something else, and by every sweep.
+        """
         self.met.add(run.run_id)
-        old, content, results = self.seen.get(run.run_id), run.content(), run.results()
-        if old is not None and old.content == content:
+        old, content = self.seen.get(run.run_id), run.content()
+        same = old is not None and old.said == content
+        if same and not (self.sweeps and self.settings.artifacts):
             return
+        files = self._files(run, gaps)
+        told = digest(plain([one.payload() for one in files]))[:16] if files is not None else ""
+        if same and old is not None and told in {"", old.files_last}:
+            return
+        now = Seen(
+            at=run.at or 0, content=f"{content}:{told}", head="", stage=run.stage,
+            experiment=run.experiment_id, system="", results=run.results(), files=told,
+        )  # fmt: skip
         # One that was resumed has another end, and results of its own.
-        if old is not None and old.results and old.at == run.at:
-            results = old.results
-        altered = results != run.results()
-        change = _change(old, run.stage)
-        more = metric_histories(self.door, run, self.heard) if self.settings.metric_history else {}
-        item = self.maker.run(run, change, old.head if old else "", more, altered=altered)
+        if old is not None and old.at == run.at:
+            now = replace(now, results=old.results or now.results, files=old.files or told)
+        altered = now.results != run.results() or bool(told and now.files != told)
+        item = self._item(run, old, files, digest([run.results(), told])[:16] if altered else "")
         if item is None:
             gaps.append(Gap(f"run {run.run_id}", "has neither a readable start nor an end time"))
             return
         yield item
         yield from self.maker.datasets(run)
-        self.seen[run.run_id] = Seen(
-            at=run.at or 0, content=content, head=item.content_sha256[:16], stage=run.stage,
-            experiment=run.experiment_id, system=item.system, results=results,
-        )  # fmt: skip
+        self.seen[run.run_id] = replace(now, head=item.content_sha256[:16], system=item.system)
+
+    def _item(
+        self, run: Run, old: Seen | None, files: tuple[Artifact, ...] | None, altered: str
+    ) -> EvidenceItem | None:
+        more: dict[str, object] = {}
+        if self.settings.metric_history:
+            more = metric_histories(self.door, run, self.heard)
+        if files is not None:
+            more["artifacts"] = [one.payload() for one in files]
+        change = _change(old, run.stage)
+        if old is not None and old.said == run.content() and not old.files_last:
+            change = Change.NEW  # it says what it said: only its files were not read before
+        return self.maker.run(run, change, old.head if old else "", more, altered=altered)
+
+    def _files(self, run: Run, gaps: list[Gap]) -> tuple[Artifact, ...] | None:
+        """The files that are asked for, None where none are, or where they could not be read."""
+        if not self.settings.artifacts or run.stage != ACTIVE:
+            return None
+        try:
+            return artifacts(self.door, run, self.settings.artifacts, self.heard)
+        except (SourceRefused, SourceBroken) as error:
+            gaps.append(Gap(f"artifacts of run {run.run_id}", str(error)))
+            return None
 
     def _missing(self) -> set[str]:
         """Runs landed from this window that it no longer holds."""

@@ -116,18 +116,18 @@ class Run:
         said = [self.params, self.metrics, self.datasets, self.status, self.start, code]
         return digest(plain(said))[:16]
 
-    def answered(self, results: str) -> bool:
-        """Whether somebody answers for results that differ from those with which it ended."""
-        return bool(self.tags.get(answer_tag(results), "").strip())
+    def answered(self, alteration: str) -> bool:
+        """Whether somebody answers for what was altered after the end."""
+        return bool(self.tags.get(answer_tag(alteration), "").strip())
 
     def content(self) -> str:
         """Digest of all that may be edited after the end, datasets whole."""
         return digest(plain([self.payload(), self.datasets]))[:16]
 
 
-def answer_tag(results: str) -> str:
-    """The run's tag that says who answers for these altered results, and why."""
-    return f"headwater.correction.{results[:8]}"
+def answer_tag(alteration: str) -> str:
+    """The run's tag that says who answers for what is altered (a digest of it), and why."""
+    return f"headwater.correction.{alteration[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +141,12 @@ class Maker:
 
     def run(
         self, run: Run, change: Change, supersedes: str = "",
-        more: Mapping[str, object] | None = None, *, altered: bool = False,
+        more: Mapping[str, object] | None = None, *, altered: str = "",
     ) -> EvidenceItem | None:  # fmt: skip
         """The run as evidence, None without any readable time. Its own clock stays its time.
 
-        `more` is added to what is kept of it; `altered` says that its results are no longer those
-        with which it ended.
+        `more` is added to what is kept of it; `altered` is the digest of results or files that are
+        no longer those with which it ended, empty where they are.
         """
         times = run.times()
         if times is None:
@@ -155,8 +155,8 @@ class Maker:
         if supersedes:
             extra["supersedes"] = supersedes
         if altered:
-            extra["results_altered"] = answer_tag(run.results())
-        failed = run.status == "FAILED" or (altered and not run.answered(run.results()))
+            extra["results_altered"] = answer_tag(altered)
+        failed = run.status == "FAILED" or (altered and not run.answered(altered))
         return EvidenceItem(
             source=self.source, kind="mlflow.run", subject=run.run_id,
             observed_from=times[0], observed_to=times[1], collected_at=self.at,
@@ -196,12 +196,12 @@ _VERBS = {
 }
 
 
-def _title(run: Run, change: Change, *, altered: bool) -> str:
+def _title(run: Run, change: Change, *, altered: str) -> str:
     what = "Evaluation" if run.run_type else "Run"
     verb = _VERBS.get(change, run.status.lower())
     if altered and change is Change.CHANGED:
-        tag = answer_tag(run.results())
-        told = f"tag {tag} answers for it" if run.answered(run.results()) else f"no tag {tag}"
+        tag = answer_tag(altered)
+        told = f"tag {tag} answers for it" if run.answered(altered) else f"no tag {tag}"
         verb = f"its results were altered after its end ({told})"
     return f"{what} {line(run.name or run.run_id)} of {line(run.experiment)}: {verb}"
 

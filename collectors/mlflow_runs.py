@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import ClassVar
 
 from collectors import _mlflow
-from collectors._mlflow import Keys
+from collectors._mlflow import Keys, chosen_experiments
 from collectors._mlflow_memory import Archive, Memory
-from collectors._mlflow_reading import Asked, Reading, chosen_experiments
+from collectors._mlflow_reading import Asked, Reading
 from collectors.base import Clock, utc_now
 from evidence.errors import ConfigError
 from evidence.model import Batch, Cursor
@@ -32,9 +32,10 @@ class MlflowRuns:
     answers for them. Runs that did not end are counted in the query, not landed; one that ends
     without an end time is found by its start, or because the pull before saw it open; one that
     arrives with an end long past is found by the sweep. `metric_history` adds a summary of every
-    metric's history to a run that is landed, at the price of a call a metric. The tag
-    `mlflow.log-model.history` is left out; credentials inside addresses are removed. Raises
-    ConfigError.
+    metric's history to a run that is landed, at the price of a call a metric; `artifacts` (globs
+    over paths) the SHA-256 of these files, read again by every sweep: other bytes are altered
+    results. The tag `mlflow.log-model.history` is left out; credentials inside addresses are
+    removed. Raises ConfigError.
     """
 
     source: str
@@ -44,6 +45,7 @@ class MlflowRuns:
     lookback: timedelta = timedelta(days=7)
     sweep_every: timedelta = timedelta(days=3)
     metric_history: bool = False
+    artifacts: tuple[str, ...] = ()
     page_size: int = 500
     user: str = ""
     password: Secret | None = None
@@ -104,5 +106,5 @@ class MlflowRuns:
     def _asked(self) -> Asked:
         return Asked(
             self.source, self.tracking_uri, self.experiments, self.systems, self.lookback,
-            self.page_size, self.metric_history, self.clock(),
+            self.page_size, self.metric_history, self.artifacts, self.clock(),
         )  # fmt: skip

@@ -8,10 +8,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import ClassVar
 
 from collectors import _mlflow
-from collectors._mlflow import Answer, Door, Keys
+from collectors._mlflow import Answer, Door, Keys, chosen_experiments
 from collectors._mlflow_day import Day, Maker
 from collectors._mlflow_day_memory import Key, Memory, Seen
-from collectors._mlflow_reading import chosen_experiments
 from collectors._mlflow_trace import Trace, id_of, time_of
 from collectors._mlflow_walk import walk
 from collectors.base import Clock, Window, system_of, utc_now

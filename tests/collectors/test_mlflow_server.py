@@ -35,6 +35,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
         run_id = made.run(
             ago=timedelta(hours=hours), dataset="loans", metrics={"a": float("nan"), "b": 0.1}
         )
+        made.client.log_text(run_id, f"<b>{hours}", "deep/plot ü.html")
         made.version("credit-risk", run_id, approved_by="jonas.frey")
     made.client.delete_run(made.run("churn", name="<script>\u202e"))
     made.run(status="RUNNING")
@@ -95,8 +96,9 @@ def _items(collector: MlflowRuns | MlflowRegistry | MlflowTraces) -> list[tuple[
 
 @pytest.mark.parametrize("size", [1, 2, 500])
 def test_the_server_and_its_file_give_the_same_runs(store: Store, server: str, size: int) -> None:
-    by_file = _items(MlflowRuns("m", store.uri, systems=SYSTEMS, metric_history=True))
-    by_http = _items(MlflowRuns("m", server, systems=SYSTEMS, page_size=size, metric_history=True))
+    more: Any = {"systems": SYSTEMS, "metric_history": True, "artifacts": ("*",)}
+    by_file = _items(MlflowRuns("m", store.uri, **more))
+    by_http = _items(MlflowRuns("m", server, page_size=size, **more))
     assert len(by_file) == 9
     assert by_http == by_file
 

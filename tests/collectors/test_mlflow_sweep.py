@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,8 +33,8 @@ class Watched:
         clock = lambda: datetime.now(UTC) + self.later  # noqa: E731
         return MlflowRuns("models", self.store.uri, systems=SYSTEMS, clock=clock, **more)
 
-    def pull(self) -> list[EvidenceItem]:
-        batches = list(self.reader().collect(self.cursor))
+    def pull(self, **more: Any) -> list[EvidenceItem]:
+        batches = list(self.reader(**more).collect(self.cursor))
         self.cursor = batches[-1].cursor
         items = [item for batch in batches for item in batch.items]
         self.landed |= {item.item_id for item in items}
@@ -203,3 +205,64 @@ def test_a_run_that_was_resumed_has_results_of_its_own(world: Watched) -> None:
     client.log_metric(run_id, "auc", 0.8, step=2)
     (altered,) = world.pull()
     assert altered.outcome is Outcome.FAILED
+
+
+FILES = {"artifacts": ("model/*", "*.html")}
+
+
+def _with_files(world: Watched) -> tuple[str, Path]:
+    run_id = world.store.run(ago=OLD)
+    for path, text in (("model/deep/weights.bin", "w"), ("model/MLmodel", "m"), ("notes.txt", "n")):
+        world.store.client.log_text(run_id, text, path)
+    world.store.run()
+    return run_id, world.store.folder / "artifacts" / run_id / "artifacts"
+
+
+def _swept(world: Watched) -> list[EvidenceItem]:
+    world.later += timedelta(days=3)
+    assert world.pull(**FILES) == []
+    return [item for batch in world.sweep(**FILES) for item in batch.items]
+
+
+def test_files_are_told_by_digest_and_overwritten_ones_fail(world: Watched) -> None:
+    run_id, folder = _with_files(world)
+    (first,) = [i for i in world.pull(**FILES) if i.subject == run_id]
+    told = {str(one["path"]): one["sha256"] for one in first.payload["artifacts"]}
+    assert told == {
+        "model/MLmodel": hashlib.sha256(b"m").hexdigest(),
+        "model/deep/weights.bin": hashlib.sha256(b"w").hexdigest(),
+    }
+    assert {i.item_id for b in world.sweep(**FILES) for i in b.items} <= world.landed
+    (folder / "notes.txt").write_text("nobody asked for these")
+    assert _swept(world) == []
+    (folder / "model/deep/weights.bin").write_text("W")
+    (altered,) = _swept(world)
+    assert (altered.subject, altered.change, altered.outcome) == (
+        run_id, Change.CHANGED, Outcome.FAILED,
+    )  # fmt: skip
+    assert _swept(world) == [], "told once"
+    tag = str(altered.payload["results_altered"])
+    world.store.client.set_tag(run_id, tag, "li.wen: retrained on the corrected file")
+    assert [i.outcome for i in _swept(world)] == [Outcome.RECORDED]
+    (folder / "model/MLmodel").unlink()
+    assert [i.outcome for i in _swept(world)] == [Outcome.FAILED]
+
+
+def test_files_that_cannot_be_read_are_a_gap_and_the_run_lands_all_the_same(
+    world: Watched,
+) -> None:
+    run_id, folder = _with_files(world)
+    outside = world.store.folder / "outside"
+    outside.mkdir()
+    (folder / "model").rename(outside / "model")
+    (folder / "model").symlink_to(outside / "model")
+    landed = next(i for i in world.pull(**FILES) if i.subject == run_id)
+    assert list(landed.payload["artifacts"]) == [], "a link is not followed"
+    with sqlite3.connect(world.store.path) as store:
+        store.execute("UPDATE runs SET artifact_uri = 's3://bucket/far'")
+    world.cursor = None
+    batches = list(world.reader(**FILES).collect(None))
+    assert {i.subject for b in batches for i in b.items} >= {run_id}
+    gaps = [gap for batch in batches for gap in batch.facts.gaps]
+    assert all("s3://bucket/far" in gap.why for gap in gaps)
+    assert len(gaps) == 2
