@@ -66,7 +66,8 @@ WITH {SEEN}, many AS (
     ANTI JOIN corrected USING (item_id)
     GROUP BY source, kind, system, subject
 ), claims AS (
-    SELECT DISTINCT item_id, control, evidence FROM tags WHERE NOT starts_with(control, 'event:')
+    SELECT DISTINCT item_id, control, evidence FROM lake_claims
+    WHERE NOT starts_with(control, 'event:')
 ), claimed AS (
     SELECT c.control, c.evidence, s.*,
         CASE WHEN l.source IS NULL THEN s.place ELSE l.newest.place END AS last_place,
@@ -83,13 +84,15 @@ WITH {SEEN}, many AS (
     LEFT JOIN last l USING (source, kind, system, subject)
     LEFT JOIN last_uncorrected u USING (source, kind, system, subject)
     LEFT JOIN corrected k USING (item_id)
+), states AS MATERIALIZED (
+    SELECT item_id, source, kind, system, subject, place, confirmed FROM seen
+    SEMI JOIN (SELECT source, kind, system, subject FROM seen WHERE nature = 'state')
+        USING (source, kind, system, subject)
 ), state_claims AS (
     -- Only states ask for these: to sort every event into its subject would take half of the time.
     SELECT control, evidence, source, kind, system, subject, max(place) AS last_claim,
         max(place) FILTER (confirmed) AS last_confirmed
-    FROM claims JOIN seen USING (item_id)
-    SEMI JOIN (SELECT DISTINCT source, kind, system, subject FROM seen WHERE nature = 'state')
-        USING (source, kind, system, subject)
+    FROM states JOIN claims USING (item_id)
     GROUP BY ALL
 ), ranked AS (
     SELECT c.*, s.last_claim, s.last_confirmed
@@ -116,7 +119,7 @@ WITH {SEEN}, many AS (
 ), event_times AS (
     SELECT system, map_from_entries(list(row(name, latest))) AS events FROM (
         SELECT s.system, substr(t.control, 7) AS name, max(s.observed_from) AS latest
-        FROM tags t JOIN seen s USING (item_id)
+        FROM lake_claims t JOIN seen s USING (item_id)
         WHERE starts_with(t.control, 'event:') AND s.observed_from <= $now
         GROUP BY ALL)
     GROUP BY system

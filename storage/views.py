@@ -53,6 +53,9 @@ Results of one check are new each time: the latest observed one stands, whenever
 a loss or a return is a new version of the same thing: it replaces whatever landed before it, also
 one that declares a later date."""
 
+CLAIMS = "SELECT * FROM lake_tags WHERE mapping_digest = {digest}"
+"""Tags by the rules in force, also of items that are not shown: for who joins them with items."""
+
 VIEWS: Mapping[str, tuple[str, str]] = {
     "evidence": (
         "Every landed item, one row each; columns as in docs/lake.md. Clock: landed_at.",
@@ -73,8 +76,7 @@ VIEWS: Mapping[str, tuple[str, str]] = {
     "tags": (
         "Which control each item speaks to, by the rules of one mapping digest; controls that "
         "begin with event: are events that make older evidence stale.",
-        """SELECT t.* FROM lake_tags t SEMI JOIN evidence e ON t.item_id = e.item_id
-        WHERE t.mapping_digest = {digest}""",
+        "SELECT t.* FROM lake_claims t SEMI JOIN evidence e ON t.item_id = e.item_id",
     ),
     "pulls": (
         "One row for each attempt to pull a source, complete or not, from its record in evidence.",
@@ -212,6 +214,7 @@ def _build(
             connection.execute(f"CREATE VIEW lake_placed AS {PLACED}")
             if tags_sql:
                 _tag_anew(connection, tags_sql)
+            connection.execute(f"CREATE VIEW lake_claims AS {_filled(CLAIMS, words)}")
         if name == "corrections":
             connection.execute(f"CREATE VIEW lake_corrected AS {corrected_sql(name)}")
     for name, table in dimensions.items():
