@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -36,7 +37,7 @@ def in_order(work: Callable[[Job], Made], jobs: Iterable[Job], processes: int) -
     left, waiting = iter(jobs), deque[Future[Made]]()
     # A fork of a process with threads may stand still for ever, so each is begun anew.
     pool = ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), initializer=_leave_with_parent
+        processes, multiprocessing.get_context("spawn"), initializer=_follow_parent
     )
     try:
         for job in islice(left, _WAITING * processes):
@@ -55,12 +56,14 @@ def in_order(work: Callable[[Job], Made], jobs: Iterable[Job], processes: int) -
         pool.shutdown(cancel_futures=True)
 
 
+def _follow_parent() -> None:
+    """Who interrupts means the parent, which ends its processes; one that was killed cannot."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
 def _leave_with_parent() -> None:
-    """Who waits for work of a parent that was killed would wait for ever."""
-    threading.Thread(target=_wait_and_leave, daemon=True).start()
-
-
-def _wait_and_leave() -> None:
+    """Who waits for work of a parent that is gone would wait for ever."""
     if parent := multiprocessing.parent_process():
         parent.join()
         os._exit(1)

@@ -20,7 +20,7 @@ from storage.processes import in_order
 from tests.storage.test_processes import slowly
 
 if __name__ == "__main__":
-    for number in in_order(slowly, range(100), 2):
+    for number in in_order(slowly, range(100_000), 2):
         print(number, flush=True)
 """
 
@@ -71,18 +71,38 @@ def test_who_stops_early_leaves_no_process_behind() -> None:
 
 
 def test_no_process_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
-    script = tmp_path / "parent.py"
-    script.write_text(_PARENT, encoding="utf-8")
-    root = str(Path(__file__).parents[2])
-    parent = subprocess.Popen(
-        [sys.executable, script], stdout=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": root},
-    )  # fmt: skip
-    assert parent.stdout is not None
-    with parent:
-        workers = {int(parent.stdout.readline()) for _ in range(8)}
+    with _parent(tmp_path) as parent:
+        workers = _workers(parent)
         parent.kill()
-    _gone(sorted(workers))
+    _gone(workers)
+
+
+def test_who_interrupts_is_told_by_the_parent_alone(tmp_path: Path) -> None:
+    with _parent(tmp_path) as parent:
+        workers = _workers(parent)
+        os.killpg(parent.pid, signal.SIGINT)
+        _, told = parent.communicate(timeout=60)
+    _gone(workers)
+    assert told.count("KeyboardInterrupt") == 1
+    assert parent.returncode
+
+
+def _parent(folder: Path) -> subprocess.Popen[str]:
+    script = folder / "parent.py"
+    script.write_text(_PARENT, encoding="utf-8")
+    return subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+
+
+def _workers(parent: subprocess.Popen[str]) -> list[int]:
+    """Both processes, once both are at work."""
+    assert parent.stdout is not None
+    found = set[int]()
+    while len(found) < 2:
+        found.add(int(parent.stdout.readline()))
+    return sorted(found)
 
 
 def _gone(workers: list[int]) -> None:
