@@ -20,7 +20,7 @@ from storage.actions import land_own
 from storage.checkpoints import own_seal
 from storage.delta import DISPOSAL, Table
 from storage.disposed import FORM, Disposal, read_disposals, signed_text
-from storage.files import DataFile
+from storage.files import DataFile, read_rows
 from storage.holds import held_ids, holds_in_force
 from storage.keys import Signer
 from storage.lake import Bookmark, Lake
@@ -183,7 +183,7 @@ def _sealed(lake: Lake, signer: Signer, records: Sequence[Disposal]) -> list[Dis
     wanted = {record.item_id: record for record in records}
     names, found = pa.array(list(wanted), pa.string()), list[Disposal]()
     for path in lake.local_files("leaves") if wanted else ():
-        rows = pq.read_table(path, partitioning=None)
+        rows = read_rows(path, {})
         for row in rows.filter(pc.is_in(rows["item_id"], value_set=names)).to_pylist():
             covered = row["leaf_index"] < head.size
             if covered and wanted[row["item_id"]].leaf.hex() == row["leaf_hash"]:
@@ -192,7 +192,7 @@ def _sealed(lake: Lake, signer: Signer, records: Sequence[Disposal]) -> list[Dis
 
 
 def _holds(path: Path, ids: Any) -> int:
-    rows = pq.read_table(path, columns=["item_id"], partitioning=None)
+    rows = read_rows(path, {}, ["item_id"])
     return int(rows.filter(pc.is_in(rows["item_id"], value_set=ids)).num_rows)
 
 
@@ -244,10 +244,9 @@ def _copies(table: Table, ids: Any) -> Iterator[tuple[str, int]]:
             continue
         try:
             count = _holds(table.place.local(name), ids)
-        except pa.ArrowInvalid:
-            continue  # a file that is being written: a landing under way holds nothing disposed of
-        except OSError as error:
-            told = f"{table.place.shown(name)} cannot be read, so what it holds is not known"
-            raise LakeError(f"{told}: {error}; run `headwater dispose --finish`") from error
+        except LakeError as error:
+            if isinstance(error.__cause__, pa.ArrowInvalid):
+                continue  # it is being written: a landing under way holds nothing disposed of
+            raise
         if count:
             yield name, count

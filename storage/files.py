@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from evidence.errors import LakeError
 from evidence.times import stamp
 from storage.place import Place
-from storage.schema import TableSpec
+from storage.schema import TYPES, TableSpec
 
 ROW_GROUP = 100_000
 PART_BYTES = 64 << 20
@@ -179,11 +179,13 @@ def read_rows(
 ) -> pa.Table:
     """The rows of one data file in their order, partition columns put back at the end.
 
-    Raises LakeError if the file is gone or no Parquet.
+    Raises LakeError if the file is gone, no Parquet, or has not these columns with our types.
     """
     try:
         with pq.ParquetFile(path) as file:
-            table = file.read(columns=_held(partition, columns), use_threads=False)
+            held = _held(partition, columns)
+            _demand_columns(file.schema_arrow, held or ())
+            table = file.read(columns=held, use_threads=False)
         table.validate(full=True)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
@@ -192,18 +194,18 @@ def read_rows(
 
 def read_parts(
     path: Path, partition: Mapping[str, str], columns: Iterable[str] | None = None, *,
-    rows: int, schema: pa.Schema, most: int, landed: bool = True,
+    rows: int, most: int, landed: bool = True,
 ) -> Iterator[pa.Table]:  # fmt: skip
     """`read_rows` in parts of at most so many rows: memory does not grow with the file.
 
-    The file is not trusted: its columns must have the types of `schema`, and no more than `most`
-    rows are read; where its bytes are not those that landed, nor what would swell a thousandfold.
+    The file is not trusted: its columns must have our types, and no more than `most` rows are
+    read; where its bytes are not those that landed, nor what would swell a thousandfold.
     Raises LakeError, also after some parts.
     """
     count = 0
     try:
         with pq.ParquetFile(path) as file:
-            _demand_types(file.schema_arrow, schema)
+            _demand_columns(file.schema_arrow)
             _demand_size(file.metadata, most, None if landed else path.stat().st_size)
             held = _held(partition, columns)
             # Threads inside the library cost small files more than they give.
@@ -217,13 +219,15 @@ def read_parts(
         raise _unreadable(path, error) from error
 
 
-def _demand_types(there: pa.Schema, wanted: pa.Schema) -> None:
+def _demand_columns(there: pa.Schema, wanted: Iterable[str] = ()) -> None:
     if len(set(there.names)) < len(there.names):
         raise ValueError("a column is there twice")
+    if missing := set(wanted) - set(there.names):
+        raise ValueError(f"its column {sorted(missing)[0]} is missing")
     for field in there:
-        if field.name in wanted.names and field.type != wanted.field(field.name).type:
-            told = f"is of type {field.type}, not {wanted.field(field.name).type}"
-            raise ValueError(f"its column {field.name} {told}")
+        kind = TYPES.get(field.name, field.type)
+        if field.type != kind:
+            raise ValueError(f"its column {field.name} is of type {field.type}, not {kind}")
 
 
 def _demand_size(told: pq.FileMetaData, most: int, size: int | None) -> None:

@@ -143,7 +143,11 @@ def _keys(paths: Iterable[Path]) -> Keys:
     found = [np.empty(0, np.uint64)]
     for path in paths:
         ids = read_rows(path, {}, ["item_id"])["item_id"].combine_chunks()
-        found.append(keys_of(ids if isinstance(ids, pa.Array) else ids.chunk(0)))
+        try:
+            found.append(keys_of(ids if isinstance(ids, pa.Array) else ids.chunk(0)))
+        except pa.ArrowException as error:
+            told = f"cannot read {path}: it holds an id that is none: {error}"
+            raise LakeError(f"{told}; run `headwater verify`") from error
     return np.concatenate(found)
 
 

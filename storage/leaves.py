@@ -17,7 +17,6 @@ from evidence.errors import LakeError
 from storage.delta import Table
 from storage.files import DataFile, read_parts, read_rows
 from storage.merkle import Edge
-from storage.schema import LEAVES
 
 Hashes = npt.NDArray[np.uint8]
 """One SHA-256 a row: shape (n, 32)."""
@@ -66,7 +65,7 @@ class Leaves:
 
     def read(self, path: Path, most: int) -> None:
         """Take in one file of the list, of so many rows. Raises LakeError if it is damaged."""
-        for rows in read_parts(path, {}, rows=_PART_ROWS, schema=LEAVES, most=most):
+        for rows in read_parts(path, {}, rows=_PART_ROWS, most=most):
             try:
                 self._take(rows)
             except (KeyError, TypeError, ValueError, IndexError, pa.ArrowException) as error:

@@ -150,7 +150,7 @@ def _rows(
                     told = f"the file evidence/{file.path} does not have the bytes that landed"
                     findings.append(Finding("file", told))
                 for rows in read_parts(
-                    path, file.added.partition, EVIDENCE.names, rows=PART_ROWS, schema=EVIDENCE,
+                    path, file.added.partition, EVIDENCE.names, rows=PART_ROWS,
                     most=file.added.rows + _MORE, landed=landed,
                 ):  # fmt: skip
                     count += rows.num_rows

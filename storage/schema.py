@@ -160,6 +160,12 @@ TABLES: Mapping[str, TableSpec] = {
 }  # fmt: skip
 
 
+TYPES: Mapping[str, pa.DataType] = {
+    field.name: field.type for spec in TABLES.values() for field in spec.schema
+}
+"""Of a column of this name, in whichever table."""
+
+
 def month_of(moment: datetime) -> str:
     """The partition of an item observed until `moment`: its month in UTC, `YYYY-MM`."""
     return stamp(moment)[:7]

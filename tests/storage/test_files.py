@@ -14,7 +14,6 @@ from storage import files
 from storage.disposal import _holds
 from storage.disposed import rows_of_kind
 from storage.files import gathered, read_parts, read_rows
-from storage.schema import EVIDENCE
 
 
 def emptied(folder: Path) -> Path:
@@ -32,7 +31,7 @@ def test_a_file_that_was_emptied_holds_nothing(tmp_path: Path) -> None:
     assert not list(rows_of_kind(path, DISPOSAL_KIND))
     assert _holds(path, pa.array(["one"], pa.string())) == 0
     assert read_rows(path, {"month": "2026-11"}).num_rows == 0
-    parts = read_parts(path, {}, rows=10, schema=EVIDENCE, most=0)
+    parts = read_parts(path, {}, rows=10, most=0)
     assert sum(part.num_rows for part in parts) == 0
 
 
@@ -52,7 +51,7 @@ def test_large_rows_are_read_a_few_at_a_time(
     pq.write_table(pa.table({"payload": ["x" * 1000] * 50}), path, use_dictionary=False)
     monkeypatch.setattr(files, "PART_BYTES", 10_000)
 
-    parts = list(read_parts(path, {}, rows=50, schema=EVIDENCE, most=50))
+    parts = list(read_parts(path, {}, rows=50, most=50))
     groups = list(gathered(((part, 0) for part in parts), rows=50))
 
     assert max(part.num_rows for part in parts) <= 10
@@ -65,10 +64,10 @@ def test_no_more_is_read_than_there_can_be(tmp_path: Path, monkeypatch: pytest.M
     path = tmp_path / "hostile.parquet"
     pq.write_table(pa.table({"payload": pa.nulls(100_000, pa.string())}), path)
     with pytest.raises(LakeError, match="holds more than 500 rows"):
-        next(read_parts(path, {}, rows=100, schema=EVIDENCE, most=500))
+        next(read_parts(path, {}, rows=100, most=500))
 
     bomb = pa.table({"payload": ["a" * 5_000_000]})
     pq.write_table(bomb, path, compression="zstd")
     with pytest.raises(LakeError, match="would swell to"):
-        next(read_parts(path, {}, rows=100, schema=EVIDENCE, most=500, landed=False))
-    assert next(read_parts(path, {}, rows=100, schema=EVIDENCE, most=500)).num_rows == 1
+        next(read_parts(path, {}, rows=100, most=500, landed=False))
+    assert next(read_parts(path, {}, rows=100, most=500)).num_rows == 1

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,18 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from evidence.errors import VerificationFailed
+from evidence.errors import LakeError, VerificationFailed
 from storage import case, rescan, survey
 from storage.checkpoints import history_name, history_sizes
 from storage.commits import log_versions
 from storage.compact import compact
+from storage.disposal import unfinished
 from storage.files import read_rows
 from storage.keys import Signer, load_key, make_key
 from storage.lake import Lake
 from storage.ledger import integrate
 from storage.log_packs import commit_name
+from storage.maintain import maintain
 from storage.merkle import leaf_hash
 from storage.note import LogChain
 from storage.place import Place
@@ -34,6 +37,7 @@ from storage.rows import identity_of, leaf_data
 from storage.schema import TIME
 from storage.survey import Finding
 from storage.verify import examine, verify
+from storage.views import connect
 from storage.witness import Kept
 from tests.storage.crasher import SQL
 from tests.storage.makers import World, days, item
@@ -336,6 +340,29 @@ def test_a_file_of_another_shape_is_named_and_ends_nothing(
     pq.write_table(pa.table(columns), path)
     said = [found.sentence for found in sealed.findings() if found.kind == "file"]
     assert any(path.name in sentence for sentence in said)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_whoever_reads_a_file_of_another_shape_says_so_in_one_sentence(
+    sealed: Sealed, name: str
+) -> None:
+    lake = sealed.world.lake
+    for path in [*lake.local_files("evidence"), *lake.local_files("leaves")]:
+        with pq.ParquetFile(path) as opened:
+            there = opened.read()
+        columns = {column: HOSTILE[name](there[column]) for column in there.column_names}
+        pq.write_table(pa.table(columns), path)
+    shutil.rmtree(sealed.path / "index")
+    verbs: list[Callable[[], object]] = [
+        lambda: sealed.world.land(item(0), item(60), cursor="x"),
+        lambda: integrate(lake, sealed.signer, witness=sealed.witness),
+        lambda: maintain(lake, sealed.signer.verifier),
+        lambda: unfinished(lake, sealed.signer),
+        lambda: connect(lake).close(),
+    ]
+    for verb in verbs:
+        with suppress(LakeError):
+            verb()
 
 
 def test_a_file_of_endless_rows_is_not_read_to_its_end(sealed: Sealed) -> None:
