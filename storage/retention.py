@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+import duckdb
+
 from evidence.canonical import digest
+from evidence.errors import LakeError
 from evidence.own import OWN_SOURCE
 from evidence.runs import PULL_KIND
 from evidence.times import stamp
@@ -107,7 +110,8 @@ def plan(
     """What is due at `now` in the views of `connection`; `sealed` is the last checkpoint's size.
 
     Where several classes name a kind, the longest time counts. `needed` are items on which the
-    judgement of today rests: they stay. Raises LakeError when an act of hold cannot be read.
+    judgement of today rests: they stay. Raises LakeError when an act of hold, or a file of the
+    lake, cannot be read.
     """
     longest = sorted(classes, key=lambda kept: -kept.keep)
     holds = holds_in_force(connection, now=now)
@@ -117,6 +121,9 @@ def plan(
             _planned(connection, kept, longest[:place], list(holds.values()), now, sealed)
             for place, kept in enumerate(longest)
         )
+    except duckdb.Error as error:
+        told = f"the lake cannot be read, so nothing is due: {error}"
+        raise LakeError(f"{told}; run `headwater verify`") from error
     finally:
         connection.unregister("living")
     return Plan(now, planned, holds)

@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import ANY
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from evidence.errors import LakeError
@@ -473,3 +474,12 @@ def test_a_class_that_cannot_be_meant_is_refused(given: dict[str, Any]) -> None:
     whole = {"name": "x", "kinds": ("jira.*",), "keep": timedelta(days=2), "reason": "y"}
     with pytest.raises(ValueError, match=r"kinds|keep|reason|name"):
         RetentionClass(**(whole | given))
+
+
+def test_a_list_of_leaves_of_another_shape_is_one_clear_error(world: World) -> None:
+    for path in world.lake.local_files("leaves"):
+        with pq.ParquetFile(path) as opened:
+            there = opened.read()
+        pq.write_table(pa.table({n: [[1]] * there.num_rows for n in there.column_names}), path)
+    with pytest.raises(LakeError, match="nothing is due"):
+        planned(world)
