@@ -126,7 +126,7 @@ def show(file: Path) -> int:
     for one in found:
         hold = one.freeze.hold
         table.add_row(
-            escape(hold.name), escape(hold.by), _token(one.freeze.frozen),
+            escape(hold.name), escape(hold.by), one.freeze.frozen.at.date().isoformat(),
             str(one.freeze.frozen.size), escape(_kept(one.freeze, at)),
             "NO" if one.differs else "yes", escape(hold.reason),
             style="yellow" if one.differs else "",

@@ -132,7 +132,7 @@ def _record(
 
 
 def _frozen(asked: Asked) -> tuple[str, ...]:
-    """What is not as it was frozen, where disposals or other code explain it.
+    """How many frozen moments hold, and what is not as it was, where disposals or code explain it.
 
     Raises VerificationFailed where they do not.
     """
@@ -145,7 +145,9 @@ def _frozen(asked: Asked) -> tuple[str, ...]:
     found = list(compare_all(lake, asked.config, VerifierKey.parse(asked.vkey)))
     if grave := tuple(told for one in found if one.grave for told in one.differs):
         raise VerificationFailed(grave)
-    return tuple(told for one in found for told in one.differs)
+    same = sum(not one.differs for one in found)
+    good = (f"{same} frozen moments were judged again: they are as they were frozen",)
+    return (*(good if same else ()), *(told for one in found for told in one.differs))
 
 
 def _prove(notes: Sequence[str], say: Callable[[str], None]) -> None:

@@ -23,8 +23,6 @@ from flows.board import build
 from flows.config import Source
 from flows.dispose import make_plan
 from flows.follow import follow, seal
-from flows.judgement import judge_lake
-from flows.moment import present
 from storage.actions import act, land_own
 from storage.corrections import correction_item
 from storage.disposal import dispose
@@ -212,17 +210,20 @@ def test_nothing_looks_better_after_a_disposal(estate: Callable[[int], Estate], 
 def told(built: Estate) -> dict[str, Any]:
     """Everything that anybody is shown of a lake."""
     lake, config, at = built.lake, built.house.config, built.now
-    judged = judge_lake(lake, present(lake, config, at))
-    with connect(lake, mapping_digest=judged.mapping_digest) as connection:
+    board = build(lake, config)
+    with connect(lake, mapping_digest=board.lake.mapping_digest) as connection:
         covered = covering._machine(covering.coverage(connection))
         seen = healths(connection, at)
         ids = {row[0] for row in connection.execute("SELECT item_id FROM evidence").fetchall()}
-    board = build(lake, config)
     return {
-        "verdicts": {(v.control, v.evidence, v.system): v for v in judged.verdicts},
+        "verdicts": {
+            (v.control, v.evidence, v.system): v
+            for row in board.controls
+            for v in row.standing.verdicts
+        },
         "ids": ids,
-        "standings": judged.standings,
-        "systems": dict(judged.systems),
+        "standings": {row.control: row.standing for row in board.controls},
+        "systems": {row.system for row in board.systems},
         "covered": covered,
         "sources": {
             s.name: telling._machine(s, seen.get(s.name), at) for s in config.sources
@@ -233,7 +234,7 @@ def told(built: Estate) -> dict[str, Any]:
 
 def compare(before: dict[str, Any], after: dict[str, Any], gone: int) -> None:
     _same_verdicts(before["verdicts"], after["verdicts"])
-    assert before["systems"].keys() == after["systems"].keys()
+    assert before["systems"] == after["systems"]
     for control, stood in before["standings"].items():
         stands = after["standings"][control]
         names = ("standing", "in_date", "expected", "due")

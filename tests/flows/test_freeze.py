@@ -33,6 +33,7 @@ from storage.keys import load_key, make_key
 from storage.lake import Lake
 from storage.views import connect
 from tests.flows.conftest import Home, numbers
+from tests.flows.test_cli import headwater
 
 CLASS = """
 [[retention]]
@@ -241,6 +242,17 @@ def test_items_that_left_without_a_record_are_named(house: House) -> None:
     assert "10 items are missing and no record says why" in told
     with pytest.raises(VerificationFailed):
         house.verify()
+
+
+def test_on_the_terminal(house: House) -> None:
+    words = ("--by", "Ann", "--why", "audit of 2026", "-c", house.file)
+    done = headwater("freeze", "set", "audit-1", *words)
+    assert "freeze audit-1 is signed and sealed" in done.stdout, done.stderr
+    said: list[str] = []
+    verify.run(house.file, said.append)
+    assert "note    1 frozen moments were judged again: they are as they were frozen" in said
+    wrong = headwater("status", "--as-of", "freeze:other", "-c", house.file)
+    assert (wrong.returncode, "known: audit-1" in wrong.stderr) == (2, True)
 
 
 def test_other_expectations_from_the_same_mapping_are_named(
