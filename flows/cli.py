@@ -192,6 +192,10 @@ def verify(
     roots: Annotated[
         Path | None, typer.Option("--roots", help="The time authority's certificates (PEM).")
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option("--processes", min=1, help="How many read a large lake; else all processors."),
+    ] = None,
 ) -> None:
     """Recompute every digest and the ledger, and compare with what was signed.
 
@@ -200,7 +204,12 @@ def verify(
     from flows.verify import run
 
     given = checkpoint or []
-    raise typer.Exit(run(config, typer.echo, lake=lake, key=key, checkpoints=given, roots=roots))
+    raise typer.Exit(
+        run(
+            config, typer.echo, lake=lake, key=key, checkpoints=given, roots=roots,
+            processes=processes,
+        )
+    )  # fmt: skip
 
 
 @app.command()

@@ -47,12 +47,13 @@ class Asked:
 
 def run(
     file: Path, say: Callable[[str], None], *, lake: str | None = None, key: str = "",
-    checkpoints: Sequence[Path] = (), roots: Path | None = None,
+    checkpoints: Sequence[Path] = (), roots: Path | None = None, processes: int | None = None,
 ) -> int:  # fmt: skip
     """0 when everything is as it was signed. Raises VerificationFailed naming each difference.
 
     With `lake` no configuration is read and nothing is written; else how it ended lands in the
     lake, if it can be written: also, and above all, a failure. The private key is never needed.
+    So many `processes` (None: one a processor) read a large lake.
     """
     asked = _configured(file, key, roots) if lake is None else _bare(lake, key, roots)
     kept = [_note(path) for path in checkpoints]
@@ -64,7 +65,7 @@ def run(
             kept=kept,
             roots=asked.roots,
             now=now(),
-            processes=cores(),
+            processes=processes or cores(),
         )
         found = replace(found, notes=(*found.notes, *_frozen(asked)))
     except VerificationFailed as failed:

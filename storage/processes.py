@@ -50,7 +50,7 @@ def in_order(work: Callable[[Job], Made], jobs: Iterable[Job], processes: int) -
     except BrokenProcessPool as error:
         raise LakeError(
             f"one of {processes} processes died at its work ({error}); it may have lacked memory: "
-            "try again with one process"
+            "try again with fewer (`headwater verify --processes 1`)"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

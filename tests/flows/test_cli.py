@@ -65,7 +65,7 @@ def test_a_first_day(home: Home) -> None:
     kept.write_text(headwater("checkpoint", "-c", config).stdout)
     assert kept.read_bytes() == (config.parent / "lake" / "log" / "checkpoint").read_bytes()
     (config.parent / "keys" / "ledger.key").unlink()
-    compared = headwater("verify", "-c", config, "--checkpoint", kept)
+    compared = headwater("verify", "-c", config, "--checkpoint", kept, "--processes", "2")
     assert compared.returncode == 0, compared.stderr
     item = headwater(
         "query", "select item_id from evidence limit 1", "-c", config, "--format", "csv"
