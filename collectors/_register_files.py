@@ -9,23 +9,24 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
 from collectors._disk import shown
 from collectors._safe_yaml import Unreadable, load
+from evidence import attestation
 from evidence.canonical import canonical, digest, plain
 from evidence.errors import InvalidItem
 from evidence.model import Outcome
-from evidence.times import parse
+from evidence.times import day_or_time
 
-REGISTER, DOCUMENT, ATTESTATION = "git.register", "git.document", "human.attestation"
+REGISTER, DOCUMENT, ATTESTATION = "git.register", "git.document", attestation.KIND
 REGISTER_ENDINGS, DOCUMENT_ENDINGS = (".yaml", ".yml", ".csv"), (".md", ".markdown")
 _LFS = b"version https://git-lfs.github.com/spec/"
 _HEADER = ("owner", "approved_by", "reviewed", "approved")
 _NAMES = ("title", "name", "summary", "description", "statement")
-_INVENTORIES, _ATTESTATIONS = {"ai_systems", "ai_inventory"}, {"attestation", "attestations"}
+_INVENTORIES = {"ai_systems", "ai_inventory"}
 _FRONT = re.compile(r"---[ \t]*\n(.*?)(?:^|\n)---[ \t]*(?:\n|$)", re.DOTALL)
 _HIDDEN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
 
@@ -115,7 +116,7 @@ def _record(
     key = str(fields.get("id") if fields.get("id") is not None else "").strip()
     if not key:
         raise Unreadable(f"record {number} has no id", line)
-    if name in _ATTESTATIONS:
+    if name in attestation.REGISTERS:
         return _attestation(name, key, fields)
     own = {k: fields[k] for k in ("reviewed", "approved") if fields.get(k)}
     dated, wrong = _dated(own or header, ("reviewed", "approved"))
@@ -133,17 +134,15 @@ def _record(
 
 
 def _attestation(name: str, key: str, fields: Mapping[str, Any]) -> Declared:
-    missing = [k for k in ("control", "by", "statement", "at", "until") if not fields.get(k)]
-    dated, wrong = _dated(fields, ("at",))
-    _, never = _dated(fields, ("until",))
-    control, by = str(fields.get("control") or ""), str(fields.get("by") or "")
-    subject = f"attestation/{control}/{by}" if control and by else f"attestation/{key}"
+    dated, _ = _dated(fields, ("at",))
+    control, by = (one_line(fields.get(k) or "") for k in ("control", "by"))
+    told = f"{control or '?'} attested by {by or '?'}: {fields.get('statement', '')}"
     return Declared(
-        kind=ATTESTATION, subject=subject, dated=dated, actor=by,
-        system=str(fields.get("system") or ""),
-        title=one_line(f"{control or '?'} attested by {by or '?'}: {fields.get('statement', '')}"),
+        kind=ATTESTATION, dated=dated, actor=by, system=str(fields.get("system") or ""),
+        subject=attestation.subject(control, by) if control and by else f"attestation/{key}",
+        title=one_line(f"withdrawn: {told}" if fields.get("withdrawn") else told),
         payload=_kept(beside(fields, {"id": key, "register": name, "level": "record"})),
-        problems=(*(f"{k} is missing" for k in missing), *wrong, *never),
+        problems=attestation.flaws(fields),
     )  # fmt: skip
 
 
@@ -167,21 +166,13 @@ def _dated(
     for name in names:
         if fields.get(name):
             try:
-                moments.append(_moment(str(fields[name])))
+                moments.append(day_or_time(str(fields[name])))
             except InvalidItem:
                 wrong.append(
                     f"{name} {one_line(fields[name], 40)!r} is neither YYYY-MM-DD nor a time "
                     "with a zone"
                 )
     return (max(moments) if moments and not wrong else None), tuple(wrong)
-
-
-def _moment(text: str) -> datetime:
-    """A day begins at 00:00 UTC: the earliest reading, so nothing looks fresher than it is."""
-    try:
-        return datetime.combine(date.fromisoformat(text.strip()), datetime.min.time(), UTC)
-    except ValueError:
-        return parse(text)
 
 
 def _yaml(text: str) -> tuple[dict[str, Any], Iterator[tuple[int, int, Mapping[str, Any]]]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
 from collectors._disk import shown
 from collectors._git import Commit, Edit, Entry, Repository
 from collectors._register_files import (
+    ATTESTATION,
     DOCUMENT,
     DOCUMENT_ENDINGS,
     REGISTER_ENDINGS,
@@ -21,6 +22,8 @@ from collectors._register_files import (
 )
 from collectors._safe_yaml import Unreadable
 from collectors.base import system_of
+from evidence.attestation import EARLY, Statement, recorded
+from evidence.errors import InvalidItem
 from evidence.model import Change, EvidenceItem
 from evidence.runs import Gap
 from evidence.times import stamp
@@ -28,7 +31,9 @@ from evidence.times import stamp
 HISTORY = "git.history"
 LARGEST = 1024 * 1024
 _VERSIONS_BACK, _FILES_NAMED, _BLOBS_A_READ = 20, 200, 200
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _Read = tuple[Declared, ...] | Unreadable
+_Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +141,8 @@ def changes(
     reader: Reader, commit: Commit, before: str, edits: list[Edit], origin: Origin
 ) -> tuple[list[EvidenceItem], list[Gap]]:
     """Items for what a commit changed on the mainline, and the files that could not be read."""
-    old: dict[tuple[str, str, str], tuple[Declared, str]] = {}
-    new: dict[tuple[str, str, str], tuple[Declared, str]] = {}
+    old: dict[_Key, tuple[Declared, str]] = {}
+    new: dict[_Key, tuple[Declared, str]] = {}
     unread = []
     for edit in edits:
         try:
@@ -151,13 +156,13 @@ def changes(
     return list(_differences(old, new, commit, origin)), unread
 
 
-def _key(declared: Declared) -> tuple[str, str, str]:
+def _key(declared: Declared) -> _Key:
     return declared.kind, declared.subject, str(declared.payload.get("id", ""))
 
 
 def _differences(
-    old: Mapping[tuple[str, str, str], tuple[Declared, str]],
-    new: Mapping[tuple[str, str, str], tuple[Declared, str]],
+    old: Mapping[_Key, tuple[Declared, str]],
+    new: Mapping[_Key, tuple[Declared, str]],
     commit: Commit,
     origin: Origin,
 ) -> Iterator[EvidenceItem]:
@@ -166,16 +171,35 @@ def _differences(
             yield _item(declared, path, commit, Change.NEW, origin)
         elif old[key][0] != declared:
             yield _item(declared, path, commit, Change.CHANGED, origin)
-    standing = {subject for _, subject, _ in new}
+    standing = _standing(new, origin)
     for key in sorted(old.keys() - new.keys()):
-        if key[1] not in standing:  # an attestation renewed under another id is not withdrawn
-            yield _gone(*old[key], commit, origin)
+        lost, path = old[key]
+        stands = standing.get((lost.subject, _system(lost, path, origin)))
+        if stands is None:
+            yield _gone(lost, path, commit, origin)
+        elif stands in old:  # of a person's two statements one was taken out: the other holds again
+            yield _item(*new[stands], commit, Change.CHANGED, origin)
+
+
+def _standing(
+    new: Mapping[_Key, tuple[Declared, str]], origin: Origin
+) -> dict[tuple[str, str], _Key]:
+    """The newest of what stands for each subject and system."""
+    found: dict[tuple[str, str], _Key] = {}
+    for key, (one, path) in new.items():
+        about = one.subject, _system(one, path, origin)
+        known = found.get(about)
+        if known is None or (one.dated or _NEVER) > (new[known][0].dated or _NEVER):
+            found[about] = key
+    return found
 
 
 def _item(
     declared: Declared, path: str, commit: Commit, change: Change, origin: Origin
 ) -> EvidenceItem:
     at, note = _observed(declared, commit, origin.collected_at)
+    if late := _recorded_late(declared, commit, origin.collected_at):
+        declared = replace(declared, problems=(late,))
     payload = beside(declared.payload, _provenance(path, commit))
     if note:
         payload["reviewed_note"] = note
@@ -212,11 +236,23 @@ def _observed(declared: Declared, commit: Commit, now: datetime) -> tuple[dateti
     if declared.dated is None:
         return committed, ""
     if declared.dated > committed:
-        # A day declared in a zone east of UTC begins up to 14 hours before it does in UTC.
-        early = (declared.dated - committed).total_seconds() <= 14 * 3600
+        early = declared.dated - committed <= EARLY
         day = declared.dated.date().isoformat()
         return committed, "" if early else f"declared for {day}, after its commit: not believed"
     return declared.dated, ""
+
+
+def _recorded_late(declared: Declared, commit: Commit, now: datetime) -> str:
+    """Why a statement that reads well counts for nothing as of its commit; empty if it counts."""
+    if declared.kind != ATTESTATION:
+        return ""
+    try:
+        told = Statement.read(declared.payload)
+    except InvalidItem:
+        return ""  # its problems say so already
+    if told.withdrawn:
+        return ""
+    return recorded(told.at, told.until, min(commit.committed_at, now))
 
 
 def history(commit: Commit, files: list[str], unread: list[Gap], origin: Origin) -> EvidenceItem:

@@ -6,13 +6,13 @@ things look worse, two are needed to make them look better; `storage/corrections
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from evidence.model import Outcome
+from evidence.people import person
 
 FORM = "headwater.correction/1"
 BAD = frozenset({Outcome.FAILED, Outcome.ERROR})
@@ -88,17 +88,3 @@ class Correction:
 _NEEDED: Mapping[Wrong, str] = {
     Wrong.SUBJECT: "subject it is about", Wrong.DUPLICATE: "item it repeats",
 }  # fmt: skip
-
-
-def person(name: str) -> str:
-    """A name as it stands in records: without signs that nobody sees. Raises ValueError."""
-    spaced = " ".join(unicodedata.normalize("NFKC", name).split())
-    told = "".join(sign for sign in spaced if sign.isprintable())
-    if not told.strip():
-        raise ValueError("--by is empty: say who, it stands in the record")
-    return told.strip()
-
-
-def same_person(one: str, two: str) -> bool:
-    """Whether two names are one person's, as far as the names tell: upper case is no second one."""
-    return person(one).casefold() == person(two).casefold()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from evidence.errors import InvalidItem
 
@@ -31,6 +31,14 @@ def parse(text: str, *, what: str = "time") -> datetime:
         return utc(datetime.fromisoformat(text.strip()), what=what)
     except (ValueError, OverflowError) as error:
         raise InvalidItem(f"{what} {text!r} is not ISO 8601 with a zone") from error
+
+
+def day_or_time(text: str) -> datetime:
+    """`YYYY-MM-DD`, which begins at 00:00 UTC, or a time with a zone. Raises InvalidItem."""
+    try:
+        return datetime.combine(date.fromisoformat(text.strip()), datetime.min.time(), UTC)
+    except ValueError:
+        return parse(text)
 
 
 def from_ms(milliseconds: int) -> datetime:

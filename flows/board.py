@@ -29,6 +29,7 @@ from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
 from flows.outside import witnesses
 from flows.sources import missed
+from flows.statements import refused
 from storage.checkpoints import checkpoint_of
 from storage.clocks import landed_ahead
 from storage.corrections import told_correction, what_counts
@@ -72,6 +73,7 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
         facts = _lake_facts(connection, lake, judged)
         lacking = tuple(uncovered(coverage(connection)))
         set_right = tuple(overridden(connection))
+        unsigned = tuple(refused(connection, judged.catalogue))
     return Board(
         organisation=config.organisation,
         as_of=judged.at,
@@ -86,6 +88,7 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
             *_ahead(lake),
             *(_missed(config, seen, judged.at) if asked is None else ()),
             *attention(judged, sources, facts),
+            *unsigned,
             *lacking,
             *set_right,
         ),

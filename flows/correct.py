@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from evidence.correction import BAD, Act, Correction, Wrong, person, same_person
+from evidence.correction import BAD, Act, Correction, Wrong
 from evidence.errors import ConfigError, LakeError
 from evidence.model import EvidenceItem
 from evidence.own import CORRECTION_KIND, OWN_SOURCE
+from evidence.people import person, same_person
 from flows.config import Config, load, now
 from flows.follow import seal
 from flows.judgement import judge_lake

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from evidence.canonical import digest, plain
-from evidence.errors import InvalidItem
 from evidence.freshness import (
     ORGANISATION,
     Attestation,
@@ -23,10 +22,10 @@ from evidence.freshness import (
     together,
 )
 from evidence.model import ControlId
-from evidence.times import parse, stamp
+from evidence.times import stamp
 from flows.moment import Moment
+from flows.statements import in_force, number_of
 from mappings.catalogue import Catalogue, Override
-from mappings.controls import NAMESPACE
 from storage.code import code_version
 from storage.engine import ample
 from storage.lake import Lake
@@ -134,8 +133,8 @@ def judge_lake(lake: Lake, moment: Moment) -> Judged:
     with moment.connect(lake, ample()) as connection:
         systems = _systems(connection)
         decisions = records(connection, "statement_of_applicability", "soa", confirmed=True)
-        soa = {_number(row["id"]): row for row in decisions}
-        attestations = _attestations(connection, at)
+        soa = {number_of(row["id"]): row for row in decisions}
+        attestations = in_force(connection, catalogue, systems, at)
         seen, events = sightings(connection, at), event_times(connection, at)
     found = _standings(catalogue, expected, systems, soa, attestations, seen, events, at)
     return Judged(moment, systems, soa, found)
@@ -198,37 +197,3 @@ def _excluded(row: Mapping[str, Any] | None) -> str:
     if row is None or row.get("applicable") is not False:
         return ""
     return str(row.get("reason") or "").strip()
-
-
-def _attestations(connection: Connection, at: datetime) -> dict[ControlId, Attestation]:
-    """The statement that lasts longest for each control, of those already made."""
-    found: dict[ControlId, Attestation] = {}
-    for row in records(connection, "attestations", "attestation", confirmed=True):
-        made = _attestation(row)
-        if made is None or made.at > at:
-            continue
-        known = found.get(made.control)
-        if known is None or known.until < made.until:
-            found[made.control] = made
-    return found
-
-
-def _attestation(row: Mapping[str, Any]) -> Attestation | None:
-    """None for a statement whose times cannot be read: it then counts for nothing."""
-    try:
-        return Attestation(
-            ControlId(f"{NAMESPACE}:{_number(row['control'])}"), str(row["by"]),
-            _moment(row["at"]), _moment(row["until"]), str(row.get("item_id", "")),
-        )  # fmt: skip
-    except (KeyError, InvalidItem):
-        return None
-
-
-def _number(control: object) -> str:
-    """A control's number, also where the register writes its whole id, as rules allow."""
-    return str(control).strip().removeprefix(f"{NAMESPACE}:")
-
-
-def _moment(value: object) -> datetime:
-    text = str(value)
-    return parse(text if "T" in text else f"{text}T00:00:00Z")

@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from evidence.errors import LakeError
+from evidence.own import OWN_SOURCE
 from storage.engine import Connection
 
 __all__ = [
@@ -133,25 +134,31 @@ def counts(connection: Connection) -> tuple[int, int]:
 def records(
     connection: Connection, *registers: str, confirmed: bool = False
 ) -> list[dict[str, Any]]:
-    """The records that registers in git hold now, with `item_id`; only real registers count.
+    """The records that registers in git hold now, with `item_id` and `item_system`, the AI system
+    of the item; only real registers count. Statements made with `headwater attest` are among them.
 
     `confirmed` leaves out those that no complete pull of their source has brought or followed, and
-    those that somebody corrected.
+    those that somebody corrected. What Headwater landed itself needs no pull.
     """
     rows = all_rows(
         connection,
-        """SELECT item_id, payload FROM latest LEFT JOIN (
+        """SELECT item_id, system, payload FROM latest LEFT JOIN (
             SELECT source, max(finished_at) FILTER (NOT backfill) AS beat, list(pull_id) AS whole
             FROM pulls WHERE outcome = 'complete' GROUP BY source) USING (source)
-        WHERE (NOT $confirmed OR (coalesce(collected_at <= beat OR pull_id IN whole, false)
+        WHERE (NOT $confirmed OR (
+                (source = $own OR coalesce(collected_at <= beat OR pull_id IN whole, false))
                 AND item_id NOT IN (SELECT item_id FROM lake_corrected)))
             AND kind IN (SELECT unnest($kinds::VARCHAR[])) AND change <> 'gone'
             AND (payload->>'$.level') = 'record'
             AND (payload->>'$.register') IN (SELECT unnest($registers::VARCHAR[]))
         ORDER BY subject, item_id""",
-        {"registers": list(registers), "confirmed": confirmed, "kinds": list(REGISTER_KINDS)},
-    )
-    return [json.loads(row["payload"]) | {"item_id": row["item_id"]} for row in rows]
+        {"registers": list(registers), "confirmed": confirmed, "kinds": list(REGISTER_KINDS),
+         "own": OWN_SOURCE},
+    )  # fmt: skip
+    return [
+        json.loads(row["payload"]) | {"item_id": row["item_id"], "item_system": row["system"]}
+        for row in rows
+    ]
 
 
 def seen_systems(connection: Connection) -> list[str]:

@@ -299,6 +299,62 @@ def test_an_attestation_names_who_and_until_when(repo: Repo) -> None:
     ]
 
 
+SIGNED = "- {id: %s, control: A.3.2, by: Ann, statement: Yes, at: %s, until: %s%s}\n"
+
+
+def statements(repo: Repo, **settings: Any) -> list[EvidenceItem]:
+    return [i for i in repo.pull(**settings)[0] if i.kind == "human.attestation"]
+
+
+def test_what_is_signed_for_long_dated_back_or_ahead_is_an_error(repo: Repo) -> None:
+    rows = [("for-ever", "2026-01-01", "2126-01-01"), ("back", "2025-12-01", "2026-11-01"),
+            ("ahead", "2026-02-01", "2026-12-01"), ("over", "2024-12-01", "2025-11-01"),
+            ("good", "2026-01-01", "2026-12-01")]  # fmt: skip
+    lines = "".join(SIGNED % (*row, f", system: {row[0]}") for row in rows)
+    repo.commit({"registers/attestations.yaml": f"records:\n{lines}"})
+    told = {i.system: (i.outcome, *payload(i).get("problems", [])) for i in statements(repo)}
+    for system, why in {
+        "for-ever": "nobody signs for more than 366 days", "back": "dated back",
+        "ahead": "sign when it holds",
+    }.items():  # fmt: skip
+        assert told[system][0] is Outcome.ERROR
+        assert why in str(told[system][1])
+    assert told["over"] == told["good"] == (Outcome.RECORDED,)
+
+
+def test_a_longer_until_with_the_old_day_is_dated_back(repo: Repo) -> None:
+    for day, until in (("2026-01-05", "2026-06-01"), ("2026-01-05", "2026-12-01")):
+        text = "records:\n" + SIGNED % (1, day, until, "")
+        repo.day += 15
+        repo.commit({"registers/attestations.yaml": text})
+    first, second = statements(repo)
+    assert (first.outcome, second.outcome) == (Outcome.RECORDED, Outcome.ERROR)
+    text = text.replace("2026-12-01", "2026-12-01, withdrawn: 2026-03-14")
+    repo.commit({"registers/attestations.yaml": text})
+    last = statements(repo)[-1]
+    assert (last.outcome, last.change) == (Outcome.RECORDED, Change.CHANGED)
+    assert last.title.startswith("withdrawn: A.3.2 attested by Ann")
+
+
+def test_taking_the_newer_of_two_statements_out_takes_it_back(repo: Repo) -> None:
+    old = SIGNED % (1, "2025-12-20", "2026-01-20", "")
+    new = SIGNED % (2, "2026-01-11", "2026-12-01", "")
+    repo.commit({"registers/attestations.yaml": f"records:\n{old}{new}"})
+    repo.commit({"registers/attestations.yaml": f"records:\n{old}"})
+    told = [(payload(i)["id"], i.change) for i in statements(repo)]
+    assert told[-1] == ("1", Change.CHANGED), "what stands is no longer what was taken out"
+    repo.commit({"registers/attestations.yaml": "records: []\n"})
+    assert statements(repo)[-1].change is Change.GONE
+
+
+def test_a_statement_for_one_system_is_gone_though_another_stands(repo: Repo) -> None:
+    both = [SIGNED % (n, "2026-01-10", "2026-12-01", f", system: s{n}") for n in (1, 2)]
+    repo.commit({"registers/attestations.yaml": "records:\n" + "".join(both)})
+    repo.commit({"registers/attestations.yaml": "records:\n" + both[0]})
+    last = statements(repo)[-1]
+    assert (last.system, last.change) == ("s2", Change.GONE)
+
+
 def test_systems_come_from_the_record_the_inventory_or_a_glob(repo: Repo) -> None:
     repo.commit({
         "registers/inv.yaml": "register: ai_inventory\nrecords: [{id: credit}]",

@@ -119,7 +119,7 @@ class Estate:
         own = {"register": register, "level": "record", "at": at.date().isoformat()}
         if register == "attestations":
             control = self.rng.choice(["5.2", "A.7.4", "9.1"])
-            until = (at + timedelta(days=self.rng.choice([30, 900]))).date().isoformat()
+            until = (at + timedelta(days=self.rng.choice([30, 300]))).date().isoformat()
             return {"kind": "human.attestation", "subject": f"attestation/{control}/ann",
                     "system": "", "payload": own | {"control": control, "by": "ann",
                     "statement": "seen", "until": until}}  # fmt: skip

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from evidence.correction import Act, Correction, Wrong, same_person
+from evidence.correction import Act, Correction, Wrong
 from evidence.freshness import Expectation, Scope, Sighting, judge
 from evidence.model import Change, ControlId, EvidenceItem, Nature, Outcome
 from evidence.own import CORRECTION_KIND, OWN_SOURCE
+from evidence.people import same_person
 from evidence.runs import PullOutcome
 from storage.actions import land_own
 from storage.corrections import correction_item, told_correction
