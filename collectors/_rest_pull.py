@@ -306,8 +306,8 @@ class Pull:
         kinds = {end.kind for end in self.asked.endpoints if end.nature == "state"}
         if self.asked.window is None and kinds:
             changed, snapshot = compared(
-                snapshot, self.states, self.partial, at=self.asked.collected_at,
-                source=self.asked.source,
+                snapshot, self.states, lambda kind, _: kind in self.partial,
+                at=self.asked.collected_at, source=self.asked.source,
             )  # fmt: skip
             self.items += changed
             whole = tuple(sorted(kinds - self.partial))

@@ -207,10 +207,10 @@ class Pulling:
             for part in survey.parts
             for branch in part.of.watched
         ]
-        partial = (PROTECTION,) if survey.gaps else ()
         told, states = compared(
-            marks.states, items, partial, at=survey.collected_at, source=self.source
-        )
+            marks.states, items, lambda _, __: bool(survey.gaps), at=survey.collected_at,
+            source=self.source,
+        )  # fmt: skip
         whole = () if survey.gaps else (PROTECTION,)
         facts = PullFacts(received=len(items), states=whole)
         return Batch(told, replace(marks, states=states).cursor(), facts)

@@ -8,34 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from evidence.errors import SourceBroken, SourceBusy, SourceError, SourceRefused
-from evidence.secret import Secret
+from collectors._aws import code_of, explain, settings
+from evidence.errors import SourceBroken
 from evidence.times import utc
 
 if TYPE_CHECKING:
     from boto3.session import Session
-    from botocore.config import Config
-    from mypy_boto3_cloudtrail import CloudTrailClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef, ObjectTypeDef
 
 API_VERSION = "s3 2006-03-01"
 LARGEST = 512 * 1024 * 1024
-CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 30, 3
 
-_BUSY = frozenset({
-    "SlowDown", "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded",
-    "TooManyRequestsException", "RequestTimeout", "RequestTimeoutException", "InternalError",
-    "ServiceUnavailable", "BandwidthLimitExceeded", "OperationAborted",
-})  # fmt: skip
-_REFUSED = frozenset({
-    "NoSuchBucket", "AccessDenied", "AccessDeniedException", "InvalidAccessKeyId",
-    "SignatureDoesNotMatch", "ExpiredToken", "ExpiredTokenException", "InvalidToken",
-    "UnrecognizedClientException", "AccountProblem", "AllAccessDisabled", "InvalidBucketName",
-    "PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidClientTokenId",
-    "IncompleteSignature", "RequestTimeTooSkewed", "NotSignedUp", "OptInRequired",
-    "InvalidSecurity", "401", "403", "404", "301",
-})  # fmt: skip
 _ONE_KEY = ("AccessDenied", "InvalidObjectState", "403", "KMS.")
 
 
@@ -124,7 +108,7 @@ def _stored(line: Any) -> Stored:
 
 
 def _one_key(error: Exception, key: str) -> Unreadable | None:
-    code, status = _code(error)
+    code, status = code_of(error)
     if code in {"NoSuchKey", "404"}:
         return Unreadable(key, "it is not there (404 NoSuchKey)", absent=True)
     if status == 403 and code.startswith(_ONE_KEY):
@@ -134,59 +118,6 @@ def _one_key(error: Exception, key: str) -> Unreadable | None:
     return None
 
 
-def _code(error: Exception) -> tuple[str, int]:
-    """The service's error code and the HTTP status; ("", 0) if no answer came."""
-    answer = getattr(error, "response", None)
-    if not isinstance(answer, dict):
-        return "", 0
-    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return str(answer.get("Error", {}).get("Code", "")), int(status)
-
-
-def explain(error: Exception, what: str) -> SourceError:
-    """The house's error for one of botocore's; any other error is raised as it is."""
-    from botocore import exceptions as aws
-    from botocore.parsers import ResponseParserError
-
-    code, status = _code(error)
-    if isinstance(error, aws.ClientError):
-        told = f"{what}: {code} (HTTP {status})"
-        if code in _BUSY or status in {429, 500, 502, 503, 504}:
-            return SourceBusy(f"{told}: AWS asks to try again later", what=what)
-        if code in _REFUSED or status in {401, 403}:
-            return SourceRefused(f"{told}: check bucket, key and permissions", what=what)
-        return SourceBroken(f"{told}: an answer this collector does not know", what=what)
-    if isinstance(error, ResponseParserError):
-        return SourceBroken(f"{what}: the answer is not one of AWS: {_plain(error)}", what=what)
-    if isinstance(error, aws.SSLError):
-        return SourceRefused(f"{what}: the server's certificate was not accepted", what=what)
-    if isinstance(error, aws.HTTPClientError | aws.ConnectionError | aws.IncompleteReadError):
-        return SourceBusy(f"{what}: no answer ({type(error).__name__})", what=what)
-    if isinstance(error, aws.BotoCoreError | ValueError):
-        kind = type(error).__name__
-        return SourceRefused(f"{what}: {kind}: {_plain(error)}", what=what)
-    raise error
-
-
-def _plain(error: Exception) -> str:
-    """botocore's settings errors name profiles, regions and parameters, not values of keys."""
-    return " ".join(str(error).split())[:300]
-
-
-def session(profile: str, access_key: Secret | None, secret_key: Secret | None) -> Session:
-    """boto3's own credential chain, unless keys are given. Raises SourceRefused."""
-    import boto3
-
-    try:
-        return boto3.Session(
-            profile_name=profile or None,
-            aws_access_key_id=access_key.reveal() if access_key else None,
-            aws_secret_access_key=secret_key.reveal() if secret_key else None,
-        )
-    except Exception as error:
-        raise explain(error, "AWS credentials") from error
-
-
 def s3_client(aws: Session, region: str, endpoint_url: str) -> S3Client:
     """Raises SourceRefused for settings that make no client."""
     try:
@@ -194,44 +125,10 @@ def s3_client(aws: Session, region: str, endpoint_url: str) -> S3Client:
             "s3",
             region_name=region,
             endpoint_url=endpoint_url or None,
-            config=_config(endpoint_url),
+            config=settings(by_path=bool(endpoint_url)),
         )
     except Exception as error:
         raise explain(error, "S3 client") from error
-
-
-def trail_client(aws: Session, region: str, endpoint_url: str) -> CloudTrailClient:
-    """CloudTrail signs with one set of keys in each region. Raises SourceRefused."""
-    try:
-        return aws.client(
-            "cloudtrail", region_name=region, endpoint_url=endpoint_url or None, config=_config("")
-        )
-    except Exception as error:
-        raise explain(error, "CloudTrail client") from error
-
-
-def identity(aws: Session, profile: str) -> str:
-    """Where the credentials came from, never what they are. Raises SourceRefused without any."""
-    try:
-        found = aws.get_credentials()
-    except Exception as error:
-        raise explain(error, "AWS credentials") from error
-    if found is None:
-        raise SourceRefused("no AWS credentials: boto3's chain found none", what="AWS credentials")
-    origin = "the configuration" if found.method == "explicit" else found.method
-    return f"credentials from {origin}" + (f", profile {profile}" if profile else "")
-
-
-def _config(endpoint_url: str) -> Config:
-    """Bounded waiting: a dead endpoint is told within seconds, not minutes."""
-    from botocore.config import Config
-
-    return Config(
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
-        s3={"addressing_style": "path"} if endpoint_url else {},
-    )
 
 
 def gunzip(raw: bytes) -> tuple[bytes, str]:

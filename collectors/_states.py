@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from evidence.model import Change, EvidenceItem
@@ -10,17 +10,18 @@ from evidence.snapshot import Snapshot
 
 
 def compared(
-    before: Snapshot, items: Sequence[EvidenceItem], partial: Collection[str], *, at: datetime,
-    source: str,
+    before: Snapshot, items: Sequence[EvidenceItem], withheld: Callable[[str, str], bool], *,
+    at: datetime, source: str,
 ) -> tuple[tuple[EvidenceItem, ...], Snapshot]:  # fmt: skip
-    """What changed, and the snapshot to keep. Of a kind in `partial` nothing is said to be gone:
-    what did not come may only not have been shown."""
+    """What changed, and the snapshot to keep. Nothing is said to be gone where `withheld` is true
+    of its kind and subject: what did not come may only not have been shown."""
     changed, after = before.compare(items, at=at, source=source)
-    if not partial:
-        return changed, after
-    told = tuple(i for i in changed if i.change is not Change.GONE or i.kind not in partial)
+    told = tuple(
+        i for i in changed if i.change is not Change.GONE or not withheld(i.kind, i.subject)
+    )
     seen = dict(after.seen)
     for key, digest in before.seen.items():
-        if key.split("\x1f", 1)[0] in partial and not seen[key]:
+        kind, _, subject = key.split("\x1f", 2)
+        if not seen[key] and withheld(kind, subject):
             seen[key] = digest
     return told, Snapshot(seen)

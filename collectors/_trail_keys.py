@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from collectors._s3 import explain
+from collectors._aws import explain
 from evidence.errors import SourceBusy
 
 if TYPE_CHECKING:

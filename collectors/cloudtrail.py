@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from collectors import _s3
+from collectors import _aws, _s3
 from collectors._trail_draft import Draft
 from collectors._trail_events import KIND as EVENT_KIND
 from collectors._trail_findings import KIND as DIGEST_KIND
@@ -108,7 +108,7 @@ class CloudTrail:
         ]
 
     def _session(self) -> Session:
-        return _s3.session(self.profile, self.access_key, self.secret_key)
+        return _aws.session(self.profile, self.access_key, self.secret_key)
 
     def _bucket(self, aws: Session) -> _s3.Bucket:
         client = _s3.s3_client(aws, self.region_name, self.endpoint_url)
@@ -118,12 +118,12 @@ class CloudTrail:
         def ring() -> KeyRing:
             if self.public_keys:
                 return FileKeys.read(self.public_keys)
-            return ServiceKeys(_s3.trail_client(aws, region, self.endpoint_url))
+            return ServiceKeys(_aws.client(aws, "cloudtrail", region, self.endpoint_url))
 
         return ring
 
     def _identity(self, aws: Session) -> str:
-        return _s3.identity(aws, self.profile)
+        return _aws.identity(aws, self.profile)
 
     def _query(self) -> str:
         where = "/".join(

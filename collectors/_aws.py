@@ -1,0 +1,157 @@
+"""How AWS is reached: credentials, roles and clients, and what its errors ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from evidence.errors import SourceBroken, SourceBusy, SourceError, SourceRefused
+from evidence.secret import Secret
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+    from botocore.config import Config
+
+CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 30, 3
+
+_BUSY = frozenset({
+    "SlowDown", "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded",
+    "TooManyRequestsException", "RequestTimeout", "RequestTimeoutException", "InternalError",
+    "ServiceUnavailable", "BandwidthLimitExceeded", "OperationAborted",
+})  # fmt: skip
+_REFUSED = frozenset({
+    "NoSuchBucket", "AccessDenied", "AccessDeniedException", "InvalidAccessKeyId",
+    "SignatureDoesNotMatch", "ExpiredToken", "ExpiredTokenException", "InvalidToken",
+    "UnrecognizedClientException", "AccountProblem", "AllAccessDisabled", "InvalidBucketName",
+    "PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidClientTokenId",
+    "IncompleteSignature", "RequestTimeTooSkewed", "NotSignedUp", "OptInRequired",
+    "InvalidSecurity", "401", "403", "404", "301",
+})  # fmt: skip
+
+
+def code_of(error: Exception) -> tuple[str, int]:
+    """The service's error code and the HTTP status; ("", 0) if no answer came."""
+    answer = getattr(error, "response", None)
+    if not isinstance(answer, dict):
+        return "", 0
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return str(answer.get("Error", {}).get("Code", "")), int(status)
+
+
+def explain(error: Exception, what: str) -> SourceError:
+    """The house's error for one of botocore's; any other error is raised as it is."""
+    from botocore import exceptions as aws
+    from botocore.parsers import ResponseParserError
+
+    code, status = code_of(error)
+    if isinstance(error, aws.ClientError):
+        told = f"{what}: {code} (HTTP {status})"
+        if code in _BUSY or status in {429, 500, 502, 503, 504}:
+            return SourceBusy(f"{told}: AWS asks to try again later", what=what)
+        if code in _REFUSED or status in {401, 403}:
+            return SourceRefused(f"{told}: check bucket, key and permissions", what=what)
+        return SourceBroken(f"{told}: an answer this collector does not know", what=what)
+    if isinstance(error, ResponseParserError):
+        return SourceBroken(f"{what}: the answer is not one of AWS: {_plain(error)}", what=what)
+    if isinstance(error, aws.SSLError):
+        return SourceRefused(f"{what}: the server's certificate was not accepted", what=what)
+    if isinstance(error, aws.HTTPClientError | aws.ConnectionError | aws.IncompleteReadError):
+        return SourceBusy(f"{what}: no answer ({type(error).__name__})", what=what)
+    if isinstance(error, aws.BotoCoreError | ValueError):
+        kind = type(error).__name__
+        return SourceRefused(f"{what}: {kind}: {_plain(error)}", what=what)
+    raise error
+
+
+def _plain(error: Exception) -> str:
+    """botocore's settings errors name profiles, regions and parameters, not values of keys."""
+    return " ".join(str(error).split())[:300]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Whose credentials are used: `profile`'s or the given keys', or boto3's own chain's.
+
+    With `role` (an ARN) they only assume it, for an hour, with `external_id` if given. `region` is
+    asked who that is; `endpoint_url` serves all services.
+    """
+
+    profile: str = ""
+    access_key: Secret | None = None
+    secret_key: Secret | None = None
+    role: str = ""
+    external_id: str = ""
+    endpoint_url: str = ""
+
+    def session(self, region: str) -> Session:
+        """A session of the role, or of the credentials themselves. Raises SourceError."""
+        own = session(self.profile, self.access_key, self.secret_key)
+        identity(own, self.profile)
+        if not self.role:
+            return own
+        asked = {"RoleArn": self.role, "RoleSessionName": "headwater"}
+        if self.external_id:
+            asked["ExternalId"] = self.external_id
+        try:
+            given = client(own, "sts", region, self.endpoint_url).assume_role(**asked)
+            keys = given["Credentials"]
+        except Exception as error:
+            raise explain(error, f"assuming {self.role}") from error
+        import boto3
+
+        return boto3.Session(
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys["SessionToken"],
+        )
+
+
+def session(profile: str, access_key: Secret | None, secret_key: Secret | None) -> Session:
+    """boto3's own credential chain, unless keys are given. Raises SourceRefused."""
+    import boto3
+
+    try:
+        return boto3.Session(
+            profile_name=profile or None,
+            aws_access_key_id=access_key.reveal() if access_key else None,
+            aws_secret_access_key=secret_key.reveal() if secret_key else None,
+        )
+    except Exception as error:
+        raise explain(error, "AWS credentials") from error
+
+
+def client(aws: Session, service: str, region: str, endpoint_url: str) -> Any:
+    """A client of a service in a region. Raises SourceRefused for settings that make none."""
+    try:
+        return aws.client(
+            service,  # type: ignore[call-overload]
+            region_name=region,
+            endpoint_url=endpoint_url or None,
+            config=settings(),
+        )
+    except Exception as error:
+        raise explain(error, f"{service} client in {region}") from error
+
+
+def identity(aws: Session, profile: str) -> str:
+    """Where the credentials came from, never what they are. Raises SourceRefused without any."""
+    try:
+        found = aws.get_credentials()
+    except Exception as error:
+        raise explain(error, "AWS credentials") from error
+    if found is None:
+        raise SourceRefused("no AWS credentials: boto3's chain found none", what="AWS credentials")
+    origin = "the configuration" if found.method == "explicit" else found.method
+    return f"credentials from {origin}" + (f", profile {profile}" if profile else "")
+
+
+def settings(*, by_path: bool = False) -> Config:
+    """Bounded waiting: a dead endpoint is told within seconds, not minutes."""
+    from botocore.config import Config
+
+    return Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+        s3={"addressing_style": "path"} if by_path else {},
+    )

@@ -1,0 +1,161 @@
+"""AWS on loopback: moto behind a door that denies by region, and answers what moto does not know.
+
+Answers of our own are checked against botocore's model of the service before they go out, so that
+no test passes on a shape that AWS never sends. The door notes every call that came.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from botocore.loaders import Loader
+from botocore.model import OperationModel, ServiceModel
+from botocore.validate import validate_parameters
+
+from evidence.secret import Secret
+
+ACCOUNT = "123456789012"
+_SCOPE = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/")
+
+Answer = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+
+
+class Denied(Exception):
+    """What an answer raises to be a refusal of AWS: a code and an HTTP status."""
+
+    def __init__(self, code: str, status: int = 400) -> None:
+        super().__init__(code)
+        self.code, self.status = code, status
+
+
+@cache
+def model(service: str) -> ServiceModel:
+    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+
+
+@dataclass
+class Aws:
+    """`answers` stand in for moto by operation; `denied` maps (region, operation) to a code."""
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+    denied: dict[tuple[str, str], str] = field(default_factory=dict)
+    calls: list[tuple[str, str, str]] = field(default_factory=list)
+    url: str = ""
+
+    def __enter__(self) -> Aws:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+        from werkzeug.serving import WSGIRequestHandler, make_server
+
+        class Silent(WSGIRequestHandler):
+            def log(self, type: str, message: str, *args: object) -> None:
+                """Nothing."""
+
+        inner = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server(
+            "127.0.0.1", 0, self._door(inner), threaded=True, request_handler=Silent
+        )
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def keys(self) -> dict[str, Any]:
+        """The settings that lead a collector here."""
+        return {
+            "endpoint_url": self.url,
+            "access_key": Secret("AKIADEMO"),
+            "secret_key": Secret("demo-secret-key"),
+        }
+
+    def client(self, service: str, region: str) -> Any:
+        import boto3
+
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            region_name=region,
+            endpoint_url=self.url,
+            aws_access_key_id="AKIADEMO",
+            aws_secret_access_key="demo-secret-key",
+        )
+
+    def actions(self) -> set[str]:
+        """The calls that came, as IAM policies write them."""
+        return {f"{service}:{operation}" for _, service, operation in self.calls}
+
+    def _door(self, inner: Any) -> Any:
+        def app(environ: dict[str, Any], start: Any) -> Any:
+            scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+            region, service = scope.groups() if scope else ("", "")
+            operation = _operation(environ, service)
+            if not operation or environ.get("HTTP_X_SETTING_UP"):
+                return inner(environ, start)
+            self.calls.append((region, service, operation.name))
+            try:
+                if code := self.denied.get((region, operation.name)):
+                    raise Denied(code)
+                if operation.name in self.answers:
+                    return _answered(
+                        start, operation, self.answers[operation.name](region, _asked(environ))
+                    )
+            except Denied as denied:
+                return _refused(start, denied)
+            return inner(environ, start)
+
+        return app
+
+
+def _operation(environ: Mapping[str, Any], service: str) -> OperationModel | None:
+    """Which operation a request is, by header (JSON) or by path (REST)."""
+    if service in {"", "sts", "s3"}:
+        return None
+    described = model(service)
+    if target := environ.get("HTTP_X_AMZ_TARGET", ""):
+        return described.operation_model(target.rpartition(".")[2])
+    for name in described.operation_names:
+        told = described.operation_model(name).http
+        pattern = re.sub(r"\{[^}]+\}", "[^/]+", told["requestUri"].split("?")[0])
+        if told["method"] == environ["REQUEST_METHOD"] and re.fullmatch(
+            pattern, environ["PATH_INFO"]
+        ):
+            return described.operation_model(name)
+    return None
+
+
+def _asked(environ: dict[str, Any]) -> dict[str, Any]:
+    raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    query = dict(p.partition("=")[::2] for p in environ.get("QUERY_STRING", "").split("&") if p)
+    path = {"path": environ["PATH_INFO"]}
+    return {**query, **path, **(json.loads(raw) if raw else {})}
+
+
+def _answered(start: Any, operation: OperationModel, told: Mapping[str, Any]) -> list[bytes]:
+    validate_parameters(told, operation.output_shape)
+    start("200 OK", [("Content-Type", "application/x-amz-json-1.1")])
+    return [json.dumps(told, default=_json).encode()]
+
+
+def _json(value: Any) -> Any:
+    """Times as the JSON protocols write them."""
+    assert isinstance(value, datetime), value
+    return value.timestamp()
+
+
+def _refused(start: Any, denied: Denied) -> list[bytes]:
+    headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", denied.code)]
+    start(f"{denied.status} Refused", headers)
+    return [json.dumps({"__type": denied.code, "message": "refused by the test"}).encode()]
