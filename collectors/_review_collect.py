@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
 
+from collectors._marks import Marks
 from collectors._review_host import Host, absent
-from collectors._review_marks import Marks
 from collectors._review_protection import PROTECTION
 from collectors._review_pull import Making, Repository
 from collectors._review_push import Push

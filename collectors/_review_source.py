@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
+from collectors._marks import Marks
 from collectors._review_collect import Pulling
 from collectors._review_host import Host
-from collectors._review_marks import Marks
 from collectors._review_protection import PROTECTION
 from collectors._review_pull import PULL
 from collectors._review_push import PUSH

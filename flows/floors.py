@@ -28,7 +28,7 @@ FLOORS = (
           "EU AI Act Art. 18: technical file and quality-system documents, ten years"),
     Floor(("aws.*",), timedelta(days=365),
           "CIS advice: audit logs of the cloud, a year"),
-    Floor(("git.*", "jira.*", "review.*", "headwater.pull"), 5 * _YEAR,
+    Floor(("git.*", "jira.*", "servicenow.*", "ticket.*", "review.*", "headwater.pull"), 5 * _YEAR,
           "a public template for management systems: core documents and audit records, five years"),
 )  # fmt: skip
 """Whether a floor binds an organisation is for its people to say; a year counts as 366 days."""

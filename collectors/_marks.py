@@ -1,4 +1,4 @@
-"""How far the pull of a code host has come: a watermark a repository, and the states last seen."""
+"""How far a pull of several lists has come: a watermark a list, and the states last seen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from evidence.times import parse, stamp
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """`read` is repository id → all changes up to then were read; `states` what was last seen.
+    """`read` is list (a repository, a table) → all changes up to then were read; `states` what
+    was last seen.
 
     `settings` says for which settings the watermarks hold: under others other items are made.
     """
@@ -35,7 +36,7 @@ class Marks:
             read = {str(number): parse(str(at)) for number, at in kept["read"].items()}
             same = kept["settings"] == settings
         except (ValueError, KeyError, TypeError, AttributeError, InvalidItem) as error:
-            raise SourceBroken(f"the cursor is no bookmark of a code host: {error!r}") from error
+            raise SourceBroken(f"the cursor is no bookmark of such lists: {error!r}") from error
         return cls(settings, read if same else {}, states)
 
     def cursor(self) -> Cursor:
@@ -45,8 +46,8 @@ class Marks:
         kept = {"settings": self.settings, "read": read, "seen": seen}
         return Cursor(json.dumps(kept, ensure_ascii=False))
 
-    def moved(self, repository_id: str, to: datetime | None) -> Marks:
-        """After the changes of a repository up to `to` were read; a watermark only goes forward."""
-        times = (at for at in (self.read.get(repository_id), to) if at is not None)
+    def moved(self, name: str, to: datetime | None) -> Marks:
+        """After the changes of a list up to `to` were read; a watermark only goes forward."""
+        times = (at for at in (self.read.get(name), to) if at is not None)
         at = max(times, default=None)
-        return self if at is None else replace(self, read={**self.read, repository_id: at})
+        return self if at is None else replace(self, read={**self.read, name: at})
