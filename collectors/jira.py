@@ -1,44 +1,45 @@
-"""Jira Cloud: every version of an issue, and every approval with who gave it to whom."""
+"""Jira: every version of an issue, and every approval with who gave it to whom."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from collectors._jira_approvals import APPROVAL, approvals, changelogs
+from collectors._jira_approvals import APPROVAL, approvals
 from collectors._jira_bookmark import Bookmark
-from collectors._jira_issues import FIELDS, ISSUE, ROLES, Issue, Making
-from collectors._jira_json import API, next_token, rows
-from collectors._json import text
+from collectors._jira_issues import ISSUE, ROLES, Issue, Making
+from collectors._jira_site import Cloud, DataCenter, Site, who
 from collectors.base import Clock, utc_now
-from collectors.http import Auth, Http, Reply, clean, pages
+from collectors.http import Auth, Http
 from evidence.canonical import digest, plain
-from evidence.errors import ConfigError, SourceBroken, SourceRefused
+from evidence.errors import ConfigError, SourceRefused
 from evidence.model import Batch, Cursor, EvidenceItem
 from evidence.runs import Gap, PullFacts
 from evidence.secret import Secret
 from evidence.times import from_ms
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_MOST_PROJECTS = 50
+_SITES: Mapping[str, Callable[[Http, int], Site]] = {"cloud": Cloud, "data_center": DataCenter}
 
 
 @dataclass(frozen=True)
 class Jira:
-    """Issues and approvals of Jira Cloud projects, over REST API v3, read as one account.
+    """Issues and approvals of projects in Jira, read as one account.
 
-    `url` is the site (`https://example.atlassian.net`), `email` and `token` the account and its
-    API token, `projects` the project keys. `systems` maps globs over project key, component or
-    label to AI systems; an issue belongs to the first that matches. A move of an issue of one of
-    `change_types` into one of `approved_statuses` is an approval; it fails if whoever made it is
-    in one of the roles `independent_of` (creator, reporter, assignee) or is an app, and errs if
-    Jira does not name the people. `lookback` minutes before the newest issue are read again: the
-    index may be late by as much. `attempts` is how often one call is tried. Where Jira counts more
-    issues than came (by over 2 and over 1 %, as the count is approximate) the pull has a gap and
-    the same window is asked for again. A project that comes into sight is read from its beginning.
+    `deployment` is `cloud` (REST API v3) or `data_center` (Data Center and Server, v2). `url` is
+    the site (`https://example.atlassian.net`), `email` and `token` the account and its API token;
+    at a Data Center a personal access token and no `email`. `projects` are the project keys.
+    `systems` maps globs over project key, component or label to AI systems; an issue belongs to the
+    first that matches. A move of an issue of one of `change_types` into one of `approved_statuses`
+    is an approval; it fails if whoever made it is in one of the roles `independent_of` (creator,
+    reporter, assignee) or is an app, and errs if Jira does not name the people. `lookback` minutes
+    before the newest issue are read again: the index may be late by as much. `attempts` is how
+    often one call is tried. Where Jira counts more issues than came (in the Cloud by over 2 and
+    over 1 %, as its count is approximate) the pull has a gap and the same window is asked for
+    again. A project that comes into sight is read from its beginning.
 
     Not noticed: an issue that was deleted, archived, moved to a project outside `projects` or
     hidden from the account, and an approval that was taken back (the issue's status shows it).
@@ -49,9 +50,10 @@ class Jira:
 
     source: str
     url: str
-    email: str
     token: Secret
     projects: tuple[str, ...]
+    email: str = ""
+    deployment: str = "cloud"
     systems: Mapping[str, str] = field(default_factory=dict)
     approved_statuses: tuple[str, ...] = ("Approved",)
     change_types: tuple[str, ...] = ("Change",)
@@ -67,6 +69,10 @@ class Jira:
             raise ConfigError(*(f"{self.source}: {mistake}" for mistake in mistakes))
 
     def _mistakes(self) -> Iterator[str]:
+        if self.deployment not in _SITES:
+            yield f"deployment is {self.deployment!r}; known: {', '.join(_SITES)}"
+        if self.deployment == "cloud" and not self.email:
+            yield "email must name the account that the token belongs to"
         for name in ("projects", "approved_statuses", "change_types", "independent_of"):
             value = getattr(self, name)
             if isinstance(value, str) or not value:
@@ -83,8 +89,9 @@ class Jira:
     def probe(self) -> str:
         """Who the key belongs to and which of the projects it shows. Raises SourceError."""
         with self._http() as http:
-            identity = _identity(http.get(f"{API}/myself"))
-            visible = self._visible(http, identity)
+            site = self._site(http)
+            identity = who(site.identity())
+            visible = self._visible(site, identity)
         lost = [key for key in self._keys() if key not in visible]
         return f"{identity} reads {', '.join(visible)}" + (f", not {', '.join(lost)}" * bool(lost))
 
@@ -92,36 +99,38 @@ class Jira:
         """Issues by the time of their last change, a batch a page; see Collector.collect."""
         before = Bookmark.read(cursor)
         with self._http() as http:
-            yield from self._walk(http, self._survey(http, before))
+            site = self._site(http)
+            yield from self._walk(http, site, self._survey(site, before))
 
-    def _survey(self, http: Http, before: Bookmark) -> _Survey:
+    def _survey(self, site: Site, before: Bookmark) -> _Survey:
         collected_at = self.clock()
-        me = http.get(f"{API}/myself")
-        identity = _identity(me)
-        visible = self._visible(http, identity)
+        me = site.identity()
+        identity = who(me)
+        visible = self._visible(site, identity)
         start = self._start(before, visible)
         since = start.since(self._lookback)
         jql = _jql(visible, since)
-        count = _count(http.post(f"{API}/search/approximate-count", {"jql": jql}, safe=True))
+        count = site.count(jql)
         facts = PullFacts(
-            query=f"{jql} (Jira's approximate count: {count})", window_from=since,
-            api_version="Jira Cloud REST API v3", identity=identity,
+            query=f"{jql} (Jira's {'' if site.exact else 'approximate '}count: {count})",
+            window_from=since, api_version=site.api, identity=identity,
             gaps=tuple(_gap(key, identity) for key in self._keys() if key not in visible),
         )  # fmt: skip
-        return _Survey(start, jql, count, identity, me.date or collected_at, collected_at, facts)
+        started = me.date or collected_at
+        return _Survey(start, since, visible, count, identity, started, collected_at, facts)
 
-    def _walk(self, http: Http, survey: _Survey) -> Iterator[Batch]:
+    def _walk(self, http: Http, site: Site, survey: _Survey) -> Iterator[Batch]:
         mark, facts, newest = survey.start, survey.facts, survey.start.updated_ms
         known: set[str] = set()
         made = Making(self.source, self.url, self.systems, survey.collected_at)
-        for reply in self._search(http, survey.jql):
-            issues = [Issue.read(raw) for raw in rows(reply.data, "issues")]
+        for page in site.issues(lambda since: _jql(survey.visible, since), survey.since):
+            issues = [Issue.read(raw) for raw in page]
             new = {issue.id for issue in issues} - known
             versions = [(i.id, _ms(i.updated), i.item(made).content_sha256[:16]) for i in issues]
             unread = [
                 i for i, v in zip(issues, versions, strict=True) if mark.seen.get(i.id) != v[1:]
             ]
-            items = self._items(http, made, unread)
+            items = self._items(site, made, unread)
             # An issue that was edited while we page stands among older ones: the earliest of the
             # page is what has safely been reached, whatever the latest says.
             times = [at for _, at, _ in versions]
@@ -130,32 +139,33 @@ class Jira:
             facts += http.taken() + PullFacts(received=len(new), window_to=_latest(issues))
             yield Batch(items, mark.cursor(), facts)
             facts, known = PullFacts(), known | new
-        yield self._closing(http, survey, mark, newest, len(known), facts)
+        yield self._closing(http, site, survey, mark, newest, len(known), facts)
 
     def _closing(
-        self, http: Http, survey: _Survey, mark: Bookmark, newest: int | None, received: int,
-        facts: PullFacts,
+        self, http: Http, site: Site, survey: _Survey, mark: Bookmark, newest: int | None,
+        received: int, facts: PullFacts,
     ) -> Batch:  # fmt: skip
         """What the whole pull came to: the final cursor, and what was promised but did not come."""
-        visible = self._visible(http, survey.identity)
+        visible = self._visible(site, survey.identity)
         lost = [key for key in mark.projects if key not in visible]
         gaps = [Gap(f"project {key}", "became invisible during the pull") for key in lost]
         end = [] if newest is None else [newest]
         final = mark.moved(_reached(end, survey.started), (), self._lookback)
         final = replace(final, projects=tuple(key for key in final.projects if key in visible))
         short = survey.count - received
-        if short > max(2, survey.count // 100):
-            why = f"about {survey.count} were counted, {received} came; all are asked for again"
+        if short > (0 if site.exact else max(2, survey.count // 100)):
+            told = survey.count if site.exact else f"about {survey.count}"
+            why = f"{told} were counted, {received} came; all are asked for again"
             gaps.append(Gap("issues", why))
             final = survey.start
         near = short > 0 and final is not survey.start
-        told = PullFacts(promised=None if near else survey.count, gaps=tuple(gaps))
-        return Batch((), final.cursor(), facts + http.taken() + told)
+        came = PullFacts(promised=None if near else survey.count, gaps=tuple(gaps))
+        return Batch((), final.cursor(), facts + http.taken() + came)
 
-    def _items(self, http: Http, made: Making, issues: Sequence[Issue]) -> tuple[EvidenceItem, ...]:
+    def _items(self, site: Site, made: Making, issues: Sequence[Issue]) -> tuple[EvidenceItem, ...]:
         types = {name.casefold() for name in self.change_types}
         changes = [issue for issue in issues if issue.type.casefold() in types]
-        logs = changelogs(http, [issue.id for issue in changes])
+        logs = site.logs([issue.id for issue in changes])
         found = [
             approval
             for issue in changes
@@ -166,15 +176,6 @@ class Jira:
         items = [issue.item(made) for issue in issues] + [a.item(made) for a in found]
         return tuple({item.item_id: item for item in items}.values())
 
-    def _search(self, http: Http, jql: str) -> Iterator[Reply]:
-        body = {"jql": jql, "fields": list(FIELDS), "maxResults": self.page_size}
-
-        def page(token: str) -> Reply:
-            more = {"nextPageToken": token} if token else {}
-            return http.post(f"{API}/search/jql", body | more, safe=True)
-
-        return pages(page, next_token, what="issue search")
-
     def _start(self, before: Bookmark, visible: Sequence[str]) -> Bookmark:
         """Where to begin: anew if the bookmark does not speak of all that is now asked for."""
         systems = list(self.systems.items())  # the first match wins, so their order matters
@@ -184,14 +185,10 @@ class Jira:
             return replace(before, projects=tuple(visible))
         return Bookmark(projects=tuple(visible), settings=settings)
 
-    def _visible(self, http: Http, identity: str) -> list[str]:
+    def _visible(self, site: Site, identity: str) -> list[str]:
         """The configured projects that the account may browse. Raises SourceRefused for none."""
-        found: set[str] = set()
         keys = self._keys()
-        for n in range(0, len(keys), _MOST_PROJECTS):
-            params = {"keys": keys[n : n + _MOST_PROJECTS], "action": "browse", "maxResults": 50}
-            answer = http.get(f"{API}/project/search", params).data
-            found |= {text(row, "key", "a project").upper() for row in rows(answer, "values")}
+        found = site.visible(keys)
         visible = [key for key in keys if key in found]
         if not visible:
             raise SourceRefused(f"{identity} sees none of {', '.join(keys)}: grant Browse Projects")
@@ -205,8 +202,11 @@ class Jira:
         return timedelta(minutes=self.lookback)
 
     def _http(self) -> Http:
-        auth = Auth.basic(self.email, self.token)
+        auth = Auth.basic(self.email, self.token) if self.email else Auth.bearer(self.token)
         return Http(self.url, auth=auth, attempts=self.attempts, clock=self.clock)
+
+    def _site(self, http: Http) -> Site:
+        return _SITES[self.deployment](http, self.page_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,8 @@ class _Survey:
     """What is settled before the first page: from where, which question, asked by whom, when."""
 
     start: Bookmark
-    jql: str
+    since: datetime | None
+    visible: Sequence[str]
     count: int
     identity: str
     started: datetime
@@ -222,26 +223,11 @@ class _Survey:
     facts: PullFacts
 
 
-def _jql(projects: Iterable[str], since: datetime | None) -> str:
+def _jql(projects: Sequence[str], since: datetime | None) -> str:
     """Epoch milliseconds: a written date would be read to the minute and in the account's zone."""
     quoted = ", ".join(f'"{key}"' for key in projects)
     window = "" if since is None else f" AND updated >= {_ms(since)}"
     return f"project in ({quoted}){window} ORDER BY updated ASC, key ASC"
-
-
-def _identity(reply: Reply) -> str:
-    data = reply.data if isinstance(reply.data, dict) else {}
-    if not data.get("accountId"):
-        raise SourceBroken("Jira's answer to /myself names no accountId", what="myself")
-    name, zone = data.get("displayName") or "?", data.get("timeZone") or "unknown"
-    return clean(f"{name} ({data['accountId']}, time zone {zone})")
-
-
-def _count(reply: Reply) -> int:
-    count = reply.data.get("count") if isinstance(reply.data, dict) else None
-    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-        raise SourceBroken(f"approximate-count is {clean(repr(count), 40)}, expected a number")
-    return count
 
 
 def _gap(key: str, identity: str) -> Gap:
