@@ -128,6 +128,8 @@ def unreachable(error: requests.RequestException, what: str, host: str) -> Sourc
 def _throttled(response: requests.Response, raw: bytes) -> bool:
     if response.status_code in _BUSY:
         return True
+    if response.status_code == requests.codes.bad_request and b'"RATELIMITED"' in raw:
+        return True  # how GraphQL servers tell it that know no status but 400
     limited = "Retry-After" in response.headers or b"rate limit" in raw.lower()
     spent = response.headers.get("X-RateLimit-Remaining") == "0"
     return response.status_code == requests.codes.forbidden and (limited or spent)
