@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -63,18 +63,23 @@ class Asking:
     def every(
         self, service: str, region: str, operation: str, holds: str, **asked: Any
     ) -> list[dict[str, Any]]:
-        """The rows under `holds` of all pages; pages may be empty and still lead on."""
+        """The rows under `holds` of all pages."""
+        return list(self.each(service, region, operation, holds, **asked))
+
+    def each(
+        self, service: str, region: str, operation: str, holds: str, **asked: Any
+    ) -> Iterator[dict[str, Any]]:
+        """The same as they come; pages may be empty and still lead on."""
         what = _what(service, operation, region)
         pages = iter(self._client(service, region).get_paginator(operation).paginate(**asked))
-        rows: list[dict[str, Any]] = []
         while True:
             try:
                 page = next(pages, None)
             except Exception as error:
                 raise _told(error, what) from error
             if page is None:
-                return rows
-            rows += self._checked(page, holds, what)[holds]
+                return
+            yield from self._checked(page, holds, what)[holds]
 
     def facts(self, query: str, states: tuple[str, ...] = ()) -> PullFacts:
         """What was asked and answered since the last facts."""

@@ -85,6 +85,12 @@ class Place:
         """See Asking.every."""
         return self.asking.every(service, self.region, operation, holds, **asked)
 
+    def each(
+        self, service: str, operation: str, holds: str, **asked: Any
+    ) -> Iterator[dict[str, Any]]:
+        """See Asking.each."""
+        return self.asking.each(service, self.region, operation, holds, **asked)
+
     def one(self, service: str, operation: str, holds: str = "", **asked: Any) -> dict[str, Any]:
         """See Asking.one."""
         return self.asking.one(service, self.region, operation, holds, **asked)
@@ -126,7 +132,7 @@ class AwsStates(AwsSource):
         before, asking = Snapshot.read(cursor), self._asking()
         items, withheld = read(self, asking, self._readers())
         changed, after = compared(
-            before, items, lambda kind, subject: _hides(withheld, asking, kind, subject),
+            before, items, lambda kind, subject: hides(withheld, asking, kind, subject),
             at=asking.at, source=self.source,
         )  # fmt: skip
         cut = {kind for kind, _ in withheld}
@@ -169,6 +175,7 @@ def read(
     return items, withheld
 
 
-def _hides(withheld: set[tuple[str, str]], asking: Asking, kind: str, subject: str) -> bool:
+def hides(withheld: set[tuple[str, str]], asking: Asking, kind: str, subject: str) -> bool:
+    """Whether a subject may be there though it was not seen: its kind is denied in its region."""
     account, _, rest = subject.partition("/")
     return account == asking.account and (kind, rest.split("/", 1)[0]) in withheld

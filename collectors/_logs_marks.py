@@ -1,0 +1,74 @@
+"""The bookmark of CloudWatch Logs: settings last seen, and what each day of each group came to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from evidence.errors import SourceBroken
+from evidence.model import Cursor
+from evidence.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A day as last read at `read` (epoch seconds): how many events, and the digest of all."""
+
+    events: int
+    digest: str
+    read: int
+
+
+Days = dict[date, Known]
+
+
+@dataclass(slots=True)
+class Marks:
+    """`days` by `account/region/group`."""
+
+    states: Snapshot = field(default_factory=lambda: Snapshot({}))
+    days: dict[str, Days] = field(default_factory=dict)
+
+    def of(self, subject: str) -> Days:
+        """The known days of a group, to be added to."""
+        return self.days.setdefault(subject, {})
+
+    def forget(self, before: datetime) -> None:
+        """Drop days that are not read again."""
+        kept = {
+            subject: {day: known for day, known in days.items() if day >= before.date()}
+            for subject, days in self.days.items()
+        }
+        self.days = {subject: days for subject, days in kept.items() if days}
+
+    def cursor(self) -> Cursor:
+        """The bookmark that `read_marks` understands."""
+        told = {
+            subject: {
+                day.isoformat(): [known.events, known.digest, known.read]
+                for day, known in sorted(days.items())
+            }
+            for subject, days in sorted(self.days.items())
+        }
+        seen = dict(sorted(self.states.seen.items()))
+        return Cursor(json.dumps({"seen": seen, "days": told}, ensure_ascii=False))
+
+
+def read_marks(cursor: Cursor | None) -> Marks:
+    """Raises SourceBroken for a cursor that is not one of Marks."""
+    if cursor is None:
+        return Marks()
+    states = Snapshot.read(cursor)
+    try:
+        told = json.loads(cursor.value)["days"]
+        days = {
+            str(subject): {
+                date.fromisoformat(day): Known(int(events), str(digest), int(at))
+                for day, (events, digest, at) in known.items()
+            }
+            for subject, known in told.items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SourceBroken(f"the cursor is not one of CloudWatch Logs: {error}") from error
+    return Marks(states, days)
