@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from collectors._json_files import Origin, Unreadable
 from collectors.base import system_of
 from evidence.canonical import digest, plain
 from evidence.errors import InvalidItem
@@ -29,19 +30,6 @@ _NOT_CRITERIA = {"batch_id", "result_format", "include_config", "catch_exception
 _MISSING_COLUMN = re.compile(r'(?:Error: )?The column "(.*)" in BatchData does not exist\.')
 _ERROR_CLASS = re.compile(r"^(?:\w+\.)*([A-Z]\w*(?:Error|Exception))\b", re.MULTILINE)
 _LONGEST_LIST = 20
-
-
-class Unreadable(ValueError):
-    """A file that holds no evidence as it is; the text says why, and becomes a Gap."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Whose file it is: the collector's name, its globs, when it was read."""
-
-    source: str
-    systems: Mapping[str, str]
-    collected_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

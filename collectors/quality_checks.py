@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from collectors._disk import shown
-from collectors._gx_results import RESULT, SUITE, Origin, Unreadable, result_item, suite_item
-from collectors._gx_store import Shelf, Shelves, Store, listing, load, open_store, shelve
+from collectors._gx_results import RESULT, SUITE, result_item, suite_item
+from collectors._gx_store import Shelf, Shelves, Store, open_store, shelve
+from collectors._json_files import Origin, Unreadable, listing, load
 from collectors.base import Clock, utc_now
 from evidence.canonical import digest
 from evidence.errors import SourceRefused

@@ -1,0 +1,236 @@
+"""Results of dbt's tests and source freshness, with the criteria that they were judged by."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+
+from collectors._checks import RESULT, SUITE, Stock, Suite, altered, result_item, suite_item
+from collectors._checks_memory import Memory
+from collectors._checks_told import Told, told_together
+from collectors._disk import reading, shown
+from collectors._json_files import Listing, Origin, Unreadable, listing, load
+from collectors._weakened import finding
+from collectors.base import Clock, utc_now
+from evidence.errors import ConfigError, SourceBroken, SourceRefused
+from evidence.freshness import CLOCK_SKEW
+from evidence.model import Batch, Change, Cursor, EvidenceItem
+from evidence.runs import Gap, PullFacts
+from evidence.snapshot import Snapshot
+from evidence.times import stamp
+
+PROJECT = "dbt_project.yml"
+
+
+@dataclass(frozen=True)
+class CheckResults:
+    """Results of checks (events, from the end of their run) and the suites behind them (states).
+
+    `folder` is a dbt project, its target folder, or a folder of copies of such, one folder for
+    each invocation. `systems` maps globs over table names to AI systems. `answered` maps the id of
+    a weakening to who answers for it and why. Of the data only counts and ages are kept.
+    """
+
+    source: str
+    folder: Path
+    systems: Mapping[str, str] = field(default_factory=dict)
+    answered: Mapping[str, str] = field(default_factory=dict)
+    clock: Clock = field(default=utc_now, repr=False, compare=False)
+
+    kinds: ClassVar[tuple[str, ...]] = (RESULT, SUITE)
+    states: ClassVar[tuple[str, ...]] = (SUITE,)
+
+    def __post_init__(self) -> None:
+        if empty := [name for name, why in self.answered.items() if not why.strip()]:
+            raise ConfigError(f"{self.source}: answered.{empty[0]} must say who answers and why")
+
+    def probe(self) -> str:
+        """Where results are read, and how many files there are."""
+        folder, found = self._listed()
+        return f"{len(found.prints)} JSON files in {folder}, read as uid {os.getuid()}"
+
+    def collect(self, cursor: Cursor | None) -> Iterator[Batch]:
+        """Results in files that are new or differ, then suites that changed; one batch, by time.
+
+        Everything is read in each pull, as files are overwritten and suites have no history. A file
+        that cannot be read, or whose criteria cannot be found, is a Gap in every pull until it can.
+        Raises SourceBusy, SourceRefused, SourceBroken.
+        """
+        memory = Memory.of(cursor)
+        origin = Origin(self.source, self.systems, self.clock())
+        folder, found = self._listed()
+        told, hashes = _everything(folder, found, origin.collected_at)
+        told, newest = _newest(told, memory.newest)
+        results, read = self._results(told, hashes, memory, origin, found.gaps)
+        states, seen, strict = self._suites(told, memory, origin, bool(found.gaps))
+        facts = PullFacts(
+            pages=1, received=len(hashes), promised=len(found.prints), gaps=found.gaps + told.gaps,
+            query=f"{folder}/**/*.json", identity=f"uid {os.getuid()}",
+            raw_sha256=(hashlib.sha256("".join(hashes.values()).encode()).hexdigest(),),
+            states=() if found.gaps or told.gaps else (SUITE,),
+        )  # fmt: skip
+        yield Batch(results + states, Memory(read, seen, strict, newest).cursor(), facts)
+
+    def _listed(self) -> tuple[Path, Listing]:
+        folder = _target(Path(self.folder))
+        with reading(folder):
+            os.listdir(folder)
+        found = listing(folder)
+        if found.gaps and not found.prints:
+            raise SourceRefused(f"{found.gaps[0].what}: {found.gaps[0].why}")
+        if not found.prints:
+            raise SourceRefused(f"{folder}: no *.json below it; give a dbt project or its target")
+        return folder, found
+
+    def _results(
+        self, told: Told, hashes: Mapping[str, str], memory: Memory, origin: Origin,
+        unlisted: tuple[Gap, ...],
+    ) -> tuple[tuple[EvidenceItem, ...], dict[str, tuple[str, str]]]:  # fmt: skip
+        items: list[EvidenceItem] = []
+        # Where a folder could not be listed, a missing file is not a deleted one.
+        read = {p: v for p, v in memory.read.items() if unlisted or p in hashes}
+        lost = len(memory.read) - len(read)
+        for path, results in told.results.items():
+            print_ = _print(hashes[path], self.systems)
+            run = results[0].run_id if results else ""
+            before = memory.read.get(path)
+            if before and before[1] == print_:
+                continue
+            own = [result_item(one, shown(path), hashes[path], origin) for one in results]
+            edited = before and before[0] == run and not _resettled(before[1], print_)
+            items += [altered(item) for item in own] if edited else own
+            read[path] = (run, print_)
+        once = {item.item_id: item for item in sorted(items, key=_when)}
+        return _lost(lost, origin) + tuple(once.values()), read
+
+    def _suites(
+        self, told: Told, memory: Memory, origin: Origin, partial: bool
+    ) -> tuple[tuple[EvidenceItem, ...], Snapshot, dict[str, Mapping[str, str]]]:
+        strict = dict(memory.strict)
+        items = []
+        for suite in _current(told.stocks, strict):
+            weaker, strict[suite.subject] = finding(
+                strict.get(suite.subject, {}), suite, self.answered
+            )
+            items.append(suite_item(suite, weaker, origin))
+        changed, seen = memory.seen.compare(items, at=origin.collected_at, source=self.source)
+        if not (partial or told.gaps):
+            return changed, seen, strict
+        gone = {i.subject for i in changed if i.change is Change.GONE}
+        kept = {k: v for k, v in memory.seen.seen.items() if k.split("\x1f", 2)[2] in gone}
+        there = tuple(item for item in changed if item.change is not Change.GONE)
+        return there, Snapshot({**seen.seen, **kept}), strict
+
+
+def _target(folder: Path) -> Path:
+    """The folder that a project writes to, or the one given. Raises SourceRefused, SourceBroken."""
+    file = folder / PROJECT
+    with reading(file):
+        if not os.path.lexists(file):
+            return folder
+        raw = file.read_bytes()
+    try:
+        config = yaml.safe_load(raw)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise SourceBroken(f"{file} is not YAML: {error}") from error
+    path = config.get("target-path", "target") if isinstance(config, Mapping) else "target"
+    if not isinstance(path, str) or "{{" in path:
+        raise SourceRefused(f"{file}: target-path {path!r} is no plain path; give that folder")
+    return folder / path
+
+
+def _everything(folder: Path, found: Listing, now: datetime) -> tuple[Told, dict[str, str]]:
+    """What all files tell, folder by folder, and the SHA-256 of each that was read whole."""
+    told, hashes = Told(), {}
+    for paths in _by_folder(found.prints).values():
+        documents: dict[str, Any] = {}
+        gaps = []
+        for path in paths:
+            try:
+                documents[path], hashes[path] = load(folder, path)
+            except Unreadable as error:
+                gaps.append(Gap(shown(path), str(error)))
+        told = told + told_together(documents) + Told(gaps=tuple(gaps))
+    return _believed(told, folder, now), hashes
+
+
+def _believed(told: Told, folder: Path, now: datetime) -> Told:
+    """Without files whose time cannot be: ahead of us, or after the file was written."""
+    kept, gaps = {}, []
+    for path, results in told.results.items():
+        ended = max((one.ended for one in results), default=None)
+        if ended is not None and ended > now + CLOCK_SKEW:
+            gaps.append(Gap(shown(path), "tells of a run in the future: not believed"))
+        elif ended is not None and _written(folder / path) < (ended - CLOCK_SKEW).timestamp():
+            gaps.append(Gap(shown(path), "was written before the run it tells of: not believed"))
+        else:
+            kept[path] = results
+    return Told(kept, told.stocks, told.gaps + tuple(gaps))
+
+
+def _newest(told: Told, before: Mapping[str, str]) -> tuple[Told, dict[str, str]]:
+    """With the newest suites of each project only; a manifest from before those read is a Gap."""
+    newest: dict[str, Stock] = {}
+    for stock in told.stocks:
+        if stock.key not in newest or stock.at > newest[stock.key].at:
+            newest[stock.key] = stock
+    old = [key for key, stock in newest.items() if stamp(stock.at) < before.get(key, "")]
+    gaps = tuple(Gap(key, f"its suites are older than those of {before[key]}") for key in old)
+    now = {key: stock for key, stock in newest.items() if key not in old}
+    times = dict(before) | {key: stamp(stock.at) for key, stock in now.items()}
+    return Told(told.results, tuple(now.values()), told.gaps + gaps), times
+
+
+def _written(path: Path) -> float:
+    with reading(path):
+        return path.lstat().st_mtime
+
+
+def _by_folder(paths: Mapping[str, str]) -> dict[str, list[str]]:
+    folders: dict[str, list[str]] = {}
+    for path in sorted(paths):
+        folders.setdefault(os.path.dirname(path), []).append(path)
+    return folders
+
+
+def _current(stocks: tuple[Stock, ...], strict: Mapping[str, Mapping[str, str]]) -> Iterator[Suite]:
+    """All suites; a table that lost all its checks has an empty one."""
+    for stock in stocks:
+        yield from stock.suites
+        there = {suite.subject for suite in stock.suites}
+        for subject in sorted(set(stock.assets) & set(strict) - there):
+            yield Suite(stock.tool, subject, stock.assets[subject], ())
+
+
+def _lost(count: int, origin: Origin) -> tuple[EvidenceItem, ...]:
+    if not count:
+        return ()
+    at = origin.collected_at
+    gone = EvidenceItem(
+        source=origin.source, kind=RESULT, subject="stored results", observed_from=at,
+        observed_to=at, collected_at=at, payload={"files": count}, change=Change.GONE,
+        title=f"{count} files of check results were deleted",
+    )  # fmt: skip
+    return (gone,)
+
+
+def _print(sha256: str, systems: Mapping[str, str]) -> str:
+    """The file's own digest, then that of the globs: other globs make other items of it."""
+    globs = repr(sorted(systems.items())).encode("utf-8", "surrogateescape")
+    return f"{sha256[:24]}:{hashlib.sha256(globs).hexdigest()[:8]}"
+
+
+def _resettled(before: str, now: str) -> bool:
+    """Whether only the settings changed."""
+    return before.split(":")[0] == now.split(":")[0]
+
+
+def _when(item: EvidenceItem) -> tuple[datetime, str]:
+    return item.observed_to, item.item_id
