@@ -123,6 +123,14 @@ class Dossier:
         ]  # fmt: skip
         return sorted(found, key=lambda row: (row.moment("sys_created_on"), row.id))
 
+    @property
+    def audited(self) -> bool:
+        """Does the audit tell how it came to be begun? An empty one may only not be shown."""
+        return any(
+            move.value("newvalue") in self.rule.begun_states
+            for move in self._moves(self.row.id, "state")
+        )
+
     def begun(self) -> tuple[bool, datetime | None]:
         """Whether work on it has begun, and when: the earliest that anything says."""
         into = [
@@ -196,7 +204,7 @@ def _implementation(
             "issue": row.value("number"), "issue_id": row.id, "type": type_of(row),
             "change_type": row.value("type"), "begun": at, "approval": row.value("approval"),
             "approvals": [one.payload() for one in found], "why": told, "unread": of.unread,
-            "history": of.history is not None, "labels": labels, "models": models(labels),
+            "history": of.audited, "labels": labels, "models": models(labels),
             "implementers": sorted(of.implementers()), **of.people(held),
         },
     )  # fmt: skip

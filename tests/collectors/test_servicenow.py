@@ -175,6 +175,14 @@ def test_a_rejection_stands_until_somebody_approves(world: World) -> None:
     assert begun(world, change).outcome is Outcome.PASSED
 
 
+def test_an_empty_audit_is_no_history(world: World) -> None:
+    assert json.loads(begun(world, world.good).content)["history"] is True
+    world.now.tables["sys_audit"].clear()
+    silent = begun(world, world.good)
+    assert silent.outcome is Outcome.PASSED
+    assert json.loads(silent.content)["history"] is False
+
+
 def test_half_of_the_approvals_is_none(world: World) -> None:
     change = world.now.change(START + 6 * DAY)
     world.now.approve(change, "jonas", START + 6 * DAY + HOUR, whole=False)
