@@ -142,10 +142,7 @@ def suite_item(suite: Suite, weaker: Mapping[str, Any], origin: Origin) -> Evide
     A weakening that nobody answers for is a failure.
     """
     count = len(suite.criteria)
-    title = f"Checks of {clean(suite.subject)}: {count}"
-    if weaker:
-        told = "answered for" if weaker["answer"] else f"answer for it as {weaker['id']}"
-        title += f"; {len(weaker['checks'])} were dropped, weakened or altered ({told})"
+    title = f"Checks of {clean(suite.subject)}: {count}{words(weaker)}"
     payload = {
         "tool": suite.tool, "suite": suite.subject, "asset": suite.asset, "check_count": count,
         "checks": sorted((one.told() for one in suite.criteria), key=lambda told: told["name"]),
@@ -159,6 +156,14 @@ def suite_item(suite: Suite, weaker: Mapping[str, Any], origin: Origin) -> Evide
         system=system_of(origin.systems, suite.asset, suite.subject),
         outcome=Outcome.FAILED if failed else Outcome.RECORDED,
     )  # fmt: skip
+
+
+def words(weaker: Mapping[str, Any]) -> str:
+    """How a title goes on about a weakening; nothing where there is none."""
+    if not weaker:
+        return ""
+    told = "answered for" if weaker["answer"] else f"answer for it as {weaker['id']}"
+    return f"; {len(weaker['checks'])} were dropped, weakened or altered ({told})"
 
 
 def _checks(results: Results) -> list[dict[str, Any]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from collectors._checks import Criterion, Suite, words
 from collectors._json_files import Origin, Unreadable
+from collectors._weakened import Strict, finding
 from collectors.base import system_of
 from evidence.canonical import digest, plain
 from evidence.errors import InvalidItem
@@ -71,8 +74,13 @@ def result_item(document: Any, file: str, file_sha256: str, origin: Origin) -> E
     )  # fmt: skip
 
 
-def suite_item(document: Any, file: str, origin: Origin) -> EvidenceItem:
-    """The state of one expectation suite. Raises Unreadable."""
+def suite_item(
+    document: Any, file: str, origin: Origin, strict: Strict, answers: Mapping[str, str]
+) -> tuple[EvidenceItem, Strict]:
+    """The state of one expectation suite, and what to hold it to next time. Raises Unreadable.
+
+    `strict` holds, by suite, what each once asked; a weakening that nobody answers for has failed.
+    """
     doc = _mapping(document, "the file")
     suite = _text(doc.get("name") or doc.get("expectation_suite_name"))
     if not suite or not isinstance(doc.get("expectations"), list):
@@ -82,12 +90,32 @@ def suite_item(document: Any, file: str, origin: Origin) -> EvidenceItem:
         "suite": suite, "expectations": configs, "expectation_count": len(configs),
         "suite_sha256": suite_digest(configs),
     }  # fmt: skip
-    return EvidenceItem(
+    held = Suite("gx", suite, suite, _criteria(configs))
+    weaker, after = finding(strict.get(suite, {}), held, answers)
+    item = EvidenceItem(
         source=origin.source, kind=SUITE, subject=suite, observed_from=origin.collected_at,
-        observed_to=origin.collected_at, collected_at=origin.collected_at, payload=payload,
+        observed_to=origin.collected_at, collected_at=origin.collected_at,
+        payload=payload | ({"weaker": weaker} if weaker else {}),
         nature=Nature.STATE, system=system_of(origin.systems, suite), locator=file,
-        title=f"Expectation suite {suite}: {len(configs)} expectations",
+        title=f"Expectation suite {suite}: {len(configs)} expectations{words(weaker)}",
+        outcome=Outcome.FAILED if weaker and not weaker["answer"] else Outcome.RECORDED,
     )  # fmt: skip
+    return item, {**strict, suite: after}
+
+
+def _criteria(configs: list[dict[str, Any]]) -> tuple[Criterion, ...]:
+    """Named by type, column and place among those of the same, as ids change with each save."""
+    seen: Counter[str] = Counter()
+    found = []
+    for config in sorted(configs, key=lambda one: digest(plain(one["kwargs"]))):
+        column = config["kwargs"].get("column")
+        name = config["type"] + (f" of {column}" if column is not None else "")
+        seen[name] += 1
+        severity = "error" if config["severity"] == "critical" else config["severity"]
+        found.append(Criterion(
+            f"{name} #{seen[name]}", config["type"], str(column or ""), severity, config["kwargs"]
+        ))  # fmt: skip
+    return tuple(found)
 
 
 def suite_digest(configs: list[dict[str, Any]]) -> str:

@@ -8,7 +8,10 @@ from typing import Any
 from collectors._checks import Criterion, Suite
 from evidence.canonical import digest, plain
 
+# By suite, by check: its severity and a digest of what it demanded, at its strictest.
+Strict = Mapping[str, Mapping[str, str]]
 _PRINT = 16
+_RANKS = {"error": 2, "warn": 1, "warning": 1}
 
 
 def finding(
@@ -45,6 +48,6 @@ def _weaker(old: str, new: str | None) -> str:
     (severity, demand), (severity_now, demand_now) = old.split(":", 1), new.split(":", 1)
     if demand != demand_now:
         return "asks for something else"
-    if severity == "error" and severity_now != "error":
+    if _RANKS.get(severity_now, 0) < _RANKS.get(severity, 0):
         return f"only says {severity_now} now"
     return ""

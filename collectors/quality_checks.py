@@ -15,9 +15,10 @@ from collectors._disk import shown
 from collectors._gx_results import RESULT, SUITE, result_item, suite_item
 from collectors._gx_store import Shelf, Shelves, Store, open_store, shelve
 from collectors._json_files import Origin, Unreadable, listing, load
+from collectors._weakened import Strict
 from collectors.base import Clock, utc_now
 from evidence.canonical import digest
-from evidence.errors import SourceRefused
+from evidence.errors import ConfigError, SourceBroken, SourceRefused
 from evidence.model import Batch, Change, Cursor, EvidenceItem
 from evidence.runs import Gap, PullFacts
 from evidence.snapshot import Snapshot
@@ -30,17 +31,23 @@ class QualityChecks:
     """Stored validation results (events, from their run time) and suites (states).
 
     `folder` is a project's `gx/` folder, the folder around it, or a bare folder of results, on
-    disk. `systems` maps globs over suite and asset names to AI systems. Cells of the checked
+    disk. `systems` maps globs over suite and asset names to AI systems; `answered` the id of a
+    suite's weakening to who answers for it and why. Cells of the checked
     tables that a result carries are left behind; counts and criteria are kept.
     """
 
     source: str
     folder: Path
     systems: Mapping[str, str] = field(default_factory=dict)
+    answered: Mapping[str, str] = field(default_factory=dict)
     clock: Clock = field(default=utc_now, repr=False, compare=False)
 
     kinds: ClassVar[tuple[str, ...]] = (RESULT, SUITE)
     states: ClassVar[tuple[str, ...]] = (SUITE,)
+
+    def __post_init__(self) -> None:
+        if empty := [name for name, why in self.answered.items() if not why.strip()]:
+            raise ConfigError(f"{self.source}: answered.{empty[0]} must say who answers and why")
 
     def probe(self) -> str:
         """Where results and suites are read, and how many files of results there are."""
@@ -57,7 +64,7 @@ class QualityChecks:
         cursor remembers fingerprints instead of a time. A file that cannot be read becomes a Gap
         in every pull until it can. Raises SourceBusy, SourceRefused, SourceBroken.
         """
-        known, suites = Shelves.read(cursor), Snapshot.read(cursor)
+        known, suites, strict = Shelves.read(cursor), Snapshot.read(cursor), _strict(cursor)
         store = open_store(Path(self.folder))
         origin = Origin(self.source, self.systems, self.clock())
         found = listing(store.results)
@@ -68,10 +75,11 @@ class QualityChecks:
         for group in _groups(known.changed(shelves)):
             items, facts, read = _results(store, group, origin)
             seen = seen | read
-            yield Batch(news + items, _cursor(seen, suites), facts)
+            yield Batch(news + items, _cursor(seen, suites, strict), facts)
             news = ()
-        states, snapshot, facts = _suites(store, suites, origin)
-        yield Batch(news + states, _cursor(seen, snapshot), facts + _whole(store, found.gaps))
+        states, snapshot, strict, facts = _suites(store, suites, origin, strict, self.answered)
+        told = facts + _whole(store, found.gaps)
+        yield Batch(news + states, _cursor(seen, snapshot, strict), told)
 
 
 def _groups(shelves: list[Shelf]) -> Iterator[list[Shelf]]:
@@ -107,11 +115,11 @@ def _results(
 
 
 def _suites(
-    store: Store, before: Snapshot, origin: Origin
-) -> tuple[tuple[EvidenceItem, ...], Snapshot, PullFacts]:
+    store: Store, before: Snapshot, origin: Origin, strict: Strict, answers: Mapping[str, str]
+) -> tuple[tuple[EvidenceItem, ...], Snapshot, Strict, PullFacts]:
     """Suites that differ; a loss is only believed where every file could be read."""
     if store.suites is None:
-        return (), before, PullFacts()
+        return (), before, strict, PullFacts()
     found = listing(store.suites)
     items: list[EvidenceItem] = []
     gaps = list(found.gaps)
@@ -119,15 +127,16 @@ def _suites(
     for path in found.prints:
         try:
             document, sha256 = load(store.suites, path)
-            items.append(suite_item(document, shown(path), origin))
+            item, strict = suite_item(document, shown(path), origin, strict, answers)
+            items.append(item)
             hashes.append(sha256)
         except Unreadable as error:
             gaps.append(Gap(f"suite {shown(path)}", str(error)))
     facts = _facts(len(found.prints), hashes, gaps)
     if gaps:
-        return *_seen_only(items, before, origin), facts
+        return *_seen_only(items, before, origin), strict, facts
     states, snapshot = before.compare(items, at=origin.collected_at, source=origin.source)
-    return states, snapshot, facts + PullFacts(states=(SUITE,))
+    return states, snapshot, strict, facts + PullFacts(states=(SUITE,))
 
 
 def _seen_only(
@@ -165,9 +174,19 @@ def _whole(store: Store, gaps: tuple[Gap, ...]) -> PullFacts:
     return PullFacts(query=query, gaps=gaps, identity=f"uid {os.getuid()}")
 
 
-def _cursor(seen: Mapping[str, tuple[int, str]], suites: Snapshot) -> Cursor:
+def _strict(cursor: Cursor | None) -> Strict:
+    """What suites once asked; bookmarks of before this was remembered hold none of it."""
+    try:
+        kept = json.loads(cursor.value).get("strict", {}) if cursor else {}
+        return {str(suite): dict(checks) for suite, checks in kept.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SourceBroken(f"the cursor was not written by this collector: {error}") from error
+
+
+def _cursor(seen: Mapping[str, tuple[int, str]], suites: Snapshot, strict: Strict) -> Cursor:
     files = {key: list(value) for key, value in sorted(seen.items())}
-    kept = {"files": files, "seen": dict(sorted(suites.seen.items()))}
+    asked = {suite: dict(checks) for suite, checks in sorted(strict.items())}
+    kept = {"files": files, "seen": dict(sorted(suites.seen.items())), "strict": asked}
     return Cursor(json.dumps(kept, ensure_ascii=False, separators=(",", ":")))
 
 

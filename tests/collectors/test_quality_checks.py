@@ -155,6 +155,28 @@ def test_the_suite_that_judged_has_the_digest_of_its_file(root: Path) -> None:
     assert [(i.subject, i.change) for i in news] == [("churn-predictor-inputs", Change.CHANGED)]
 
 
+def test_a_weakened_suite_fails_until_somebody_answers(root: Path) -> None:
+    _, cursor, _ = pull(root)
+    path = root / "expectations" / "churn-predictor-inputs.json"
+    whole = path.read_text()
+    document = json.loads(whole)
+    dropped = document["expectations"].pop()
+    document["expectations"][0]["severity"] = "info"
+    path.write_text(json.dumps(document))
+    (weak,), after, _ = pull(root, cursor)
+    assert weak.outcome is Outcome.FAILED
+    told = payload(weak)["weaker"]
+    assert {c["what"] for c in told["checks"]} == {"is no longer there", "only says info now"}
+    assert any(c["check"].startswith(dropped["type"]) for c in told["checks"])
+    assert pull(root, after)[0] == []
+    answered = QualityChecks("dq", root, {"credit-*": "credit-scoring"}, {told["id"]: "Mira"})
+    (item,) = [i for batch in answered.collect(after) for i in batch.items]
+    assert (item.outcome, payload(item)["weaker"]["answer"]) == (Outcome.RECORDED, "Mira")
+    path.write_text(whole)
+    (item,) = pull(root, after)[0]
+    assert (item.outcome, "weaker" in payload(item)) == (Outcome.RECORDED, False)
+
+
 def test_a_half_written_file_is_a_gap_in_every_pull_until_it_is_whole(root: Path) -> None:
     path = stored(root, "churn")[-1]
     whole = path.read_bytes()
