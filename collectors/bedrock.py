@@ -1,0 +1,27 @@
+"""Amazon Bedrock: whether invocations are logged, and what the guardrails hold back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from collectors import _bedrock_settings as settings
+from collectors._aws_source import AwsStates, Reader
+
+
+@dataclass(frozen=True)
+class Bedrock(AwsStates):
+    """The logging of model invocations and all guardrails, region by region; never a prompt.
+
+    Logging is off unless somebody turns it on, in each region by itself: `aws.bedrock.logging` has
+    failed where it is off or has nowhere to deliver to. Every version of a guardrail is an
+    `aws.bedrock.guardrail`, also DRAFT, which is edited in place: a digest of all its settings
+    shows that. Which words and patterns it holds back is told by count and digest only.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = (settings.LOGGING, settings.GUARDRAIL)
+    states: ClassVar[tuple[str, ...]] = kinds
+
+    def _readers(self) -> Mapping[str, Reader]:
+        return {settings.LOGGING: settings.logging, settings.GUARDRAIL: settings.guardrails}
