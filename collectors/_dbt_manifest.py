@@ -135,7 +135,7 @@ def tables(node: Mapping[str, Any]) -> tuple[str, ...]:
 
 def subject(uid: str) -> str:
     """`model.lending.loans` as `lending/loans`."""
-    return "/".join(uid.split(".", 2)[1:])
+    return "/".join(uid.split(".", 2)[1:]) or f"unnamed/{uid}"
 
 
 def fresh_subject(uid: str) -> str:

@@ -278,6 +278,17 @@ def test_a_file_older_than_its_run_is_not_believed(tmp_path: Path) -> None:
     assert "written before the run" in facts.gaps[0].why
 
 
+def test_a_table_without_a_name_stops_nothing(tmp_path: Path) -> None:
+    target = lay(tmp_path, "good")
+
+    def unname(document: dict[str, Any]) -> None:
+        for node in document["nodes"].values():
+            node["attached_node"] = " "
+
+    edit(target / "manifest.json", unname)
+    assert set(outcomes(pull(target)[0])) == {"unnamed/ "}
+
+
 def test_two_results_of_one_check_or_unknown_checks_are_a_gap(tmp_path: Path) -> None:
     target = lay(tmp_path, "good")
     edit(target / "run_results.json", lambda d: d["results"].append(d["results"][2]))
