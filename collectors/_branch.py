@@ -70,7 +70,8 @@ def answers(reader: Reader, files: Iterable[Entry]) -> dict[str, Answer]:
             continue
         for one in declared:
             record = one.payload
-            if one.kind == REGISTER and record.get("register") in _REGISTERS:
+            answering = one.kind == REGISTER and record.get("register") in _REGISTERS
+            if answering and not one.problems:
                 by, why = (str(record.get(k) or "").strip() for k in ("by", "why"))
                 if by and why:
                     found[str(record.get("id", ""))] = Answer(by, why)

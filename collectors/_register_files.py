@@ -23,11 +23,13 @@ from evidence.times import day_or_time
 
 REGISTER, DOCUMENT, ATTESTATION = "git.register", "git.document", attestation.KIND
 REGISTER_ENDINGS, DOCUMENT_ENDINGS = (".yaml", ".yml", ".csv"), (".md", ".markdown")
+_TO_FILL_IN = "FILL IN"
 _LFS = b"version https://git-lfs.github.com/spec/"
 _HEADER = ("owner", "approved_by", "reviewed", "approved")
 _NAMES = ("title", "name", "summary", "description", "statement")
 _INVENTORIES = {"ai_systems", "ai_inventory"}
 _FRONT = re.compile(r"---[ \t]*\n(.*?)(?:^|\n)---[ \t]*(?:\n|$)", re.DOTALL)
+_COMMENT = re.compile(r"#([^\n]*)(?:\n|$)")
 _HIDDEN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
 
 
@@ -61,14 +63,17 @@ def one_line(text: object, limit: int = 160) -> str:
 
 
 def read_document(path: str, raw: bytes) -> list[Declared]:
-    """The document in a Markdown file. Raises Unreadable."""
+    """The document in a Markdown file; a draft is told as one, without its fields. Raises
+    Unreadable."""
     text = _text(raw)
     front = _FRONT.match(text)
     fields = load(front[1], first_line=2)[0] if front else {}
     if not isinstance(fields, Mapping):
         raise Unreadable("its front matter is no mapping of names to values", 2)
     body = text[front.end() :] if front else text
-    problems = _missing_in_document(fields, bool(front))
+    if _is_draft(fields):
+        return [_draft(DOCUMENT, shown(path), str(fields.get("doc_type") or ""))]
+    problems = (*_missing_in_document(fields, bool(front)), *_unfilled(fields, body))
     dated, wrong = _dated(fields, ("reviewed", "approved"))
     title = one_line(fields.get("title") or PurePosixPath(shown(path)).stem)
     payload = beside(fields, {
@@ -85,16 +90,37 @@ def read_document(path: str, raw: bytes) -> list[Declared]:
 
 
 def read_register(path: str, raw: bytes) -> list[Declared]:
-    """The register as a whole, then its records. Raises Unreadable."""
+    """The register as a whole, then its records; of a draft only that it is one. Raises
+    Unreadable."""
     text = _text(raw)
     stem = PurePosixPath(shown(path)).stem
     header, records = _csv(text) if path.endswith(".csv") else _yaml(text)
     name = str(header.pop("register", None) or stem)
+    if _is_draft(header):
+        return [_draft(REGISTER, f"register/{name}", name)]
     entries = [_record(name, header, number, line, rec) for number, line, rec in records]
     count = Counter(entry.payload["id"] for entry in entries)
     if twice := [key for key, times in count.items() if times > 1]:
         raise Unreadable(f"id {twice[0]!r} stands on {count[twice[0]]} records")
     return [_whole(name, header, entries), *entries]
+
+
+def _is_draft(fields: Mapping[str, Any]) -> bool:
+    return str(fields.get("draft") or "").strip().lower() not in {"", "false", "no"}
+
+
+def _draft(kind: str, subject: str, name: str) -> Declared:
+    """Neither its name nor its kind stand where rules look: a draft speaks to no control."""
+    payload = {"draft_of": one_line(name), "level": "draft"}
+    title = f"{one_line(name)} is a draft: it counts for nothing until `draft` is taken out"
+    return Declared(kind=kind, subject=subject, title=title, payload=payload, dated=None)
+
+
+def _unfilled(fields: Mapping[str, Any], body: str = "") -> tuple[str, ...]:
+    """What a template left to fill in proves nothing."""
+    left = [str(name) for name, value in fields.items() if _TO_FILL_IN in str(value)]
+    left += ["the text"] * (_TO_FILL_IN in body)
+    return (f"still to fill in: {one_line(', '.join(left))}",) if left else ()
 
 
 def _whole(name: str, header: Mapping[str, Any], entries: list[Declared]) -> Declared:
@@ -106,7 +132,7 @@ def _whole(name: str, header: Mapping[str, Any], entries: list[Declared]) -> Dec
     return Declared(
         kind=REGISTER, subject=f"register/{name}", title=f"{name}: {len(entries)} records",
         payload=_kept(payload), dated=dated, system=str(header.get("system") or ""),
-        problems=wrong,
+        problems=(*wrong, *_unfilled(header)),
     )  # fmt: skip
 
 
@@ -129,7 +155,7 @@ def _record(
     return Declared(
         kind=REGISTER, subject=f"register/{name}/{key}", dated=dated, system=str(system),
         title=one_line(f"{name} {key}: {label}" if label else f"{name} {key}"),
-        payload=_kept(payload), problems=wrong,
+        payload=_kept(payload), problems=(*wrong, *_unfilled(fields)),
     )  # fmt: skip
 
 
@@ -142,7 +168,7 @@ def _attestation(name: str, key: str, fields: Mapping[str, Any]) -> Declared:
         subject=attestation.subject(control, by) if control and by else f"attestation/{key}",
         title=one_line(f"withdrawn: {told}" if fields.get("withdrawn") else told),
         payload=_kept(beside(fields, {"id": key, "register": name, "level": "record"})),
-        problems=attestation.flaws(fields),
+        problems=(*attestation.flaws(fields), *_unfilled(fields)),
     )  # fmt: skip
 
 
@@ -193,24 +219,41 @@ def _yaml_records(
 
 
 def _csv(text: str) -> tuple[dict[str, Any], Iterator[tuple[int, int, Mapping[str, Any]]]]:
-    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    header, rest = _csv_header(text)
+    rows = csv.DictReader(io.StringIO(rest, newline=""), strict=True)
+    before = text.count("\n") - rest.count("\n")
     try:
         names = list(rows.fieldnames or ())
     except csv.Error as error:
-        raise Unreadable(str(error), 1) from error
+        raise Unreadable(str(error), before + 1) from error
     if "id" not in names or len(set(names)) < len(names):
-        raise Unreadable("a CSV register begins with comma-separated, distinct names, one `id`", 1)
-    return {}, _csv_records(rows)
+        raise Unreadable(
+            "a CSV register begins with comma-separated, distinct names, one `id`", before + 1
+        )
+    return header, _csv_records(rows, before)
 
 
-def _csv_records(rows: csv.DictReader[str]) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
+def _csv_header(text: str) -> tuple[dict[str, Any], str]:
+    """What lines `# name: value` at the top say of the register, and the table below them."""
+    header, rest = dict[str, Any](), text
+    while found := _COMMENT.match(rest):
+        rest = rest[found.end() :]
+        name, colon, value = found[1].strip().rstrip(",").partition(":")
+        if colon and name.strip() in (*_HEADER, "register", "draft"):
+            header[name.strip()] = value.strip()
+    return header, rest
+
+
+def _csv_records(
+    rows: csv.DictReader[str], before: int
+) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
     try:
         for number, row in enumerate(rows, start=1):
             if None in row or None in row.values():
-                raise Unreadable("has more or fewer cells than the header", rows.line_num)
-            yield number, rows.line_num, row
+                raise Unreadable("has more or fewer cells than the header", before + rows.line_num)
+            yield number, before + rows.line_num, row
     except csv.Error as error:
-        raise Unreadable(str(error), rows.reader.line_num) from error
+        raise Unreadable(str(error), before + rows.reader.line_num) from error
 
 
 def beside(fields: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:

@@ -169,8 +169,8 @@ def _differences(
     for key, (declared, path) in new.items():
         if key not in old:
             yield _item(declared, path, commit, Change.NEW, origin)
-        elif old[key][0] != declared:
-            yield _item(declared, path, commit, Change.CHANGED, origin)
+        elif change := _change(old[key][0], declared):
+            yield _item(declared, path, commit, change, origin)
     standing = _standing(new, origin)
     for key in sorted(old.keys() - new.keys()):
         lost, path = old[key]
@@ -179,6 +179,29 @@ def _differences(
             yield _gone(lost, path, commit, origin)
         elif stands in old:  # of a person's two statements one was taken out: the other holds again
             yield _item(*new[stands], commit, Change.CHANGED, origin)
+
+
+def _change(old: Declared, new: Declared) -> Change | None:
+    """A record that only its register's review touched was looked at again: it did not change.
+
+    None where nothing is new. A review that went back to an earlier day is a change: else the
+    later day would stand.
+    """
+    if _bare(old) != _bare(new):
+        return Change.CHANGED
+    if old.dated == new.dated:
+        return None
+    forward = old.dated and new.dated and new.dated > old.dated
+    return Change.NEW if forward else Change.CHANGED
+
+
+def _bare(declared: Declared) -> Declared:
+    """Without the review that a record has from its register."""
+    header = declared.payload.get("header")
+    if not isinstance(header, Mapping):
+        return declared
+    kept = {k: v for k, v in header.items() if k not in ("reviewed", "approved")}
+    return replace(declared, payload={**declared.payload, "header": kept}, dated=None)
 
 
 def _standing(

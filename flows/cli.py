@@ -49,11 +49,15 @@ def init(
     lake: Annotated[
         str, typer.Option(help="A folder, or s3://bucket/prefix with credentials in AWS_….")
     ] = "lake",
+    registers: Annotated[
+        Path | None,
+        typer.Option(help="A folder for drafts of registers and documents, to keep in git."),
+    ] = None,
 ) -> None:
-    """Write a first headwater.toml with a key and an empty lake."""
+    """Write a first headwater.toml with a key and an empty lake; and drafts of registers."""
     from flows.setup import initialise
 
-    for line in initialise(folder, name, lake):
+    for line in initialise(folder, name, lake, registers):
         typer.echo(line)
 
 
@@ -369,17 +373,17 @@ def freeze_release(
     raise typer.Exit(release(config, name, by, why))
 
 
-class _ItemFirst(TyperGroup):
-    """`correct ID …` is `correct item ID …`: what is no verb is the item that is wrong."""
+class _WhatFirst(TyperGroup):
+    """`correct ID …` is `correct item ID …`: what is no verb belongs to the first of the verbs."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and not args[0].startswith("-") and args[0] not in self.commands:
-            args = ["item", *args]
+            args = [next(iter(self.commands)), *args]
         return super().parse_args(ctx, args)
 
 
 corrections = typer.Typer(
-    cls=_ItemFirst, no_args_is_help=True,
+    cls=_WhatFirst, no_args_is_help=True,
     help="Say that a landed item is wrong (correct ID …), confirm that, or take it back.",
 )  # fmt: skip
 app.add_typer(corrections, name="correct")
@@ -438,6 +442,52 @@ def correct_withdraw(
 def correct_list(config: ConfigFile = DEFAULT) -> None:
     """Show every correction and what stands of it."""
     from flows.correct import show
+
+    raise typer.Exit(show(config))
+
+
+statements = typer.Typer(
+    cls=_WhatFirst, no_args_is_help=True,
+    help="As a person sign for a control (attest 5.2 …), or take that back.",
+)  # fmt: skip
+app.add_typer(statements, name="attest")
+
+
+@statements.command("control")
+def attest_control(
+    control: Annotated[str, typer.Argument(metavar="CONTROL", help="Such as 5.2 or A.6.2.4.")],
+    by: By,
+    statement: Annotated[str, typer.Option(help="What is stated, in a sentence.")],
+    until: Annotated[str, typer.Option(help="The first day on which it no longer holds.")],
+    at: Annotated[
+        str, typer.Option(help="The day it was signed on paper, at most 31 days ago; else now.")
+    ] = "",
+    system: Annotated[str, typer.Option(help="Only for this AI system.")] = "",
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Sign for a control until a day; it never stands for evidence that is missing."""
+    from flows.attest import attest
+
+    raise typer.Exit(attest(config, control, by, statement, until, at, system, typer.echo))
+
+
+@statements.command("withdraw")
+def attest_withdraw(
+    item: Annotated[str, typer.Argument(metavar="ID", help="The statement's item, or its start.")],
+    by: By,
+    why: Annotated[str, typer.Option(help="Why; stands in the record.")],
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Take a statement back at once; one person is enough."""
+    from flows.attest import withdraw
+
+    raise typer.Exit(withdraw(config, item, by, why, typer.echo))
+
+
+@statements.command("list")
+def attest_list(config: ConfigFile = DEFAULT) -> None:
+    """Show who signed for what, until when, and what counts for nothing."""
+    from flows.attest import show
 
     raise typer.Exit(show(config))
 

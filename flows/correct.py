@@ -18,11 +18,10 @@ from evidence.errors import ConfigError, LakeError
 from evidence.model import EvidenceItem
 from evidence.own import CORRECTION_KIND, OWN_SOURCE
 from evidence.people import person, same_person
+from flows.changes import Say, standings, tell_changes
 from flows.config import Config, load, now
 from flows.follow import seal
-from flows.judgement import judge_lake
 from flows.lookup import SIGNS, find_item
-from flows.moment import present
 from flows.terminal import printable
 from storage.actions import land_own
 from storage.corrections import correction_item, told_correction
@@ -30,7 +29,6 @@ from storage.lake import Bookmark, Lake
 from storage.pages import Connection, all_rows, corrections_of
 from storage.views import connect
 
-Say = Callable[[str], None]
 _Made = tuple[Act, dict[str, Any], str]
 _Make = Callable[[Connection], _Made]
 _CONFIRM = "headwater correct confirm {} --by NAME"
@@ -194,7 +192,7 @@ def _carry_out(file: Path, make: _Make, say: Say) -> int:
     """Decide and land in one go: of two people at once the second sees what the first said."""
     config = load(file)
     lake = _open(config)
-    before = _standings(lake, config)
+    before = standings(lake, config)
 
     def landed(_: Bookmark) -> tuple[tuple[EvidenceItem, ...], None]:
         with connect(lake) as connection:
@@ -206,7 +204,7 @@ def _carry_out(file: Path, make: _Make, say: Say) -> int:
     land_own(lake, landed)
     seal(lake, config)
     _tell(lake, corrected[-1], say)
-    _tell_changes(before, _standings(lake, config), say)
+    tell_changes(before, standings(lake, config), say)
     return 0
 
 
@@ -242,19 +240,6 @@ def _counts(item: Mapping[str, Any], standing: list[dict[str, Any]]) -> list[str
                 + _CONFIRM.format(row["correction"][:16])
             )
     return lines
-
-
-def _standings(lake: Lake, config: Config) -> dict[str, str]:
-    judged = judge_lake(lake, present(lake, config))
-    return {key: f"{s.standing} ({s.why})" for key, s in judged.standings.items()}
-
-
-def _tell_changes(before: Mapping[str, str], after: Mapping[str, str], say: Say) -> None:
-    changed = [key for key in after if after[key] != before.get(key)]
-    for key in changed:
-        say(printable(f"{key}: {before.get(key)} → {after[key]}"))
-    if not changed:
-        say("no control stands otherwise than before")
 
 
 def _open(config: Config) -> Lake:

@@ -36,6 +36,7 @@ from storage.views import sightings
 NO_SYSTEM = "(no AI system is registered)"
 
 
+INVENTORIES = ("ai_inventory", "ai_systems")
 RESULT = "headwater.result/1"
 
 
@@ -142,7 +143,7 @@ def judge_lake(lake: Lake, moment: Moment) -> Judged:
 
 def _systems(connection: Connection) -> dict[str, dict[str, Any]]:
     """The inventory, and every system that evidence names although the inventory does not."""
-    inventory = {str(row["id"]): row for row in records(connection, "ai_inventory", "ai_systems")}
+    inventory = {str(row["id"]): row for row in records(connection, *INVENTORIES)}
     seen = {name: {"id": name, "name": name} for name in seen_systems(connection)}
     return seen | inventory
 
@@ -193,7 +194,8 @@ def _verdicts(
 
 
 def _excluded(row: Mapping[str, Any] | None) -> str:
-    """The reason for leaving a control out; an exclusion without a reason excludes nothing."""
-    if row is None or row.get("applicable") is not False:
+    """The reason for leaving a control out; an exclusion without a reason excludes nothing, nor
+    does one with a flaw."""
+    if row is None or row.get("applicable") is not False or row.get("problems"):
         return ""
     return str(row.get("reason") or "").strip()

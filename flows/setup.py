@@ -8,6 +8,7 @@ from pathlib import Path
 
 from evidence.errors import ConfigError
 from flows.config import FILE, Config, load, now
+from mappings.catalogue import load_catalogue
 from storage.actions import act
 from storage.keys import make_key
 from storage.lake import Lake
@@ -42,8 +43,41 @@ schedule = "*/30 * * * *"
 """
 
 
-def initialise(folder: Path, name: str, lake: str = "lake") -> Iterator[str]:
-    """Write what is missing in `folder`; yields one line for each thing done or kept."""
+SOURCE = """
+[[source]]
+name = "registers"
+uses = "collectors.git_registers:GitRegisters"
+schedule = "0 * * * *"
+repository = {repository}
+"""
+_TEMPLATES = Path(__file__).with_name("starter")
+_SOA = """\
+# Statement of Applicability: every control of Annex A with a decision and its reason. Only
+# `applicable: false` (no quotes) with a reason leaves a control out; docs/registers.md tells more.
+# Take `draft` out once every FILL IN is replaced: until then the file counts for nothing.
+draft: true
+register: soa
+owner: FILL IN a name
+approved_by: FILL IN a name
+reviewed: FILL IN YYYY-MM-DD
+records:
+"""
+_SOA_ROW = """\
+  - id: {number}
+    title: {title}
+    applicable: FILL IN true or false
+    reason: FILL IN why
+    owner: FILL IN a name
+"""
+
+
+def initialise(
+    folder: Path, name: str, lake: str = "lake", registers: Path | None = None
+) -> Iterator[str]:
+    """Write what is missing in `folder`, and in `registers` a starter set, if it is given.
+
+    Yields one line for each thing done or kept. Raises ConfigError, LakeError.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -52,16 +86,50 @@ def initialise(folder: Path, name: str, lake: str = "lake") -> Iterator[str]:
     if file.exists():
         yield f"kept    {file}"
     else:
-        LocalPlace(folder).put_new(FILE, _starter(name, lake).encode())
+        LocalPlace(folder).put_new(FILE, _starter(name, lake, registers).encode())
         yield f"written {file}"
     config = load(file)
     yield from prepare(config)
+    if registers is not None:
+        yield from starter_set(registers)
+        yield f"next    in {registers}: git init, fill in, take `draft` out, git commit"
     yield f"next    add a [[source]] to {file}, then: headwater check -c {file}"
 
 
-def _starter(name: str, lake: str) -> str:
-    told = (json.dumps(text, ensure_ascii=False) for text in (name, lake))
-    return STARTER.format(**dict(zip(("name", "lake"), told, strict=True)))
+def _starter(name: str, lake: str, registers: Path | None) -> str:
+    given = {"name": name, "lake": lake, "repository": str((registers or Path()).resolve())}
+    told = {key: json.dumps(text, ensure_ascii=False) for key, text in given.items()}
+    return (STARTER + SOURCE * (registers is not None)).format(**told)
+
+
+def starter_set(folder: Path) -> Iterator[str]:
+    """Drafts of registers and documents in `folder`, which people keep in git and fill in.
+
+    A draft counts for nothing, nor does a record in which something is left to fill in. What is
+    there already stays; yields one line for each file. Raises ConfigError.
+    """
+    texts = {
+        str(file.relative_to(_TEMPLATES)): file.read_text(encoding="utf-8")
+        for file in sorted(_TEMPLATES.rglob("*"))
+        if file.is_file()
+    }
+    for name, text in sorted((texts | {"registers/soa.yaml": _soa()}).items()):
+        file = folder / name
+        if file.exists():
+            yield f"kept    {file}"
+            continue
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{file} cannot be written: {error.strerror}") from error
+        yield f"written {file}"
+
+
+def _soa() -> str:
+    controls = [c for c in load_catalogue().controls if c.kind != "clause"]
+    rows = (_SOA_ROW.format(number=c.number, title=json.dumps(c.title)) for c in controls)
+    return _SOA + "".join(rows)
 
 
 def prepare(config: Config) -> Iterator[str]:

@@ -45,3 +45,11 @@ def test_the_deployments_name_flows_that_exist() -> None:
     for deployment in deployments:
         file, _, name = deployment["entrypoint"].partition(":")
         assert f"def {name}(" in (ROOT / file).read_text()
+
+
+def test_every_collector_says_what_it_must_be_allowed() -> None:
+    text = (ROOT / "docs/permissions.md").read_text(encoding="utf-8").lower()
+    collectors = {f.stem for f in (ROOT / "collectors").glob("[a-z]*.py")}
+    assert {name for name in collectors - {"base", "contract", "http"} if name not in text} == set()
+    for action in re.findall(r'"(?:s3|cloudtrail|config|logs|kms):(\w+)"(?!:)', text):
+        assert action.startswith(("get", "list", "describe", "lookup", "filter")), "it only reads"

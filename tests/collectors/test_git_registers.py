@@ -299,6 +299,60 @@ def test_an_attestation_names_who_and_until_when(repo: Repo) -> None:
     ]
 
 
+def test_a_review_of_the_register_changes_none_of_its_records(repo: Repo) -> None:
+    text = "reviewed: 2026-01-%s\nrecords: [{id: 1, title: %s}, {id: 2, reviewed: 2026-01-02}]"
+    said = []
+    for day, title in (("05", "a"), ("06", "a"), ("07", "b"), ("04", "b")):
+        repo.commit({"registers/risks.yaml": text % (day, title)})
+    for item in repo.pull()[0]:
+        if item.subject.startswith("register/risks/"):
+            said.append((item.subject[-1], item.change.value, item.observed_to.day))
+    assert said == [
+        ("1", "new", 5), ("2", "new", 2), ("1", "new", 6), ("1", "changed", 7),
+        ("1", "changed", 4),
+    ]  # fmt: skip
+
+
+def test_a_csv_says_its_review_before_its_table(repo: Repo) -> None:
+    text = "# reviewed: 2026-01-05\n# owner: Ann,,\n# made by hand\nid,name\n1,x\n"
+    repo.commit({"registers/training.csv": text})
+    whole, record = (i for i in repo.pull()[0] if i.kind == "git.register")
+    assert whole.observed_to == record.observed_to == datetime(2026, 1, 5, tzinfo=UTC)
+    assert (payload(whole)["owner"], payload(record)["name"]) == ("Ann", "x")
+    repo.commit({"registers/training.csv": text + "2\n"})
+    _, _, facts = repo.pull()
+    assert [gap.why for gap in facts.gaps] == ["line 6: has more or fewer cells than the header"]
+
+
+def test_a_draft_counts_for_nothing_and_takes_back_what_it_replaces(repo: Repo) -> None:
+    repo.commit({"registers/risks.yaml": "records: [{id: 1}]", "documents/p.md": DOCUMENT})
+    draft = DOCUMENT.replace("---\n", "---\ndraft: true\n", 1)
+    repo.commit({
+        "registers/risks.yaml": "draft: true\nrecords: [{id: 1}]", "documents/p.md": draft,
+        "registers/t.csv": "# draft: yes\nid\n1\n",
+    })  # fmt: skip
+    items = [i for i in repo.pull(documents="documents")[0] if i.kind != "git.history"][3:]
+    told = {(i.subject, i.change.value, payload(i).get("draft_of")) for i in items}
+    assert told == {
+        ("register/risks", "changed", "risks"), ("register/risks/1", "gone", None),
+        ("documents/p.md", "changed", "policy"), ("register/t", "new", "t"),
+    }  # fmt: skip
+    assert all("doc_type" not in payload(i) for i in items)
+
+
+def test_what_is_left_to_fill_in_is_an_error(repo: Repo) -> None:
+    repo.commit({
+        "registers/r.yaml": "owner: FILL IN a name\nrecords: [{id: 1, x: [FILL IN]}, {id: 2}]",
+        "documents/p.md": DOCUMENT.replace("Be careful.", "FILL IN"),
+        "registers/rewrites.yaml": "records: [{id: a, by: FILL IN, why: FILL IN}]",
+    })  # fmt: skip
+    items = [i for i in repo.pull(documents="documents")[0] if i.kind != "git.history"]
+    bad = {i.subject for i in items if i.outcome is Outcome.ERROR}
+    assert bad == {
+        "register/r", "register/r/1", "documents/p.md", "register/rewrites/a",
+    }  # fmt: skip
+
+
 SIGNED = "- {id: %s, control: A.3.2, by: Ann, statement: Yes, at: %s, until: %s%s}\n"
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +20,16 @@ from flows.cli import app
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def blocks() -> list[str]:
+    """The page's collector, and its tests."""
+    found = re.findall(r"```python\n(.*?)```", (ROOT / "docs/collectors.md").read_text(), re.S)
+    assert len(found) == 2
+    return found
+
+
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/collectors.md").read_text(), re.S)
-    (tmp_path / "acme_notes.py").write_text(code)
+    (tmp_path / "acme_notes.py").write_text(blocks()[0])
     monkeypatch.syspath_prepend(tmp_path)
     import importlib
 
@@ -62,3 +71,26 @@ def test_its_errors(module: Any, tmp_path: Path) -> None:
         module.DecisionNotes("n", str(tmp_path / "nowhere")).probe()
     with pytest.raises(SourceBroken):
         list(module.DecisionNotes("n", str(tmp_path)).collect(Cursor("foreign")))
+
+
+def contract(folder: Path, collector: str) -> subprocess.CompletedProcess[str]:
+    """The page's tests, run as a third party runs them: from a folder of their own."""
+    (folder / "acme_notes.py").write_text(collector)
+    (folder / "test_acme_notes.py").write_text(blocks()[1])
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull,
+         "--rootdir", str(folder), str(folder)],
+        cwd=folder, env=os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+def test_its_tests_pass_and_can_fail(tmp_path: Path) -> None:
+    code = blocks()[0]
+    done = contract(tmp_path, code)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\b1[0-9] passed", done.stdout)
+    loses = code.replace('note["decided_at"] >= since', 'note["decided_at"] > "2026-01-04"')
+    assert loses != code
+    failed = contract(tmp_path, loses)
+    assert failed.returncode == 1, "a collector that leaves items out does not pass"
