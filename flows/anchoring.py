@@ -10,9 +10,9 @@ from evidence.errors import ConfigError, HeadwaterError
 from evidence.model import Outcome
 from evidence.times import stamp
 from flows.config import Config, load, now
+from flows.follow import leave_record
 from flows.keys import public_key_of
 from flows.outside import Anchor
-from storage.actions import try_to_act
 from storage.lake import Lake
 from storage.note import VerifierKey
 from storage.timestamps import anchor, load_roots
@@ -39,9 +39,8 @@ def anchor_now(config: Config) -> str:
     try:
         done = anchor(lake.place, key, load_roots(settings.roots), lambda raw: ask(settings, raw))
     except HeadwaterError as error:
-        unkept = try_to_act(
-            lake, "anchor", outcome=Outcome.ERROR, facts={"url": settings.url, "error": str(error)}
-        )
+        facts = {"url": settings.url, "error": str(error)}
+        unkept = leave_record(lake, config, "anchor", outcome=Outcome.ERROR, facts=facts)
         if unkept:
             error.add_note(unkept)
         raise

@@ -20,7 +20,7 @@ from evidence.own import CORRECTION_KIND, OWN_SOURCE
 from evidence.people import person, same_person
 from flows.changes import Say, standings, tell_changes
 from flows.config import Config, load, now
-from flows.follow import seal
+from flows.follow import follow
 from flows.lookup import SIGNS, find_item
 from flows.terminal import printable
 from storage.actions import land_own
@@ -202,7 +202,7 @@ def _carry_out(file: Path, make: _Make, say: Say) -> int:
 
     corrected: list[str] = []
     land_own(lake, landed)
-    seal(lake, config)
+    follow(lake, config)
     _tell(lake, corrected[-1], say)
     tell_changes(before, standings(lake, config), say)
     return 0

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from evidence.errors import HeadwaterError
 from evidence.model import Change, Cursor, EvidenceItem, Nature
 from evidence.own import MAPPING_KIND, OWN_SOURCE
 from flows.config import Config
 from flows.outside import witnesses
 from mappings.in_force import InForce
-from storage.actions import acting_user, action_item, land_own
+from storage.actions import acting_user, action_item, land_own, try_to_act
 from storage.keys import load_key
 from storage.lake import Bookmark, Lake
 from storage.ledger import integrate
@@ -43,11 +45,34 @@ def follow(lake: Lake, config: Config) -> Followed:
     """
     mapping = config.mapping()
     land_mapping(lake, mapping)
-    rules = mapping.rules
-    tags = lake.follow_sql("tags", rules.sql(), app=f"tags:{rules.digest}")
+    tags = _tag(lake, mapping)
     checkpoint = seal(lake, config)
     unseen = tuple(silent(lake.place.at("log"), witnesses(config)))
-    return Followed(tags, checkpoint, rules.digest, unseen)
+    return Followed(tags, checkpoint, mapping.rules.digest, unseen)
+
+
+def leave_record(lake: Lake, config: Config, what: str, **given: Any) -> str:
+    """Land an act that needs no private key, and tag it: else the board called it not judged.
+
+    Empty, or the sentence why that failed (see `storage.actions.act` for what may be given). The
+    mapping in force stays: where the configuration has another, tags wait for the next collection.
+    The seal waits for it, too.
+    """
+    if unkept := try_to_act(lake, what, **given):
+        return unkept
+    try:
+        mapping = config.mapping()
+        cursor = lake.bookmark(OWN_SOURCE).cursor
+        if cursor and cursor.value == mapping.digest:
+            _tag(lake, mapping)
+    except HeadwaterError as error:
+        return f"that {what} was run is recorded but not tagged until the next collection: {error}"
+    return ""
+
+
+def _tag(lake: Lake, mapping: InForce) -> int:
+    rules = mapping.rules
+    return lake.follow_sql("tags", rules.sql(), app=f"tags:{rules.digest}")
 
 
 def seal(lake: Lake, config: Config, *, anew: Sequence[str] = ()) -> Checkpoint:

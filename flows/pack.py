@@ -13,12 +13,12 @@ from evidence.errors import ConfigError
 from evidence.freshness import ControlStanding
 from evidence.times import stamp
 from flows.config import Config, load, now
+from flows.follow import leave_record
 from flows.judgement import Judged, judge_lake, told_standing, told_verdict
 from flows.moment import Asked, moment
 from flows.query import tame
 from mappings.controls import Control
 from storage import pack
-from storage.actions import try_to_act
 from storage.checkpoints import read_checkpoint
 from storage.keys import Signer, load_key
 from storage.lake import Lake
@@ -93,7 +93,8 @@ def write(
         say(f"note    {note}")
     facts = {"scope": manifest["scope"], "counts": counts, "pack_sha256": written}
     facts |= {"population": manifest["population"]}
-    if unkept := try_to_act(lake, "pack", facts=facts, title=f"pack: {found.id} handed out"):
+    title = f"pack: {found.id} handed out"
+    if unkept := leave_record(lake, config, "pack", facts=facts, title=title):
         say(f"note    {unkept}")
     return 0
 

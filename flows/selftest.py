@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,9 +15,9 @@ from rich.table import Column, Table
 
 from evidence.errors import ConfigError, LakeError
 from evidence.model import Outcome
-from flows.config import load, now
+from flows.config import Config, load, now
+from flows.follow import leave_record
 from flows.terminal import printable
-from storage.actions import try_to_act
 from storage.forging import Field
 from storage.lake import Lake
 from storage.trial import Ending, Trial, trials
@@ -34,7 +35,8 @@ def run(file: Path, *, demo: bool, keep: Path | None, items: int) -> int:
     it is attacked.
     """
     console = Console(highlight=False)
-    lake = None if demo else Lake.open(load(file).lake, clock=now)
+    config = None if demo else load(file)
+    lake = Lake.open(config.lake, clock=now) if config else None
     with ExitStack() as stack:
         folder = _folder(keep, stack)
         with console.status("copying …"):
@@ -48,7 +50,9 @@ def run(file: Path, *, demo: bool, keep: Path | None, items: int) -> int:
     _show(console, done)
     if keep is not None:
         console.print(f"The attacked copies lie in {escape(str(keep))}")
-    return _end(console, lake, done)
+    if config and lake:
+        _record(console, lake, config, done)
+    return _end(console, done)
 
 
 def _folder(keep: Path | None, stack: ExitStack) -> Path:
@@ -81,15 +85,17 @@ def _show(console: Console, done: Sequence[Trial]) -> None:
     console.print(table)
 
 
-def _end(console: Console, lake: Lake | None, done: Sequence[Trial]) -> int:
+def _record(console: Console, lake: Lake, config: Config, done: Sequence[Trial]) -> None:
     counts = Counter(trial.ending for trial in done)
-    missed = counts[Ending.MISSED]
+    missed = [trial.attack for trial in done if trial.ending is Ending.MISSED]
+    facts: dict[str, Any] = {"missed attacks": missed} | {e.value: counts[e] for e in Ending}
+    outcome = Outcome.FAILED if missed else Outcome.PASSED
+    if unkept := leave_record(lake, config, "selftest", outcome=outcome, facts=facts):
+        console.print(f"note    {escape(unkept)}")
+
+
+def _end(console: Console, done: Sequence[Trial]) -> int:
+    counts = Counter(trial.ending for trial in done)
     told = ", ".join(f"{counts[ending]} {ending.value}" for ending in Ending)
     console.print(f"{len(done)} attacks: {told}")
-    if lake is not None:
-        names = [trial.attack for trial in done if trial.ending is Ending.MISSED]
-        facts = {"missed attacks": names} | {e.value: counts[e] for e in Ending}
-        outcome = Outcome.FAILED if missed else Outcome.PASSED
-        if unkept := try_to_act(lake, "selftest", outcome=outcome, facts=facts):
-            console.print(f"note    {escape(unkept)}")
-    return 1 if missed or not counts[Ending.DETECTED] else 0
+    return 1 if counts[Ending.MISSED] or not counts[Ending.DETECTED] else 0

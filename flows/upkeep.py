@@ -12,8 +12,8 @@ from rich.table import Table
 from evidence.errors import HeadwaterError
 from evidence.model import Outcome
 from flows.config import Config, load, now
-from flows.follow import follow, seal
-from storage.actions import act, try_to_act
+from flows.follow import follow, leave_record
+from storage.actions import act
 from storage.keys import load_key
 from storage.lake import Lake
 from storage.maintain import Tidied, maintain
@@ -50,7 +50,7 @@ def keep_lean(config: Config) -> tuple[Tidied, ...]:
         done = maintain(lake, key, keep=config.keep_snapshots)
     except HeadwaterError as error:
         facts = {"error": type(error).__name__}
-        try_to_act(lake, "maintain", outcome=Outcome.ERROR, facts=facts)
+        leave_record(lake, config, "maintain", outcome=Outcome.ERROR, facts=facts)
         raise
     refused = refusals(done)
     act(
@@ -58,7 +58,7 @@ def keep_lean(config: Config) -> tuple[Tidied, ...]:
         outcome=Outcome.FAILED if refused else Outcome.PASSED,
         facts={"tables": report_rows(done), "kept": refused},
     )  # fmt: skip
-    seal(lake, config)
+    follow(lake, config)
     return done
 
 

@@ -12,10 +12,10 @@ from cryptography.x509 import Certificate
 from evidence.errors import ConfigError, LakeError, VerificationFailed
 from evidence.model import Outcome
 from flows.config import Config, load, now
+from flows.follow import leave_record
 from flows.freeze import compare_all
 from flows.keys import public_key, public_key_of
 from flows.outside import witnesses
-from storage.actions import try_to_act
 from storage.freezes import freezes
 from storage.lake import Lake
 from storage.note import VerifierKey
@@ -128,7 +128,9 @@ def _record(
     except LakeError as error:
         say(f"note    this verification is not recorded: {error}")
         return
-    if unkept := try_to_act(lake, "verify", outcome=outcome, facts=facts, title=title):
+    if unkept := leave_record(
+        lake, asked.config, "verify", outcome=outcome, facts=facts, title=title
+    ):
         say(f"note    {unkept}")
 
 
