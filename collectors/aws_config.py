@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import ClassVar
 
-from collectors._aws_source import AwsStates, Place, Reader
-from collectors._config_recorder import KIND as RECORDER
-from collectors._config_recorder import recorder
-from collectors._config_rules import KIND as RULE
-from collectors._config_rules import rules
+from collectors._aws.config_recorder import KIND as RECORDER
+from collectors._aws.config_recorder import recorder
+from collectors._aws.config_rules import KIND as RULE
+from collectors._aws.config_rules import rules
+from collectors._aws.source import AwsStates, Place, Reader
 from evidence.model import EvidenceItem
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from collectors import _bedrock_settings as settings
-from collectors._aws_source import AwsStates, Reader
+from collectors._aws import bedrock_settings as settings
+from collectors._aws.source import AwsStates, Reader
 
 
 @dataclass(frozen=True)

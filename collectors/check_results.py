@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 
 import yaml
 
-from collectors._checks import RESULT, SUITE, Stock, Suite, altered, result_item, suite_item
-from collectors._checks_memory import Memory
-from collectors._checks_told import Told, told_together
+from collectors._checks.json_files import Listing, Origin, Unreadable, listing, load
+from collectors._checks.memory import Memory
+from collectors._checks.results import RESULT, SUITE, Stock, Suite, altered, result_item, suite_item
+from collectors._checks.told import Told, told_together
+from collectors._checks.weakened import finding
 from collectors._disk import reading, shown
-from collectors._json_files import Listing, Origin, Unreadable, listing, load
-from collectors._weakened import finding
 from collectors.base import Clock, utc_now
 from evidence.errors import ConfigError, SourceBroken, SourceRefused
 from evidence.freshness import CLOCK_SKEW

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from collectors import _aws, _s3
-from collectors._trail_draft import Draft
-from collectors._trail_events import KIND as EVENT_KIND
-from collectors._trail_findings import KIND as DIGEST_KIND
-from collectors._trail_findings import Reporter
-from collectors._trail_judge import Judge
-from collectors._trail_keys import FileKeys, KeyRing, ServiceKeys
-from collectors._trail_logs import LogReader
-from collectors._trail_names import Scope, start_day
-from collectors._trail_state import Progress, read, write
-from collectors._trail_walk import Walk
+from collectors._aws import clients, s3
+from collectors._trail.draft import Draft
+from collectors._trail.events import KIND as EVENT_KIND
+from collectors._trail.findings import KIND as DIGEST_KIND
+from collectors._trail.findings import Reporter
+from collectors._trail.judge import Judge
+from collectors._trail.keys import FileKeys, KeyRing, ServiceKeys
+from collectors._trail.logs import LogReader
+from collectors._trail.names import Scope, start_day
+from collectors._trail.state import Progress, read, write
+from collectors._trail.walk import Walk
 from collectors.base import Clock, utc_now
 from evidence.errors import ConfigError
 from evidence.model import Batch, Cursor
@@ -80,7 +80,7 @@ class CloudTrail:
         scopes = read(cursor)
         aws = self._session()
         bucket = self._bucket(aws)
-        draft = Draft(self._query(), self._identity(aws), _s3.API_VERSION)
+        draft = Draft(self._query(), self._identity(aws), s3.API_VERSION)
         now = self.clock()
         for scope in self._scopes():
             progress = scopes.setdefault(scope.name, Progress())
@@ -108,22 +108,22 @@ class CloudTrail:
         ]
 
     def _session(self) -> Session:
-        return _aws.session(self.profile, self.access_key, self.secret_key)
+        return clients.session(self.profile, self.access_key, self.secret_key)
 
-    def _bucket(self, aws: Session) -> _s3.Bucket:
-        client = _s3.s3_client(aws, self.region_name, self.endpoint_url)
-        return _s3.Bucket(client, self.bucket)
+    def _bucket(self, aws: Session) -> s3.Bucket:
+        client = s3.s3_client(aws, self.region_name, self.endpoint_url)
+        return s3.Bucket(client, self.bucket)
 
     def _ring(self, aws: Session, region: str) -> Callable[[], KeyRing]:
         def ring() -> KeyRing:
             if self.public_keys:
                 return FileKeys.read(self.public_keys)
-            return ServiceKeys(_aws.client(aws, "cloudtrail", region, self.endpoint_url))
+            return ServiceKeys(clients.client(aws, "cloudtrail", region, self.endpoint_url))
 
         return ring
 
     def _identity(self, aws: Session) -> str:
-        return _aws.identity(aws, self.profile)
+        return clients.identity(aws, self.profile)
 
     def _query(self) -> str:
         where = "/".join(

@@ -10,11 +10,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-from collectors._branch import BRANCH, Answer, Rewrite, answers, branch
 from collectors._disk import shown
-from collectors._git import Entry, Repository
-from collectors._register_files import ATTESTATION, DOCUMENT, REGISTER
-from collectors._register_items import HISTORY, Origin, Places, Reader, changes, head_gaps, history
+from collectors._git.branch import BRANCH, Answer, Rewrite, answers, branch
+from collectors._git.register_files import ATTESTATION, DOCUMENT, REGISTER
+from collectors._git.register_items import (
+    HISTORY,
+    Origin,
+    Places,
+    Reader,
+    changes,
+    head_gaps,
+    history,
+)
+from collectors._git.repository import Entry, Repository
 from collectors.base import Clock, utc_now
 from evidence.canonical import digest
 from evidence.errors import SourceBroken, SourceRefused

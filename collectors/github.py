@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from collectors import _github_branches, _github_pulls, _github_pushes
-from collectors._github_json import HEADERS, Api
+from collectors._github import branches, pulls, pushes
+from collectors._github.json import HEADERS, Api
 from collectors._json import number, obj, text
-from collectors._review_host import Host, absent
-from collectors._review_protection import Protection
-from collectors._review_pull import Merged, Repository
-from collectors._review_push import Push
-from collectors._review_source import CodeHost
-from collectors._review_walk import Seen
+from collectors._review.host import Host, absent
+from collectors._review.protection import Protection
+from collectors._review.pull import Merged, Repository
+from collectors._review.push import Push
+from collectors._review.source import CodeHost
+from collectors._review.walk import Seen
 from collectors.http import Auth, Http, Reply, clean
 from evidence.errors import SourceError
 
@@ -63,22 +63,22 @@ class _Host:
         return clean(f"{text(user, 'login', 'user')} ({told})"), reply
 
     def repository(self, name: str) -> Repository:
-        return _github_pulls.repository(self.asked, name, self.branches)
+        return pulls.repository(self.asked, name, self.branches)
 
     def count(self, of: Repository, since: datetime | None, until: datetime) -> int | str:
-        return _github_pulls.count(self.asked, of, since, until)
+        return pulls.count(self.asked, of, since, until)
 
     def newest_first(self, of: Repository) -> Iterator[list[Any]]:
-        return _github_pulls.newest_first(self.asked, of)
+        return pulls.newest_first(self.asked, of)
 
     def seen(self, row: Any) -> Seen:
-        return _github_pulls.seen(row)
+        return pulls.seen(row)
 
     def merged(self, of: Repository, number: int) -> Merged:
-        return _github_pulls.merged(self.asked, of, number)
+        return pulls.merged(self.asked, of, number)
 
     def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push | None]:
-        return _github_pushes.pushes(self.asked, of, floor)
+        return pushes.pushes(self.asked, of, floor)
 
     def protection(self, of: Repository, branch: str) -> Protection:
-        return _github_branches.protection(self.asked, of.name, branch)
+        return branches.protection(self.asked, of.name, branch)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from collectors import _gitlab_branches, _gitlab_merges, _gitlab_pushes
-from collectors._gitlab_json import API, Api
+from collectors._gitlab import branches, merges, pushes
+from collectors._gitlab.json import API, Api
 from collectors._json import number, obj, text
-from collectors._review_host import Host
-from collectors._review_protection import Protection
-from collectors._review_pull import Merged, Repository
-from collectors._review_push import Push
-from collectors._review_source import CodeHost
-from collectors._review_walk import Seen
+from collectors._review.host import Host
+from collectors._review.protection import Protection
+from collectors._review.pull import Merged, Repository
+from collectors._review.push import Push
+from collectors._review.source import CodeHost
+from collectors._review.walk import Seen
 from collectors.http import Auth, Http, Reply, clean
 
 
@@ -57,22 +57,22 @@ class _Host:
         return clean(f"{text(user, 'username', 'user')} (id {number(user, 'id', 'user')})"), reply
 
     def repository(self, name: str) -> Repository:
-        return _gitlab_merges.repository(self.asked, name, self.branches)
+        return merges.repository(self.asked, name, self.branches)
 
     def count(self, of: Repository, since: datetime | None, until: datetime) -> int | str:
-        return _gitlab_merges.count(self.asked, of, since, until)
+        return merges.count(self.asked, of, since, until)
 
     def newest_first(self, of: Repository) -> Iterator[list[Any]]:
-        return _gitlab_merges.newest_first(self.asked, of)
+        return merges.newest_first(self.asked, of)
 
     def seen(self, row: Any) -> Seen:
-        return _gitlab_merges.seen(row)
+        return merges.seen(row)
 
     def merged(self, of: Repository, number: int) -> Merged:
-        return _gitlab_merges.merged(self.asked, of, number)
+        return merges.merged(self.asked, of, number)
 
     def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push | None]:
-        return _gitlab_pushes.pushes(self.asked, of, floor)
+        return pushes.pushes(self.asked, of, floor)
 
     def protection(self, of: Repository, branch: str) -> Protection:
-        return _gitlab_branches.protection(self.asked, of, branch)
+        return branches.protection(self.asked, of, branch)

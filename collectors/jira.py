@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from collectors._jira_approvals import APPROVAL, approvals
-from collectors._jira_bookmark import Bookmark
-from collectors._jira_issues import ISSUE, ROLES, Issue, Making
-from collectors._jira_site import Cloud, DataCenter, Site, who
+from collectors._jira.approvals import APPROVAL, approvals
+from collectors._jira.bookmark import Bookmark
+from collectors._jira.issues import ISSUE, ROLES, Issue, Making
+from collectors._jira.site import Cloud, DataCenter, Site, who
 from collectors.base import Clock, utc_now
 from collectors.http import Auth, Http
 from evidence.canonical import digest, plain

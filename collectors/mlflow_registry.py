@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from collectors import _mlflow
-from collectors._mlflow import Answer, Door, Keys
-from collectors._mlflow_model import PROMPT, Model, Version
-from collectors._mlflow_origins import Origin, Origins
-from collectors._mlflow_registry_items import Maker
+from collectors._mlflow import store
+from collectors._mlflow.model import PROMPT, Model, Version
+from collectors._mlflow.origins import Origin, Origins
+from collectors._mlflow.registry_items import Maker
+from collectors._mlflow.store import Answer, Door, Keys
 from collectors.base import Clock, utc_now
 from evidence.errors import ConfigError, SourceBusy
 from evidence.model import Batch, Cursor, EvidenceItem
@@ -68,9 +68,9 @@ class MlflowRegistry:
     states: ClassVar[tuple[str, ...]] = kinds
 
     def __post_init__(self) -> None:
-        _mlflow.check_uri(self.tracking_uri, self._keys)
+        store.check_uri(self.tracking_uri, self._keys)
         if self.registry_uri:
-            _mlflow.check_uri(self.registry_uri, self._keys, setting="registry_uri")
+            store.check_uri(self.registry_uri, self._keys, setting="registry_uri")
         if not 1 <= self.page_size <= 1000:
             raise ConfigError(f"page_size: {self.page_size} is not between 1 and 1000")
         if not self.approval_tag.strip():
@@ -84,21 +84,21 @@ class MlflowRegistry:
         """One batch with what differs from the last snapshot. Raises SourceBusy and others."""
         before = Snapshot.read(cursor)
         with ExitStack() as opened:
-            runs = opened.enter_context(_mlflow.open_door(self.tracking_uri, self._keys))
+            runs = opened.enter_context(store.open_door(self.tracking_uri, self._keys))
             door = runs
             if self.registry_uri and self.registry_uri != self.tracking_uri:
-                door = opened.enter_context(_mlflow.open_door(self.registry_uri, self._keys))
+                door = opened.enter_context(store.open_door(self.registry_uri, self._keys))
             yield self._batch(door, Origins(runs), before)
 
     def probe(self) -> str:
         """Reads one page of models; says as whom."""
-        with _mlflow.open_door(self.registry_uri or self.tracking_uri, self._keys) as door:
+        with store.open_door(self.registry_uri or self.tracking_uri, self._keys) as door:
             answer = door.ask(
                 "registered-models/search",
                 {"max_results": self.page_size, "order_by": ["name ASC"]},
             )
-            found = len(_mlflow.rows(answer, "registered_models"))
-            more = "or more " if _mlflow.token(answer) else ""
+            found = len(store.rows(answer, "registered_models"))
+            more = "or more " if store.token(answer) else ""
             return f"{door.api_version} as {door.identity}: {found} {more}registered models"
 
     def _batch(self, door: Door, origins: Origins, before: Snapshot) -> Batch:
@@ -112,7 +112,7 @@ class MlflowRegistry:
         )  # fmt: skip
         items = tuple(_items(maker, models, versions, origins))
         changed, after = before.compare(items, at=at, source=self.source)
-        facts = _mlflow.facts_of(
+        facts = store.facts_of(
             door, heard + origins.heard, received=len(models) + len(versions), promised=promised,
             window_to=at, states=self.states,
             query="registered-models/search and model-versions/search, every page, read until two "
@@ -152,7 +152,7 @@ class MlflowRegistry:
     ) -> list[Mapping[str, Any]]:
         key = what.replace("-", "_")
         asked = {"max_results": self.page_size, **body}
-        return _mlflow.every(door, f"{what}/search", key, asked, heard)
+        return store.every(door, f"{what}/search", key, asked, heard)
 
 
 def _items(

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import ClassVar
 
-from collectors import _mlflow
-from collectors._mlflow import Keys, chosen_experiments
-from collectors._mlflow_memory import Archive, Memory
-from collectors._mlflow_reading import Asked, Reading
+from collectors._mlflow import store
+from collectors._mlflow.memory import Archive, Memory
+from collectors._mlflow.reading import Asked, Reading
+from collectors._mlflow.store import Keys, chosen_experiments
 from collectors.base import Clock, utc_now
 from evidence.errors import ConfigError
 from evidence.model import Batch, Cursor
@@ -56,7 +56,7 @@ class MlflowRuns:
     states: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        _mlflow.check_uri(self.tracking_uri, self._keys)
+        store.check_uri(self.tracking_uri, self._keys)
         if not 1 <= self.page_size <= 50_000:
             raise ConfigError(f"page_size: {self.page_size} is not between 1 and 50000")
         for name in ("lookback", "sweep_every"):
@@ -70,7 +70,7 @@ class MlflowRuns:
     def collect(self, cursor: Cursor | None) -> Iterator[Batch]:
         """Runs by end time, oldest first; a batch a page. Raises SourceBusy, -Refused, -Broken."""
         memory = Memory.read(cursor)
-        with _mlflow.open_door(self.tracking_uri, self._keys) as door:
+        with store.open_door(self.tracking_uri, self._keys) as door:
             yield from Reading(self._asked, door, memory).batches()
 
     def sweep(self, cursor: Cursor | None, collected: Cursor) -> Iterator[Batch]:
@@ -84,7 +84,7 @@ class MlflowRuns:
         # What a pull saw is newer than what the last sweep saw; it forgets what the sweep keeps.
         before = Memory(seen={**archive.seen, **young.seen})
         stays = archive.cursor() if cursor is None else cursor
-        with _mlflow.open_door(self.tracking_uri, self._keys) as door:
+        with store.open_door(self.tracking_uri, self._keys) as door:
             reading = Reading(self._asked, door, before, stays)
             held: Batch | None = None
             for batch in reading.batches():
@@ -92,13 +92,13 @@ class MlflowRuns:
                     yield held
                 held = batch
             assert held is not None  # noqa: S101 - the losses come last, if there are none too
-            after = Archive(_mlflow.utc_ms(reading.now), reading.seen)
+            after = Archive(store.utc_ms(reading.now), reading.seen)
             facts = replace(held.facts, totals=(reading.compared(),))
             yield Batch(held.items, after.cursor(), facts)
 
     def probe(self) -> str:
         """Reads the list of experiments; says how many are visible, and as whom."""
-        with _mlflow.open_door(self.tracking_uri, self._keys) as door:
+        with store.open_door(self.tracking_uri, self._keys) as door:
             chosen = chosen_experiments(door, self.experiments, [])
             return f"{door.api_version} as {door.identity}: {len(chosen)} experiments"
 

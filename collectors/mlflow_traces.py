@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import ClassVar
 
-from collectors import _mlflow
-from collectors._mlflow import Answer, Door, Keys, chosen_experiments
-from collectors._mlflow_day import Day, Maker
-from collectors._mlflow_day_memory import Key, Memory, Seen
-from collectors._mlflow_trace import Trace, id_of, time_of
-from collectors._mlflow_walk import walk
+from collectors._mlflow import store
+from collectors._mlflow.day import Day, Maker
+from collectors._mlflow.day_memory import Key, Memory, Seen
+from collectors._mlflow.store import Answer, Door, Keys, chosen_experiments
+from collectors._mlflow.trace import Trace, id_of, time_of
+from collectors._mlflow.walk import walk
 from collectors.base import Clock, Window, system_of, utc_now
 from evidence.errors import ConfigError
 from evidence.model import Batch, Cursor, EvidenceItem
@@ -55,7 +55,7 @@ class MlflowTraces:
     states: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        _mlflow.check_uri(self.tracking_uri, self._keys)
+        store.check_uri(self.tracking_uri, self._keys)
         if not 1 <= self.page_size <= 500:
             raise ConfigError(f"page_size: {self.page_size} is not between 1 and 500")
         if self.lookback < DAY:
@@ -70,7 +70,7 @@ class MlflowTraces:
     def collect(self, cursor: Cursor | None) -> Iterator[Batch]:
         """A batch a day, oldest first. Raises SourceBusy, SourceRefused, SourceBroken."""
         memory, now = Memory.of(cursor), self.clock()
-        with _mlflow.open_door(self.tracking_uri, self._keys) as door:
+        with store.open_door(self.tracking_uri, self._keys) as door:
             heard: list[Answer] = []
             names = chosen_experiments(door, self.experiments, heard)
             reading = _Reading(self, door, Maker(self.source, self.tracking_uri, names, now))
@@ -84,7 +84,7 @@ class MlflowTraces:
 
     def probe(self) -> str:
         """Reads the list of experiments; says how many are visible, and as whom."""
-        with _mlflow.open_door(self.tracking_uri, self._keys) as door:
+        with store.open_door(self.tracking_uri, self._keys) as door:
             chosen = chosen_experiments(door, self.experiments, [])
             return f"{door.api_version} as {door.identity}: {len(chosen)} experiments"
 
@@ -102,7 +102,7 @@ class MlflowTraces:
         read = memory.read.get(day.isoformat())
         if read is None or self.window is not None:
             return read is None
-        return not 0 <= _mlflow.utc_ms(now) - read < self.reread_every / timedelta(milliseconds=1)
+        return not 0 <= store.utc_ms(now) - read < self.reread_every / timedelta(milliseconds=1)
 
 
 class _Reading:
@@ -116,10 +116,10 @@ class _Reading:
     def facts(self, heard: list[Answer], received: int, day: date | None) -> PullFacts:
         """What was asked and answered, for a day or before the first."""
         names = ", ".join(sorted(self.maker.names.values()))
-        return _mlflow.facts_of(
+        return store.facts_of(
             self.door, heard, received=received,
             query=f"traces/search by day in {len(self.maker.names)} experiments "
-            f"({_mlflow.line(names, 300)})",
+            f"({store.line(names, 300)})",
             window_from=day and _start(day), window_to=day and _start(day + DAY),
         )  # fmt: skip
 
@@ -136,7 +136,7 @@ class _Reading:
         for whole in found.values():
             items.extend(self._differs(whole, seen))
         items.extend(self._lost(day, found, seen))
-        read = {**memory.read, day.isoformat(): _mlflow.utc_ms(self.maker.at)}
+        read = {**memory.read, day.isoformat(): store.utc_ms(self.maker.at)}
         return tuple(items), replace(memory, read=read, seen=seen)
 
     def _differs(self, day: Day, seen: dict[Key, Seen]) -> Iterator[EvidenceItem]:
@@ -161,7 +161,7 @@ class _Reading:
     def _traces(self, day: date) -> Iterator[Trace]:
         if not self.maker.names:
             return
-        begin, end = (_mlflow.utc_ms(_start(d)) for d in (day, day + DAY))
+        begin, end = (store.utc_ms(_start(d)) for d in (day, day + DAY))
         where = [
             {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": key}}
             for key in sorted(self.maker.names)

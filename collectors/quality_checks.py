@@ -11,11 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
+from collectors._checks.gx_results import RESULT, SUITE, result_item, suite_item
+from collectors._checks.gx_store import Shelf, Shelves, Store, open_store, shelve
+from collectors._checks.json_files import Origin, Unreadable, listing, load
+from collectors._checks.weakened import Strict
 from collectors._disk import shown
-from collectors._gx_results import RESULT, SUITE, result_item, suite_item
-from collectors._gx_store import Shelf, Shelves, Store, open_store, shelve
-from collectors._json_files import Origin, Unreadable, listing, load
-from collectors._weakened import Strict
 from collectors.base import Clock, utc_now
 from evidence.canonical import digest
 from evidence.errors import ConfigError, SourceBroken, SourceRefused

@@ -9,13 +9,13 @@ from datetime import timedelta
 from typing import Any
 
 from collectors._auth import Auth
-from collectors._rest_auth import as_whom, auth_of
-from collectors._rest_lists import Question
-from collectors._rest_marks import Marks
-from collectors._rest_paths import Scope, expression, text
-from collectors._rest_pull import Pull
-from collectors._rest_samples import Sample, samples
-from collectors._rest_settings import AuthBy, Endpoint, Identity, zone_mistakes
+from collectors._rest.auth import as_whom, auth_of
+from collectors._rest.lists import Question
+from collectors._rest.marks import Marks
+from collectors._rest.paths import Scope, expression, text
+from collectors._rest.pull import Pull
+from collectors._rest.samples import Sample, samples
+from collectors._rest.settings import AuthBy, Endpoint, Identity, zone_mistakes
 from collectors.base import Clock, Window, utc_now
 from collectors.http import Http, Reply, clean
 from evidence.canonical import digest, plain

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from collectors import _sagemaker_models as models
-from collectors import _sagemaker_monitors as monitors
-from collectors._aws_source import AwsSource, Place, hides, read
-from collectors._sagemaker_marks import read_marks
+from collectors._aws import sagemaker_models as models
+from collectors._aws import sagemaker_monitors as monitors
+from collectors._aws.sagemaker_marks import read_marks
+from collectors._aws.source import AwsSource, Place, hides, read
 from collectors._states import compared
 from evidence.model import Batch, Cursor, EvidenceItem
 

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from collectors._marks import Marks
-from collectors._servicenow_changes import APPROVAL, IMPLEMENTATION, Rule
-from collectors._servicenow_pull import Pulling
-from collectors._servicenow_records import CHANGES, ROLES, Making, kind_of
-from collectors._servicenow_survey import Surveyor
+from collectors._servicenow.changes import APPROVAL, IMPLEMENTATION, Rule
+from collectors._servicenow.pull import Pulling
+from collectors._servicenow.records import CHANGES, ROLES, Making, kind_of
+from collectors._servicenow.survey import Surveyor
 from collectors.base import Clock, Window, utc_now
 from collectors.http import Auth, Http
 from evidence.canonical import digest, plain

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors._trail_events import REDACTED, actor, item, names, records, redacted
+from collectors._trail.events import REDACTED, actor, item, names, records, redacted
 from evidence.errors import InvalidItem
 from evidence.model import EvidenceItem, Outcome
 from tests.collectors.trail_world import SYSTEMS, event, payload

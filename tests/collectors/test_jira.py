@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from collectors._jira_issues import Issue
+from collectors._jira.issues import Issue
 from collectors.jira import Jira
 from demo.jira_server import READER_TOKEN, later
 from demo.jira_state import delete, edit, fault, find, move, raise_issue, reindex

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from collectors import _mlflow_file
-from collectors._mlflow import Answer
+from collectors._mlflow import file
+from collectors._mlflow.store import Answer
 from collectors.mlflow_registry import MlflowRegistry
 from evidence.errors import ConfigError, SourceBusy
 from evidence.model import Batch, Change, Cursor, EvidenceItem, Outcome
@@ -248,15 +248,15 @@ def test_hostile_names_are_read_and_shown_in_one_line(store: Store) -> None:
 def _shifting(monkeypatch: pytest.MonkeyPatch, store: Store, *, times: int) -> None:
     """Somebody registers a version between two calls, `times` times: a copy cannot shift alone."""
     left = [times]
-    plain = _mlflow_file.FileDoor.ask
+    plain = file.FileDoor.ask
 
-    def ask(door: _mlflow_file.FileDoor, call: str, body: Mapping[str, Any]) -> Answer:
+    def ask(door: file.FileDoor, call: str, body: Mapping[str, Any]) -> Answer:
         if call == "model-versions/search" and left[0]:
             left[0] -= 1
             door.registry.create_model_version("credit-risk", "s3://models/late")
         return plain(door, call, body)
 
-    monkeypatch.setattr(_mlflow_file.FileDoor, "ask", ask)
+    monkeypatch.setattr(file.FileDoor, "ask", ask)
 
 
 def test_a_registry_that_shifts_once_is_read_again(

@@ -353,7 +353,7 @@ def test_hostile_text_is_kept_whole(store: Store, name: str, value: str, number:
 def test_the_history_of_a_metric_is_summed_up_on_request(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collectors._mlflow_history.PAGE", 2)
+    monkeypatch.setattr("collectors._mlflow.history.PAGE", 2)
     run_id = store.run(status="RUNNING", metrics={"loss": 0.5})
     values = {1: 0.25, 2: float("nan"), 3: 0.0, 4: 0.125}
     for step, value in values.items():

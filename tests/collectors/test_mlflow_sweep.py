@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from collectors._mlflow_memory import Archive
+from collectors._mlflow.memory import Archive
 from collectors.mlflow_runs import MlflowRuns
 from evidence.errors import SourceBroken
 from evidence.model import Batch, Change, Cursor, EvidenceItem, Outcome

@@ -99,7 +99,7 @@ def test_runs_are_judged_when_they_have_ended(models: ModelsWorld) -> None:
 
 def test_an_unknown_end_of_a_run_is_broken_not_passed(models: ModelsWorld) -> None:
     """The door would not let it out: AWS may add a status, the model here knows those of today."""
-    from collectors._sagemaker_monitors import _items
+    from collectors._aws.sagemaker_monitors import _items
 
     with pytest.raises(SourceBroken, match="CompletedMaybe"):
         list(_items(None, [run(0, "CompletedMaybe")]))  # type: ignore[arg-type]

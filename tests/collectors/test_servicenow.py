@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from collectors._servicenow_table import Row
+from collectors._servicenow.table import Row
 from collectors.base import Window
 from collectors.servicenow import ServiceNow
 from evidence.errors import ConfigError, SourceBroken, SourceBusy, SourceRefused

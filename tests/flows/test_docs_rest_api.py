@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors import _rest_settings as settings
+from collectors._rest import settings as settings
 from flows.config import load
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from collectors._register_files import read_document, read_register
+from collectors._git.register_files import read_document, read_register
 from flows.cli import app
 from flows.setup import starter_set
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from collectors._rest_settings import AuthBy, Endpoint, Identity, Paging, Since
+from collectors._rest.settings import AuthBy, Endpoint, Identity, Paging, Since
 from collectors.rest_api import RestApi
 from evidence.secret import Secret
 from tests.collectors.rest_server import Answer, Asked, Refused, RestServer, demand, only

@@ -1,0 +1,1 @@
+"""What the collectors of AWS share and are made of."""

@@ -1,0 +1,1 @@
+"""What the collectors of data-quality results share and are made of."""

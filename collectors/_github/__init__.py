@@ -1,0 +1,1 @@
+"""What is GitHub's own in its collector."""

@@ -1,0 +1,1 @@
+"""What is GitLab's own in its collector."""

@@ -1,0 +1,1 @@
+"""What the collectors of MLflow share and are made of."""

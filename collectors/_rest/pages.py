@@ -1,0 +1,257 @@
+"""Reading a list to its end, whatever way its pages are chained, without being led astray."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from collectors._answers import Reply
+from collectors._pages import next_link
+from collectors._rest.paths import found
+from collectors._rest.settings import Endpoint, Paging
+from collectors.http import clean
+from evidence.errors import SourceBroken
+
+Ask = Callable[[Mapping[str, Any]], Reply]
+IdOf = Callable[[Any], str]
+
+_COUNTED = re.compile(r"page|offset|start|skip|from", re.IGNORECASE)
+_STALE_PAGES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: its records, what it says is the number of all (None: it does not say), and whether
+    the list has shown that it moved since the page before."""
+
+    reply: Reply
+    records: list[Any]
+    total: int | None
+    moved: bool = False
+    counted: bool = False
+
+
+def pages_of(endpoint: Endpoint, ask: Ask, id_of: IdOf) -> Iterator[Page]:
+    """One reading of a list, page by page.
+
+    Raises SourceBroken where a page has another shape than is configured, where an address or token
+    repeats, where pages bring nothing new, and after `max_pages`.
+    """
+    walk = _Walk(endpoint, id_of)
+    step: Mapping[str, Any] | None = first_step(endpoint)
+    for _ in range(endpoint.paging.max_pages):
+        reply = ask(step or {})
+        page = walk.read(reply)
+        yield page
+        step = walk.after(page)
+        if step is None:
+            return
+    raise SourceBroken(f"{endpoint.name}: no end after {endpoint.paging.max_pages} pages")
+
+
+def first_step(endpoint: Endpoint) -> dict[str, Any]:
+    """The step that leads to the first page."""
+    paging = endpoint.paging
+    return {paging.style: _start(paging)} if paging.style in {"page", "offset"} else {}
+
+
+def records_of(endpoint: Endpoint, data: Any) -> list[Any]:
+    """The records of one answer. Raises SourceBroken if they are not where they should be."""
+    where = endpoint.records
+    value = found(data, where)
+    if value is None:
+        if data is None or _tolerated(endpoint, data, where):
+            return []
+        raise SourceBroken(f"{endpoint.name}: the answer has nothing at {where!r}: {_shape(data)}")
+    if endpoint.shape == "one":
+        return [value]
+    if endpoint.shape == "map" and isinstance(value, dict):
+        return [{"@key": key, "@value": one} for key, one in value.items()]
+    if endpoint.shape == "list" and isinstance(value, list):
+        return value
+    raise SourceBroken(
+        f"{endpoint.name}: at {where or 'the top'!r} of the answer stands {_shape(value)}, "
+        f"not a {endpoint.shape}"
+    )
+
+
+class _Walk:
+    """Where one reading stands, and what it has seen."""
+
+    def __init__(self, endpoint: Endpoint, id_of: IdOf) -> None:
+        self.endpoint, self.paging, self.id_of = endpoint, endpoint.paging, id_of
+        self.place = _start(self.paging)
+        self.seen: set[str] = set()
+        self.steps: set[str] = set()
+        self.last = ""
+        self.stale = 0
+        self.counted = self.paging.style in {"page", "offset"}
+
+    def read(self, reply: Reply) -> Page:
+        """The page in an answer, held against those before."""
+        records = records_of(self.endpoint, reply.data)
+        ids = [self.id_of(record) for record in records]
+        total = _number(self._told(reply, self.paging.total))
+        moved = self._overlaps and bool(self.last) and self.last not in ids
+        new = set(ids) - self.seen
+        self.stale = 0 if new or not ids else self.stale + 1
+        self.seen |= new
+        self.last = ids[-1] if ids else self.last
+        return Page(reply, records, total, moved, self.counted)
+
+    def after(self, page: Page) -> dict[str, Any] | None:
+        """The step to the next page; None at the end."""
+        style, more = self.paging.style, self._more(page.reply)
+        if style == "none" or more is False or self._ended(page):
+            return None
+        if self.stale >= _STALE_PAGES:
+            raise SourceBroken(
+                f"{self.endpoint.name}: {_STALE_PAGES} pages in a row bring nothing new: the "
+                f"source does not heed {self.paging.param or 'its own addresses'}"
+            )
+        step = getattr(self, f"_by_{style}")(page)
+        if step is None and more is True:
+            raise SourceBroken(f"{self.endpoint.name}: says that there is more, but not where")
+        return step if step is None else self._once(step)
+
+    def _ended(self, page: Page) -> bool:
+        end, fresh = self.paging.end, len(page.records)
+        if self.paging.style in {"page", "offset", "keyset"} and fresh <= self._again:
+            return True
+        if end == "short" and self.paging.style not in {"token", "relay", "link", "url"}:
+            return fresh < self.paging.size
+        return end == "total" and page.total is not None and len(self.seen) >= page.total
+
+    @property
+    def _overlaps(self) -> bool:
+        return self.paging.style == "offset" and self.paging.confirm in {"auto", "overlap"}
+
+    @property
+    def _again(self) -> int:
+        """How many records of a page have been asked for a second time."""
+        return (
+            1 if self._overlaps and len(self.seen) > 0 and self.place > _start(self.paging) else 0
+        )
+
+    def _more(self, reply: Reply) -> bool | None:
+        where = self.paging.more
+        if self.paging.style == "relay" and not where:
+            where = f"{self.paging.next}.hasNextPage"
+        if not where:
+            return None
+        value = self._told(reply, where.removeprefix("!"))
+        if isinstance(value, str):
+            value = {"true": True, "false": False}.get(value.casefold())
+        if not isinstance(value, bool):
+            raise SourceBroken(
+                f"{self.endpoint.name}: {where} is {clean(repr(value), 40)}, not true or false"
+            )
+        return not value if where.startswith("!") else value
+
+    def _told(self, reply: Reply, where: str) -> Any:
+        if where.startswith("header:"):
+            return reply.headers.get(where.removeprefix("header:").strip())
+        return found(reply.data, where) if where else None
+
+    def _once(self, step: dict[str, Any]) -> dict[str, Any]:
+        key = repr(sorted(step.items()))
+        if key in self.steps:
+            raise SourceBroken(
+                f"{self.endpoint.name}: the next page repeats, so the end is never reached"
+            )
+        self.steps.add(key)
+        return step
+
+    def _by_link(self, page: Page) -> dict[str, Any] | None:
+        following = next_link(page.reply)
+        return self._address(following) if following else None
+
+    def _by_url(self, page: Page) -> dict[str, Any] | None:
+        value = self._told(page.reply, self.paging.next)
+        if value in (None, "", False):
+            return None
+        if not isinstance(value, str):
+            raise SourceBroken(f"{self.endpoint.name}: {self.paging.next} is no address")
+        return self._address(value)
+
+    def _address(self, url: str) -> dict[str, Any]:
+        query = parse_qsl(urlsplit(url).query)
+        self.counted |= any(_COUNTED.search(name) and value.isdigit() for name, value in query)
+        return {"url": url}
+
+    def _by_token(self, page: Page) -> dict[str, Any] | None:
+        value = self._told(page.reply, self.paging.next)
+        if isinstance(value, dict | list):
+            raise SourceBroken(f"{self.endpoint.name}: {self.paging.next} is no token")
+        return None if value in (None, "", False) else {"token": value}
+
+    def _by_relay(self, page: Page) -> dict[str, Any] | None:
+        info = self._told(page.reply, self.paging.next)
+        if not isinstance(info, dict):
+            raise SourceBroken(f"{self.endpoint.name}: no pageInfo at {self.paging.next}")
+        token = info.get("endCursor")
+        return {"token": token} if token else None
+
+    def _by_page(self, _page: Page) -> dict[str, Any]:
+        self.place += 1
+        return {"page": self.place}
+
+    def _by_offset(self, page: Page) -> dict[str, Any]:
+        self.place += len(page.records) - self._again
+        return {
+            "offset": max(self.place - 1, _start(self.paging)) if self._overlaps else self.place
+        }
+
+    def _by_keyset(self, page: Page) -> dict[str, Any] | None:
+        if self.stale:  # asked for "from the last on", so that the last comes again
+            self._end_of_equals(page)
+            return None
+        value = found(page.records[-1], self.paging.last)
+        if value is None or isinstance(value, dict | list):
+            raise SourceBroken(f"{self.endpoint.name}: the last record has no {self.paging.last}")
+        return {"last": value}
+
+    def _end_of_equals(self, page: Page) -> None:
+        if len(page.records) >= self.paging.size:
+            raise SourceBroken(
+                f"{self.endpoint.name}: more than {self.paging.size} records have the same "
+                f"{self.paging.last}: raise paging.size"
+            )
+
+
+def sure_of(paging: Paging, page: Page) -> bool:
+    """Is one reading enough to know that nothing was passed over?"""
+    return (
+        not page.counted
+        or paging.confirm in {"none", "overlap"}
+        or (paging.style == "offset" and paging.confirm == "auto")
+    )
+
+
+def _start(paging: Paging) -> int:
+    usual = 1 if paging.style == "page" else 0
+    return usual if paging.start is None else paging.start
+
+
+def _tolerated(endpoint: Endpoint, data: Any, where: str) -> bool:
+    if "missing" in endpoint.none_if:
+        return True
+    outer, _, name = where.rpartition(".")
+    holder = found(data, outer)
+    return "null" in endpoint.none_if and isinstance(holder, dict) and name in holder
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, str) and value.strip().isdigit():
+        return int(value)
+    usable = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return value if usable else None
+
+
+def _shape(data: Any) -> str:
+    if isinstance(data, dict):
+        return f"an object with {', '.join(clean(str(k), 30) for k in list(data)[:8]) or 'nothing'}"
+    return f"a {type(data).__name__}"

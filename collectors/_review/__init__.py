@@ -1,0 +1,1 @@
+"""Code review, whatever the code host."""
