@@ -8,7 +8,9 @@ import tomllib
 from pathlib import Path
 
 import collectors
-from flows.config import GIVEN, OWN, TABLES, _resolve, load
+from flows.config import load
+from flows.config_reader import OWN, TABLES
+from flows.config_values import GIVEN, resolve
 from flows.outside import Anchor, WitnessAt, witnesses
 from mappings.catalogue import Override, load_catalogue
 from storage.mail import MailServer
@@ -42,7 +44,7 @@ def test_every_collector_and_each_of_its_settings_is_in_it() -> None:
         f"collectors.{name}" for name in modules if not name.startswith("_")
     }
     for table in RAW["source"]:
-        fields = {f.name for f in dataclasses.fields(_resolve(table["uses"])) if f.init} - GIVEN
+        fields = {f.name for f in dataclasses.fields(resolve(table["uses"])) if f.init} - GIVEN
         assert fields == set(table) - set(OWN), table["uses"]
 
 

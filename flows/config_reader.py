@@ -1,0 +1,249 @@
+"""What each table of headwater.toml may hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evidence.errors import ConfigError, LakeError
+from evidence.own import OWN_SOURCE
+from evidence.secret import Secret
+from flows.config import Config, Source
+from flows.config_tables import Made, records
+from flows.config_values import Values, resolve
+from flows.outside import Anchor, WitnessAt
+from mappings.catalogue import EVERYWHERE, Override
+from mappings.controls import NAMESPACE
+from storage.bucket import Access
+from storage.cache import Cache
+from storage.place import Place, place_of
+from storage.place_local import LocalPlace
+from storage.redaction import Rule
+from storage.retention import RetentionClass
+
+if TYPE_CHECKING:
+    from storage.mail import MailServer
+
+_GB = 1 << 30
+LAKE = (
+    "path", "endpoint", "region", "access_key", "secret_key", "session_token", "cache", "cache_gb",
+)  # fmt: skip
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+OWN = ("name", "uses", "schedule")
+TABLES = (
+    "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "redaction",
+    "source", "override", "redact", "retention", "witness", "mail", "anchor",
+)  # fmt: skip
+
+
+class Reader(Values):
+    """headwater.toml, table by table; every mistake is told at once."""
+
+    __slots__ = ()
+
+    def read(self) -> Config:
+        """The configuration. Raises ConfigError with every mistake found."""
+        raw = _toml(self.file)
+        self.unknown("", raw, TABLES)
+        lake = self.table(raw, "lake", LAKE)
+        ledger = self.table(raw, "ledger", ("key", "witness", "origin"))
+        mapping = self.table(raw, "mapping", ("rules",))
+        collect = self.table(raw, "collect", ("patience", "wait"))
+        freshness = self.table(raw, "freshness", ("schedule",))
+        maintain = self.table(raw, "maintain", ("schedule", "keep_snapshots"))
+        redaction = self.table(raw, "redaction", ("key", "detect"))
+        organisation = self.table(raw, "organisation", ("name",))
+        name = self.text(organisation, "organisation", "name", "")
+        if not name:
+            self.mistakes.append(f'{self.file}: [organisation] needs a name = "…"')
+        config = Config(
+            file=self.file, organisation=name,
+            lake=self._place(lake),
+            key=self.path(self.text(ledger, "ledger", "key", "keys/ledger.key")),
+            witness=self.path(self.text(ledger, "ledger", "witness", "witness/checkpoint")),
+            origin=self.text(ledger, "ledger", "origin", _slug(name)),
+            freshness_schedule=self._cron(
+                "[freshness]", self.text(freshness, "freshness", "schedule", "*/30 * * * *")
+            ),
+            maintain_schedule=self._cron(
+                "[maintain]", self.text(maintain, "maintain", "schedule", "20 */6 * * *")
+            ),
+            keep_snapshots=self._kept(maintain),
+            own_rules=self._own_rules(self.text(mapping, "mapping", "rules", "")),
+            patience=self.given(collect, "collect", "patience", int, 2),
+            wait=self.given(collect, "collect", "wait", timedelta, timedelta(seconds=5)),
+            sources=tuple(self._sources(raw.get("source", []))),
+            overrides=tuple(self._overrides(raw.get("override", []))),
+            witnesses=tuple(self._witnesses(raw.get("witness", []))),
+            mail=self._mail(raw),
+            redaction_key=self.path(
+                self.text(redaction, "redaction", "key", "keys/redaction.key")
+            ),
+            detect=self.given(redaction, "redaction", "detect", bool, True),
+            redact=self._records(raw, "redact", Rule),
+            retention=self._records(raw, "retention", RetentionClass),
+            anchor=self._anchor(raw),
+        )  # fmt: skip
+        if self.mistakes:
+            raise ConfigError(*self.mistakes)
+        return config
+
+    def _records(self, raw: Mapping[str, Any], name: str, cls: type[Made]) -> tuple[Made, ...]:
+        wrong: list[str] = []
+        made = tuple(records(raw.get(name, []), name, cls, wrong))
+        self.mistakes += [f"{self.file}: {sentence}" for sentence in wrong]
+        return made
+
+    def _kept(self, table: Mapping[str, Any]) -> timedelta:
+        default = timedelta(days=30)
+        kept: timedelta = self.given(table, "maintain", "keep_snapshots", timedelta, default)
+        if kept < timedelta(hours=1):
+            self.mistakes.append(
+                f"{self.file}: [maintain] keep_snapshots must be an hour (PT1H) at least: readers "
+                "under way need the files that they began with"
+            )
+        return kept
+
+    def _own_rules(self, text: str) -> tuple[Path, ...]:
+        if not text:
+            return ()
+        folder = self.path(text)
+        if not folder.is_dir():
+            self.mistakes.append(f"{self.file}: [mapping] rules: {folder} is no folder")
+        return (folder,)
+
+    def _place(self, table: Mapping[str, Any]) -> Place:
+        """The lake's folder or bucket. Credentials that are not given are the environment's."""
+        most = self.given(table, "lake", "cache_gb", float, 20.0)
+        access = Access(
+            endpoint=self.text(table, "lake", "endpoint", "") or None,
+            region=self.text(table, "lake", "region", "") or None,
+            key=self._hidden(table, "access_key"), secret=self._hidden(table, "secret_key"),
+            token=self._hidden(table, "session_token"),
+            cache=Cache(self.path(self.text(table, "lake", "cache", "cache")), int(most * _GB)),
+        )  # fmt: skip
+        try:
+            text = self.text(table, "lake", "path", "lake")
+            return place_of(text, relative_to=self.file.parent, access=access)
+        except LakeError as error:
+            self.mistakes.append(f"{self.file}: [lake] path: {error}")
+            return LocalPlace(self.file.parent)
+
+    def _hidden(self, table: Mapping[str, Any], key: str) -> Secret | None:
+        return self.secret(f"[lake] {key}", table[key]) if key in table else None
+
+    def _cron(self, where: str, text: str) -> str:
+        # Prefect's own parser is the judge, and it comes with a heavy import: only check the shape.
+        if len(text.split()) != 5 or not re.fullmatch(r"[\d*/,\-\sA-Za-z]+", text):
+            self.mistakes.append(
+                f"{self.file}: {where} schedule {text!r} is not a cron line of five fields"
+            )
+        return text
+
+    def _sources(self, tables: object) -> Iterator[Source]:
+        if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
+            self.mistakes.append(f"{self.file}: sources are written as [[source]] tables")
+            return
+        names: set[str] = set()
+        for number, table in enumerate(tables, 1):
+            source = self._source(number, table)
+            if source is None:
+                continue
+            if source.name in names:
+                self.mistakes.append(f"{self.file}: two sources are named {source.name!r}")
+            names.add(source.name)
+            yield source
+
+    def _source(self, number: int, table: Mapping[str, Any]) -> Source | None:
+        name, uses = table.get("name"), table.get("uses")
+        where = f"source {name or number}"
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            self.mistakes.append(
+                f"{self.file}: {where}: name must be lower-case letters, digits, '.', '_' or '-'"
+            )
+            return None
+        if name == OWN_SOURCE:
+            self.mistakes.append(
+                f"{self.file}: {where}: that name is Headwater's own; take another"
+            )
+            return None
+        if not isinstance(uses, str):
+            self.mistakes.append(f'{self.file}: {where}: needs uses = "collectors.module:Class"')
+            return None
+        try:
+            collector = resolve(uses)
+        except ConfigError as error:
+            self.mistakes.append(f"{self.file}: {where}: {error}")
+            return None
+        schedule = self._cron(where, str(table.get("schedule", "0 * * * *")))
+        given = {key: value for key, value in table.items() if key not in OWN}
+        return Source(name, uses, schedule, self.settings(where, collector, given))
+
+    def _witnesses(self, tables: object) -> Iterator[WitnessAt]:
+        if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
+            self.mistakes.append(f"{self.file}: witnesses are written as [[witness]] tables")
+            return
+        seen: set[str] = set()
+        for number, table in enumerate(tables, 1):
+            found = self.built(f"witness {number}", WitnessAt, table)
+            if found is None:
+                continue
+            if found.to in seen:
+                self.mistakes.append(f"{self.file}: two witnesses are at {found.to!r}")
+            seen.add(found.to)
+            yield found
+
+    def _mail(self, raw: Mapping[str, Any]) -> MailServer | None:
+        from storage.mail import MailServer
+
+        return self.single(raw, "mail", MailServer)
+
+    def _anchor(self, raw: Mapping[str, Any]) -> Anchor | None:
+        found = self.single(raw, "anchor", Anchor)
+        if found is not None:
+            self._cron("[anchor]", found.schedule)
+        return found
+
+    def _overrides(self, tables: object) -> Iterator[Override]:
+        if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
+            self.mistakes.append(f"{self.file}: overrides are written as [[override]] tables")
+            return
+        for number, table in enumerate(tables, 1):
+            where = f"override {number}"
+            known = tuple(f.name for f in dataclasses.fields(Override))
+            self.unknown(f"{where}: ", table, known)
+            missing = [k for k in ("control", "evidence", "reason") if not table.get(k)]
+            if missing:
+                self.mistakes.append(f"{self.file}: {where}: {', '.join(missing)} missing")
+                continue
+            age = table.get("max_age")
+            yield Override(
+                _control(str(table["control"])), str(table["evidence"]), str(table["reason"]),
+                bool(table.get("applies", True)),
+                None if age is None else self.typed(f"{where}: max_age", timedelta, age),  # type: ignore[arg-type]
+            )  # fmt: skip
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{file} is not there; `headwater init` writes a first one") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: {error}") from error
+
+
+def _control(text: str) -> str:
+    """`A.6.2.4` and `5.2` are the standard's own; another framework's id says which it is."""
+    return text if ":" in text or text == EVERYWHERE else f"{NAMESPACE}:{text}"
+
+
+def _slug(name: str) -> str:
+    return "headwater/" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "lake")

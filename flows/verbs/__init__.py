@@ -1,0 +1,1 @@
+"""The verbs, by who asks; each brings its own imports, so that help comes at once."""

@@ -1,0 +1,81 @@
+"""The verbs of who wants to know: what stands where, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows.verbs.options import DEFAULT, AsOf, ConfigFile, moment_asked
+
+verbs = typer.Typer()
+PANEL = "Look"
+
+
+@verbs.command(rich_help_panel=PANEL)
+def status(
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            help="Exit 3 if a control is failed; `stale`: or stale; `missing`: or has no evidence."
+        ),
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Say where the controls stand and what needs a person now."""
+    from flows.status import show
+
+    raise typer.Exit(show(config, moment_asked(as_of), fail_on=fail_on, as_json=json))
+
+
+@verbs.command(rich_help_panel=PANEL)
+def sources(
+    name: Annotated[str, typer.Argument(help="One source: its last attempts.")] = "",
+    config: ConfigFile = DEFAULT,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Say how each source does; exit 3 if one is not well."""
+    from flows.sources import show
+
+    raise typer.Exit(show(config, name, as_json=json))
+
+
+@verbs.command(rich_help_panel=PANEL)
+def coverage(
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Compare what is registered with what was collected; exit 3 if something is missing."""
+    from flows.coverage import show
+
+    raise typer.Exit(show(config, moment_asked(as_of), as_json=json))
+
+
+@verbs.command(rich_help_panel=PANEL)
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT over the documented views.")],
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+    form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+) -> None:
+    """Ask the lake in SQL: read-only, no files, no network."""
+    from flows.query import run
+
+    raise typer.Exit(run(config, sql, moment_asked(as_of), form))
+
+
+@verbs.command(rich_help_panel=PANEL)
+def explain(
+    what: Annotated[
+        str, typer.Argument(metavar="ID", help="An item id (or its start) or control.")
+    ],
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+) -> None:
+    """Say why an item speaks to its controls, or what a control has and lacks."""
+    from flows.explain import explain as tell
+
+    raise typer.Exit(tell(config, what, typer.echo, moment_asked(as_of)))

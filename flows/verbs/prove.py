@@ -1,0 +1,131 @@
+"""The verbs of who does not take our word: seals, proofs, packs, attacks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.verbs.options import DEFAULT, AsOf, ConfigFile, moment_asked
+
+verbs = typer.Typer()
+PANEL = "Prove"
+
+
+@verbs.command(rich_help_panel=PANEL)
+def verify(
+    config: ConfigFile = DEFAULT,
+    lake: Annotated[
+        str | None,
+        typer.Option("--lake", help="A lake's folder or s3:// address: no configuration is read."),
+    ] = None,
+    key: Annotated[
+        str, typer.Option("--key", help="The ledger's public key (vkey), or the file it is in.")
+    ] = "",
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option("--checkpoint", help="A note that somebody kept; may be given often."),
+    ] = None,
+    roots: Annotated[
+        Path | None, typer.Option("--roots", help="The time authority's certificates (PEM).")
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option("--processes", min=1, help="How many read a large lake; else all processors."),
+    ] = None,
+) -> None:
+    """Recompute every digest and the ledger, and compare with what was signed.
+
+    Needs the public key only; compares with every witness and with each --checkpoint.
+    """
+    from flows.verify import run
+
+    given = checkpoint or []
+    raise typer.Exit(
+        run(
+            config, typer.echo, lake=lake, key=key, checkpoints=given, roots=roots,
+            processes=processes,
+        )
+    )  # fmt: skip
+
+
+@verbs.command(rich_help_panel=PANEL)
+def checkpoint(config: ConfigFile = DEFAULT) -> None:
+    """Print the last seal, to keep where this house cannot change it (`verify --checkpoint`)."""
+    from flows.checkpoint import show
+
+    raise typer.Exit(show(config))
+
+
+@verbs.command(rich_help_panel=PANEL)
+def anchor(config: ConfigFile = DEFAULT) -> None:
+    """Have the newest seal stamped by the configured time authority (RFC 3161)."""
+    from flows.anchoring import run
+
+    raise typer.Exit(run(config, typer.echo))
+
+
+@verbs.command(rich_help_panel=PANEL)
+def selftest(
+    config: ConfigFile = DEFAULT,
+    demo: Annotated[bool, typer.Option("--demo", help="On a lake made up for it.")] = False,
+    keep: Annotated[
+        Path | None, typer.Option(help="A new folder in which the attacked copies stay.")
+    ] = None,
+    items: Annotated[
+        int, typer.Option(min=3, help="Of a larger lake only so many items, the newest.")
+    ] = 20_000,
+) -> None:
+    """Forge, cut, replay and back-date copies of the lake; exit 1 if verify misses any of it."""
+    from flows.selftest import run
+
+    raise typer.Exit(run(config, demo=demo, keep=keep, items=items))
+
+
+@verbs.command(rich_help_panel=PANEL)
+def pack(
+    control: Annotated[str, typer.Option(help="Such as A.6.2.4 or 5.2.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new .zip file.")],
+    config: ConfigFile = DEFAULT,
+    system: Annotated[
+        str | None, typer.Option(help="Only of this AI system; '' for the organisation.")
+    ] = None,
+    kinds: Annotated[
+        list[str] | None, typer.Option("--kind", help="Only items of this kind; repeatable.")
+    ] = None,
+    as_of: AsOf = "",
+) -> None:
+    """Write a control's evidence with its proofs as one signed file, checked without Headwater."""
+    from flows.pack import write
+
+    asked = moment_asked(as_of)
+    done = write(config, control, output, asked, typer.echo, system=system, kinds=kinds or [])
+    raise typer.Exit(done)
+
+
+@verbs.command(rich_help_panel=PANEL)
+def proof(
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new file.")],
+    item: Annotated[str, typer.Argument(metavar="[ID]", help="An item id, or its start.")] = "",
+    config: ConfigFile = DEFAULT,
+    since: Annotated[int, typer.Option(help="Instead: the size of an older seal.")] = 0,
+    until: Annotated[int, typer.Option(help="The seal to prove it by; the last if none.")] = 0,
+) -> None:
+    """Prove that an item is sealed, or that the log goes on from an older seal."""
+    from flows.proof import write
+
+    raise typer.Exit(write(config, item, since, until, output, typer.echo))
+
+
+@verbs.command(rich_help_panel=PANEL)
+def reveal(
+    what: Annotated[str, typer.Argument(metavar="ID", help="An item id, or its start.")],
+    config: ConfigFile = DEFAULT,
+    salt: Annotated[str, typer.Option(help="Check with this salt instead of the key.")] = "",
+) -> None:
+    """Prove that an item hides the value given on standard input, or check such a proof."""
+    from flows.reveal import reveal as tell
+
+    raise typer.Exit(tell(config, what, sys.stdin.buffer.read(), salt, typer.echo))
