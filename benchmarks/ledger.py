@@ -116,13 +116,13 @@ def scan(lake: Lake) -> tuple[float, float]:
         return timed(lambda: connection.execute(sql).fetchall())
 
 
-def alone(path: Path, vkey: str) -> None:
-    """Verify with all processors, and print what it took: the work of another process.
+def alone(path: Path, vkey: str, processes: int) -> None:
+    """Verify with so many processes, and print what it took: the work of another process.
 
     The memory is that of all its processes at their most, as if that were at one moment.
     """
     with watched() as most:
-        wall, cpu = timed(lambda: verify(path, vkey, processes=cores()))
+        wall, cpu = timed(lambda: verify(path, vkey, processes=processes))
     theirs = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu += theirs.ru_utime + theirs.ru_stime
     print(json.dumps([wall, cpu, peak() + sum(most.values())]))
@@ -154,9 +154,17 @@ def peak(process: str = "self") -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
-def verified(path: Path, vkey: str) -> list[float]:
+def verified(path: Path, vkey: str, processes: int) -> list[float]:
     """Wall seconds, CPU seconds and peak MiB of `verify` in processes of its own."""
-    command = [sys.executable, "-m", "benchmarks.ledger", "--verify", str(path), vkey]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.ledger",
+        "--verify",
+        str(path),
+        vkey,
+        str(processes),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found: list[float] = json.loads(done.stdout)
     return found
@@ -176,7 +184,7 @@ def main(items: int) -> None:
         landed, sealed = small(lake, items, lambda: integrate(lake, signer))
         inclusion, consistency = proofs(lake, items)
         read, read_cpu = scan(lake)
-        seconds, spent, memory = verified(folder / "lake", vkey)
+        told = {n: verified(folder / "lake", vkey, n) for n in sorted({1, cores()})}
     rows = [
         ("raw Parquet, zstd-1, one file", f"{items / raw:,.0f} rows a CPU second", "1"),
         ("seal all", f"{items / cpu:,.0f} leaves a CPU second, {wall:.1f} s",
@@ -186,10 +194,12 @@ def main(items: int) -> None:
         ("prove an item, median", f"{inclusion * 1000:.0f} ms", ""),
         ("prove that a seal continues another", f"{consistency * 1000:.1f} ms", ""),
         ("scan of the payloads", f"{read:.2f} s, {read_cpu:.2f} s CPU", "1"),
-        ("verify", f"{seconds:.1f} s, {spent:.1f} s CPU",
-         f"{seconds / read:.1f}× scan, {spent / read_cpu:.1f}× its CPU"),
+        *(
+            (f"verify, processes: {number}", f"{wall:.1f} s, {cpu:.1f} s CPU, {memory:,.0f} MiB",
+             f"{wall / read:.1f}× scan, {cpu / read_cpu:.1f}× its CPU")
+            for number, (wall, cpu, memory) in told.items()
+        ),
         ("peak memory until landed, until sealed", f"{landing:,.0f} MiB, {grown:,.0f} MiB", ""),
-        ("peak memory: verify", f"{memory:,.0f} MiB", ""),
     ]  # fmt: skip
     print(f"| {items:,} items | measured | ratio |\n|---|---|---|")
     for row in rows:
@@ -198,6 +208,6 @@ def main(items: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--verify"]:
-        alone(Path(sys.argv[2]), sys.argv[3])
+        alone(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
     else:
         main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)

@@ -20,7 +20,6 @@ from storage.freezes import freezes
 from storage.lake import Lake
 from storage.note import VerifierKey
 from storage.place import Place, place_of
-from storage.processes import cores
 from storage.timestamps import load_roots
 from storage.verify import Verified, verify
 from storage.views import connect
@@ -47,13 +46,13 @@ class Asked:
 
 def run(
     file: Path, say: Callable[[str], None], *, lake: str | None = None, key: str = "",
-    checkpoints: Sequence[Path] = (), roots: Path | None = None, processes: int | None = None,
+    checkpoints: Sequence[Path] = (), roots: Path | None = None, processes: int = 1,
 ) -> int:  # fmt: skip
     """0 when everything is as it was signed. Raises VerificationFailed naming each difference.
 
     With `lake` no configuration is read and nothing is written; else how it ended lands in the
     lake, if it can be written: also, and above all, a failure. The private key is never needed.
-    So many `processes` (None: one a processor) read a large lake.
+    So many `processes` share the reading of a large lake.
     """
     asked = _configured(file, key, roots) if lake is None else _bare(lake, key, roots)
     kept = [_note(path) for path in checkpoints]
@@ -65,7 +64,7 @@ def run(
             kept=kept,
             roots=asked.roots,
             now=now(),
-            processes=processes or cores(),
+            processes=processes,
         )
         found = replace(found, notes=(*found.notes, *_frozen(asked)))
     except VerificationFailed as failed:
