@@ -1,11 +1,11 @@
-"""Results of dbt's tests and source freshness, with the criteria that they were judged by."""
+"""Results of checks of data that dbt and Soda left, with the criteria that they were judged by."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,17 +14,16 @@ import yaml
 
 from collectors._checks.json_files import Listing, Origin, Unreadable, listing, load
 from collectors._checks.memory import Memory
-from collectors._checks.results import RESULT, SUITE, Stock, Suite, altered, result_item, suite_item
+from collectors._checks.results import RESULT, SUITE, Results, Stock, Suite, altered, result_item
+from collectors._checks.suites import as_they_stand, not_older
 from collectors._checks.told import Told, told_together
-from collectors._checks.weakened import finding
 from collectors._disk import reading, shown
+from collectors._states import compared
 from collectors.base import Clock, utc_now
 from evidence.errors import ConfigError, SourceBroken, SourceRefused
 from evidence.freshness import CLOCK_SKEW
 from evidence.model import Batch, Change, Cursor, EvidenceItem
 from evidence.runs import Gap, PullFacts
-from evidence.snapshot import Snapshot
-from evidence.times import stamp
 
 PROJECT = "dbt_project.yml"
 
@@ -33,9 +32,10 @@ PROJECT = "dbt_project.yml"
 class CheckResults:
     """Results of checks (events, from the end of their run) and the suites behind them (states).
 
-    `folder` is a dbt project, its target folder, or a folder of copies of such, one folder for
-    each invocation. `systems` maps globs over table names to AI systems. `answered` maps the id of
-    a weakening to who answers for it and why. Of the data only counts and ages are kept.
+    `folder` is a dbt project, its target folder, a folder of copies of such, one folder for each
+    invocation, or a folder with scans of Soda. `systems` maps globs over table names to AI systems.
+    `answered` maps the id of a weakening to who answers for it and why. Of the data only counts and
+    ages are kept.
     """
 
     source: str
@@ -67,14 +67,23 @@ class CheckResults:
         origin = Origin(self.source, self.systems, self.clock())
         folder, found = self._listed()
         told, hashes = _everything(folder, found, origin.collected_at)
-        told, newest = _newest(told, memory.newest)
+        stocks, old, newest = not_older(told.stocks, memory.newest)
         results, read = self._results(told, hashes, memory, origin, found.gaps)
-        states, seen, strict = self._suites(told, memory, origin, bool(found.gaps))
+        items, strict = as_they_stand(stocks, memory.strict, self.answered, origin)
+        gaps = found.gaps + told.gaps + old
+        unseen = _unseen(told, stocks)
+
+        def withheld(_: str, subject: str) -> bool:
+            return bool(gaps) or subject.startswith(unseen)
+
+        states, seen = compared(
+            memory.seen, items, withheld, at=origin.collected_at, source=self.source
+        )
         facts = PullFacts(
-            pages=1, received=len(hashes), promised=len(found.prints), gaps=found.gaps + told.gaps,
+            pages=1, received=len(hashes), promised=len(found.prints), gaps=gaps,
             query=f"{folder}/**/*.json", identity=f"uid {os.getuid()}",
             raw_sha256=(hashlib.sha256("".join(hashes.values()).encode()).hexdigest(),),
-            states=() if found.gaps or told.gaps else (SUITE,),
+            states=() if gaps or unseen else (SUITE,),
         )  # fmt: skip
         yield Batch(results + states, Memory(read, seen, strict, newest).cursor(), facts)
 
@@ -86,7 +95,7 @@ class CheckResults:
         if found.gaps and not found.prints:
             raise SourceRefused(f"{found.gaps[0].what}: {found.gaps[0].why}")
         if not found.prints:
-            raise SourceRefused(f"{folder}: no *.json below it; give a dbt project or its target")
+            raise SourceRefused(f"{folder}: no *.json below it; give a dbt project or scans")
         return folder, found
 
     def _results(
@@ -97,36 +106,21 @@ class CheckResults:
         # Where a folder could not be listed, a missing file is not a deleted one.
         read = {p: v for p, v in memory.read.items() if unlisted or p in hashes}
         lost = len(memory.read) - len(read)
+        known = {suite.subject for stock in told.stocks for suite in stock.suites}
+        known |= set(memory.strict)
         for path, results in told.results.items():
             print_ = _print(hashes[path], self.systems)
             run = results[0].run_id if results else ""
             before = memory.read.get(path)
             if before and before[1] == print_:
                 continue
-            own = [result_item(one, shown(path), hashes[path], origin) for one in results]
+            whole = results + _stopped(results, known)
+            own = [result_item(one, shown(path), hashes[path], origin) for one in whole]
             edited = before and before[0] == run and not _resettled(before[1], print_)
             items += [altered(item) for item in own] if edited else own
             read[path] = (run, print_)
         once = {item.item_id: item for item in sorted(items, key=_when)}
         return _lost(lost, origin) + tuple(once.values()), read
-
-    def _suites(
-        self, told: Told, memory: Memory, origin: Origin, partial: bool
-    ) -> tuple[tuple[EvidenceItem, ...], Snapshot, dict[str, Mapping[str, str]]]:
-        strict = dict(memory.strict)
-        items = []
-        for suite in _current(told.stocks, strict):
-            weaker, strict[suite.subject] = finding(
-                strict.get(suite.subject, {}), suite, self.answered
-            )
-            items.append(suite_item(suite, weaker, origin))
-        changed, seen = memory.seen.compare(items, at=origin.collected_at, source=self.source)
-        if not (partial or told.gaps):
-            return changed, seen, strict
-        gone = {i.subject for i in changed if i.change is Change.GONE}
-        kept = {k: v for k, v in memory.seen.seen.items() if k.split("\x1f", 2)[2] in gone}
-        there = tuple(item for item in changed if item.change is not Change.GONE)
-        return there, Snapshot({**seen.seen, **kept}), strict
 
 
 def _target(folder: Path) -> Path:
@@ -162,8 +156,10 @@ def _everything(folder: Path, found: Listing, now: datetime) -> tuple[Told, dict
 
 
 def _believed(told: Told, folder: Path, now: datetime) -> Told:
-    """Without files whose time cannot be: ahead of us, or after the file was written."""
+    """Without what cannot be of its time: ahead of us, or later than its file was written."""
     kept, gaps = {}, []
+    stocks = tuple(stock for stock in told.stocks if stock.at <= now + CLOCK_SKEW)
+    ahead = {stock.key for stock in told.stocks} - {stock.key for stock in stocks}
     for path, results in told.results.items():
         ended = max((one.ended for one in results), default=None)
         if ended is not None and ended > now + CLOCK_SKEW:
@@ -172,20 +168,29 @@ def _believed(told: Told, folder: Path, now: datetime) -> Told:
             gaps.append(Gap(shown(path), "was written before the run it tells of: not believed"))
         else:
             kept[path] = results
-    return Told(kept, told.stocks, told.gaps + tuple(gaps))
+    gaps += [Gap(key, "its suites are from the future: not believed") for key in sorted(ahead)]
+    return Told(kept, stocks, told.gaps + tuple(gaps))
 
 
-def _newest(told: Told, before: Mapping[str, str]) -> tuple[Told, dict[str, str]]:
-    """With the newest suites of each project only; a manifest from before those read is a Gap."""
-    newest: dict[str, Stock] = {}
-    for stock in told.stocks:
-        if stock.key not in newest or stock.at > newest[stock.key].at:
-            newest[stock.key] = stock
-    old = [key for key, stock in newest.items() if stamp(stock.at) < before.get(key, "")]
-    gaps = tuple(Gap(key, f"its suites are older than those of {before[key]}") for key in old)
-    now = {key: stock for key, stock in newest.items() if key not in old}
-    times = dict(before) | {key: stamp(stock.at) for key, stock in now.items()}
-    return Told(told.results, tuple(now.values()), told.gaps + gaps), times
+def _stopped(results: tuple[Results, ...], known: set[str]) -> tuple[Results, ...]:
+    """What a run that broke did not come to: a result for each suite that it does not name."""
+    there = {one.suite.subject for one in results}
+    return tuple(
+        replace(
+            one,
+            suite=Suite(one.suite.tool, subject, subject.removeprefix(one.siblings), ()),
+            ran=(),
+        )
+        for one in results[:1]
+        for subject in sorted(known - there)
+        if one.siblings and subject.startswith(one.siblings)
+    )
+
+
+def _unseen(told: Told, stocks: list[Stock]) -> tuple[str, ...]:
+    """How the subjects begin whose suites no run in sight told whole: they may be as they were."""
+    broken = {one.siblings for results in told.results.values() for one in results}
+    return tuple(broken - {stock.prefix for stock in stocks} - {""})
 
 
 def _written(path: Path) -> float:
@@ -198,15 +203,6 @@ def _by_folder(paths: Mapping[str, str]) -> dict[str, list[str]]:
     for path in sorted(paths):
         folders.setdefault(os.path.dirname(path), []).append(path)
     return folders
-
-
-def _current(stocks: tuple[Stock, ...], strict: Mapping[str, Mapping[str, str]]) -> Iterator[Suite]:
-    """All suites; a table that lost all its checks has an empty one."""
-    for stock in stocks:
-        yield from stock.suites
-        there = {suite.subject for suite in stock.suites}
-        for subject in sorted(set(stock.assets) & set(strict) - there):
-            yield Suite(stock.tool, subject, stock.assets[subject], ())
 
 
 def _lost(count: int, origin: Origin) -> tuple[EvidenceItem, ...]:

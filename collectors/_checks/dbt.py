@@ -12,13 +12,10 @@ from collectors._checks.dbt_manifest import (
     Manifest,
     fresh_criteria,
     invocation_of,
-    loose,
-    moment,
-    part,
     short,
     tables,
-    text,
 )  # fmt: skip
+from collectors._checks.fields import count, loose, moment, part, text
 from collectors._checks.json_files import Unreadable
 from collectors._checks.results import Ran, Results, Said
 from collectors._text import clean
@@ -78,7 +75,7 @@ def _doubt(manifest: Manifest, table: str, invocation: str, ended: datetime) -> 
 
 
 def _ran(uid: str, row: Mapping[str, Any], node: Mapping[str, Any]) -> Ran:
-    status, failures = text(row.get("status")), _count(row.get("failures"))
+    status, failures = text(row.get("status")), count(row.get("failures"))
     said, why = _SAID.get(status, Said.ERROR), ""
     if said is Said.SKIPPED:
         why = "dbt skipped it"
@@ -132,7 +129,3 @@ def _rows(document: Any) -> dict[str, Mapping[str, Any]]:
     if "" in found or len(found) != len(rows):
         raise Unreadable("has results without a `unique_id`, or two of one")
     return found
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from collectors._checks.fields import loose, moment, part, shortened, text
 from collectors._checks.json_files import Unreadable
 from collectors._checks.results import Criterion, Stock, Suite
-from evidence.canonical import digest, plain
-from evidence.errors import InvalidItem
-from evidence.times import parse
+from evidence.canonical import digest
 
 TOOL = "dbt"
 MANIFEST, TESTS, SOURCES = "manifest", "run-results", "sources"
@@ -22,7 +21,6 @@ _FORM = re.compile(r"https://schemas\.getdbt\.com/dbt/([a-z-]+)/v(\d+)\.json")
 _KNOWN = {MANIFEST: range(8, 13), TESTS: range(4, 7), SOURCES: range(3, 4)}
 _TABLES = ("model", "seed", "snapshot", "source")
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
-_LONGEST_LIST = 20
 
 
 def form(document: Any) -> str:
@@ -109,7 +107,7 @@ class Manifest:
             column=text(node.get("column_name")) or text(given.get("column_name")),
             severity="warn" if text(config.get("severity")).lower() == "warn" else "error",
             criteria={
-                "arguments": {k: _shortened(v) for k, v in values.items()},
+                "arguments": {k: shortened(v) for k, v in values.items()},
                 **limits,
                 "code_sha256": digest(code or [text(node.get("raw_code"))]),
             },
@@ -164,33 +162,10 @@ def fresh_criteria(given: Any) -> dict[str, Any]:
     return told
 
 
-def moment(meta: Mapping[str, Any], name: str) -> datetime:
-    """A time of the metadata. Raises Unreadable."""
-    try:
-        return parse(text(meta.get(name)), what=name)
-    except InvalidItem as error:
-        raise Unreadable(f"{error}: no time is guessed") from error
-
-
 def invocation_of(meta: Mapping[str, Any]) -> str:
     if not (told := text(meta.get("invocation_id"))):
         raise Unreadable("names no invocation (`invocation_id`)")
     return told
-
-
-def part(document: Any, name: str) -> Mapping[str, Any]:
-    value = loose(document).get(name)
-    if not isinstance(value, Mapping):
-        raise Unreadable(f"has no object `{name}`")
-    return value
-
-
-def loose(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _parsed(node: Mapping[str, Any]) -> datetime:
@@ -198,9 +173,3 @@ def _parsed(node: Mapping[str, Any]) -> datetime:
     if not isinstance(at, int | float) or isinstance(at, bool) or not 0 < at < 2**33:
         return datetime.max.replace(tzinfo=UTC)
     return datetime.fromtimestamp(0, UTC) + timedelta(seconds=at)
-
-
-def _shortened(value: Any) -> Any:
-    if isinstance(value, list) and len(value) > _LONGEST_LIST:
-        return {"count": len(value), "sha256": digest(plain(value))}
-    return value

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from collectors._checks.fields import loose, shortened, text
 from collectors._checks.json_files import Origin, Unreadable
 from collectors._checks.results import Criterion, Suite, words
 from collectors._checks.weakened import Strict, finding
@@ -32,7 +33,6 @@ _STATISTICS = (
 _NOT_CRITERIA = {"batch_id", "result_format", "include_config", "catch_exceptions"}
 _MISSING_COLUMN = re.compile(r'(?:Error: )?The column "(.*)" in BatchData does not exist\.')
 _ERROR_CLASS = re.compile(r"^(?:\w+\.)*([A-Z]\w*(?:Error|Exception))\b", re.MULTILINE)
-_LONGEST_LIST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Check:
 
     def named(self, **more: object) -> dict[str, Any]:
         """The criteria with what is told beside them."""
-        short = {k: _shortened(v) for k, v in self.config["kwargs"].items() if k != "column"}
+        short = {k: shortened(v) for k, v in self.config["kwargs"].items() if k != "column"}
         return {
             "type": self.config["type"], "column": self.config["kwargs"].get("column"),
             "kwargs": short, "severity": self.config["severity"], **more,
@@ -58,7 +58,7 @@ def result_item(document: Any, file: str, file_sha256: str, origin: Origin) -> E
     doc, meta = _mapping(document, "the file"), _mapping(_get(document, "meta"), "meta")
     if not isinstance(doc.get("success"), bool) or not isinstance(doc.get("results"), list):
         raise Unreadable("no stored validation result: `success` and `results` are expected")
-    suite = _text(doc.get("suite_name") or meta.get("expectation_suite_name"))
+    suite = text(doc.get("suite_name") or meta.get("expectation_suite_name"))
     if not suite:
         raise Unreadable("names no expectation suite (`suite_name`)")
     at = _run_time(meta, origin.collected_at)
@@ -82,7 +82,7 @@ def suite_item(
     `strict` holds, by suite, what each once asked; a weakening that nobody answers for has failed.
     """
     doc = _mapping(document, "the file")
-    suite = _text(doc.get("name") or doc.get("expectation_suite_name"))
+    suite = text(doc.get("name") or doc.get("expectation_suite_name"))
     if not suite or not isinstance(doc.get("expectations"), list):
         raise Unreadable("no expectation suite: `name` and `expectations` are expected")
     configs = [_config(entry, n) for n, entry in enumerate(doc["expectations"], start=1)]
@@ -129,25 +129,25 @@ def suite_digest(configs: list[dict[str, Any]]) -> str:
 def _payload(
     doc: Mapping[str, Any], meta: Mapping[str, Any], suite: str, checks: list[Check]
 ) -> dict[str, Any]:
-    given = _loose(doc.get("statistics"))
-    batch, spec = _loose(meta.get("active_batch_definition")), _loose(meta.get("batch_kwargs"))
+    given = loose(doc.get("statistics"))
+    batch, spec = loose(meta.get("active_batch_definition")), loose(meta.get("batch_kwargs"))
     statistics = {key: given[key] for key in _STATISTICS if key in given}
     return {
         "suite": suite,
-        "asset": _text(batch.get("data_asset_name") or spec.get("data_asset_name")),
-        "datasource": _text(batch.get("datasource_name") or spec.get("datasource")),
-        "run_name": _text(_loose(meta.get("run_id")).get("run_name")),
+        "asset": text(batch.get("data_asset_name") or spec.get("data_asset_name")),
+        "datasource": text(batch.get("datasource_name") or spec.get("datasource")),
+        "run_name": text(loose(meta.get("run_id")).get("run_name")),
         "success": doc["success"],
         "statistics": statistics,
         "expectation_count": _evaluated(statistics, checks),
         "failed": [c.named(**c.counts) for c in checks if not c.held and c.raised is None],
         "errors": [c.named(raised=c.raised) for c in checks if c.raised is not None],
         "suite_sha256": suite_digest([check.config for check in checks]),
-        "gx_version": _text(
+        "gx_version": text(
             meta.get("great_expectations_version") or meta.get("great_expectations.__version__")
         ),
         "batch_id": _batch_id(doc, spec),
-        "loaded_at": _text(_loose(meta.get("batch_markers")).get("ge_load_time")),
+        "loaded_at": text(loose(meta.get("batch_markers")).get("ge_load_time")),
     }
 
 
@@ -176,7 +176,7 @@ def _check(entry: Any, number: int) -> Check:
     if not isinstance(entry.get("success"), bool):
         raise Unreadable(f"result {number} does not say whether it held (`success`)")
     config = _config(entry.get("expectation_config"), number)
-    counts = _loose(entry.get("result"))
+    counts = loose(entry.get("result"))
     return Check(
         config=config,
         held=entry["success"],
@@ -187,20 +187,20 @@ def _check(entry: Any, number: int) -> Check:
 
 def _config(entry: Any, number: int) -> dict[str, Any]:
     config = _mapping(entry, f"expectation {number}")
-    name = _text(config.get("type") or config.get("expectation_type"))
+    name = text(config.get("type") or config.get("expectation_type"))
     if not name:
         raise Unreadable(f"expectation {number} has no type")
-    kwargs = {k: v for k, v in _loose(config.get("kwargs")).items() if k not in _NOT_CRITERIA}
+    kwargs = {k: v for k, v in loose(config.get("kwargs")).items() if k not in _NOT_CRITERIA}
     # 0.x knows no severity; 1.x writes its default into every file.
-    return {"type": name, "kwargs": kwargs, "severity": _text(config.get("severity")) or "critical"}
+    return {"type": name, "kwargs": kwargs, "severity": text(config.get("severity")) or "critical"}
 
 
 def _raised(info: Any, column: object) -> str | None:
     """What was raised, in either shape: told directly, or keyed by metric id."""
-    told = _loose(info)
+    told = loose(info)
     for one in (told, *told.values()):
         if isinstance(one, Mapping) and one.get("raised_exception") is True:
-            return _reason(_text(one.get("exception_message")), one, column)
+            return _reason(text(one.get("exception_message")), one, column)
     return None
 
 
@@ -209,14 +209,14 @@ def _reason(message: str, raised: Mapping[str, Any], column: object) -> str:
     missing = _MISSING_COLUMN.fullmatch(message.strip())
     if missing and missing[1] == column:
         return f"column {column} does not exist"
-    text = f"{_text(raised.get('exception_traceback'))}\n{message}"
-    return ", ".join(dict.fromkeys(_ERROR_CLASS.findall(text))) or "an error without a class"
+    told = f"{text(raised.get('exception_traceback'))}\n{message}"
+    return ", ".join(dict.fromkeys(_ERROR_CLASS.findall(told))) or "an error without a class"
 
 
 def _run_time(meta: Mapping[str, Any], now: datetime) -> datetime:
-    told = _loose(meta.get("run_id")).get("run_time") or meta.get("validation_time")
+    told = loose(meta.get("run_id")).get("run_time") or meta.get("validation_time")
     try:
-        at = parse(_text(told), what="run_time")
+        at = parse(text(told), what="run_time")
     except InvalidItem as error:
         raise Unreadable(f"{error}: no time is guessed") from error
     if at > now + CLOCK_SKEW:
@@ -226,16 +226,10 @@ def _run_time(meta: Mapping[str, Any], now: datetime) -> datetime:
 
 def _batch_id(doc: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
     for entry in doc["results"]:
-        config = _loose(_loose(entry).get("expectation_config"))
-        if found := _text(_loose(config.get("kwargs")).get("batch_id")):
+        config = loose(loose(entry).get("expectation_config"))
+        if found := text(loose(config.get("kwargs")).get("batch_id")):
             return found
-    return _text(spec.get("ge_batch_id"))
-
-
-def _shortened(value: Any) -> Any:
-    if isinstance(value, list) and len(value) > _LONGEST_LIST:
-        return {"count": len(value), "sha256": digest(plain(value))}
-    return value
+    return text(spec.get("ge_batch_id"))
 
 
 def _mapping(value: Any, what: str) -> Mapping[str, Any]:
@@ -246,11 +240,3 @@ def _mapping(value: Any, what: str) -> Mapping[str, Any]:
 
 def _get(value: Any, key: str) -> Any:
     return _mapping(value, "the file").get(key)
-
-
-def _loose(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

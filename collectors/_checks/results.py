@@ -73,7 +73,10 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """One run over one suite. `doubt` says why the criteria it was judged by are not known."""
+    """One run over one suite. `doubt` says why the criteria it was judged by are not known.
+
+    With `siblings`, what stopped it stopped every other suite of which the subject begins so.
+    """
 
     run_id: str
     started: datetime
@@ -83,13 +86,17 @@ class Results:
     version: str = ""
     doubt: str = ""
     facts: Mapping[str, Any] | None = None
+    siblings: str = ""
+    kind: str = RESULT
 
 
 @dataclass(frozen=True, slots=True)
 class Stock:
     """Every suite of one project as of `at`, and the tables there are, checked or not.
 
-    `assets` maps the subject that a suite would have to the name of its table.
+    `assets` maps the subject that a suite would have to the name of its table. A tool that only
+    names tables that it checks has a `prefix` instead: every suite known of before, of which the
+    subject begins so, should still be there.
     """
 
     tool: str
@@ -97,6 +104,7 @@ class Stock:
     at: datetime
     suites: tuple[Suite, ...]
     assets: Mapping[str, str]
+    prefix: str = ""
 
     @property
     def key(self) -> str:
@@ -118,8 +126,9 @@ def result_item(results: Results, file: str, file_sha256: str, origin: Origin) -
         "ended": stamp(results.ended),
     }  # fmt: skip
     return EvidenceItem(
-        source=origin.source, kind=RESULT, subject=suite.subject, observed_from=results.started,
-        observed_to=results.ended, collected_at=origin.collected_at, payload=payload,
+        source=origin.source, kind=results.kind, subject=suite.subject,
+        observed_from=results.started, observed_to=results.ended,
+        collected_at=origin.collected_at, payload=payload,
         system=system_of(origin.systems, suite.asset, suite.subject), outcome=outcome,
         title=f"{clean(suite.subject)}: {title}", locator=file,
     )  # fmt: skip
@@ -185,7 +194,7 @@ def _judged(checks: list[dict[str, Any]], doubt: str) -> tuple[Outcome, str]:
     said = [check["said"] for check in checks]
     unknown = said.count(Said.ERROR) + said.count(Said.SKIPPED)
     if not count:
-        return Outcome.ERROR, "no check was evaluated"
+        return Outcome.ERROR, "no check was evaluated" + (f": {doubt}" if doubt else "")
     if unknown:
         return Outcome.ERROR, f"{unknown} of {count} checks could not run or were not run"
     if failed := said.count(Said.FAILED):

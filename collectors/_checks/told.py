@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from collectors._checks import dbt
+from collectors._checks import dbt, soda
 from collectors._checks.dbt_manifest import MANIFEST, SOURCES, TESTS, Manifest, form
 from collectors._checks.json_files import Unreadable
 from collectors._checks.results import Results, Stock
@@ -33,6 +33,29 @@ class Told:
 
 def told_together(documents: Mapping[str, Any]) -> Told:
     """What the files of one folder, by path, tell. Never raises: what is wrong is a Gap."""
+    told, left = Told(), {}
+    for path, document in documents.items():
+        alone = _alone(path, document)
+        if alone is None:
+            left[path] = document
+        else:
+            told = told + alone
+    return told + _by_dbt(left)
+
+
+def _alone(path: str, document: Any) -> Told | None:
+    """What a file tells that needs no other beside it; None if it is none of these."""
+    try:
+        if soda.is_scan(document):
+            results, stocks = soda.scan(document)
+            return Told({path: results}, stocks)
+    except Unreadable as error:
+        return _gap(path, error)
+    return None
+
+
+def _by_dbt(documents: Mapping[str, Any]) -> Told:
+    """What files of dbt tell: its results need the manifest that lies beside them."""
     told, forms = Told(), {}
     for path, document in documents.items():
         try:

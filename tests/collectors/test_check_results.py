@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from datetime import UTC, datetime
@@ -11,38 +10,12 @@ from typing import Any
 
 import pytest
 
-from collectors.check_results import CheckResults
 from evidence.errors import ConfigError, SourceBroken, SourceRefused
-from evidence.model import Change, Cursor, EvidenceItem, Outcome
-from evidence.runs import PullFacts
+from evidence.model import Change, Outcome
+from tests.collectors.checks_world import edit, kind, outcomes, payload, pull
 from tests.collectors.worlds.check_results import DBT, lay
 
 APPLICATIONS, SCORES = "lending/applications", "lending/scores"
-
-
-def pull(
-    folder: Path, cursor: Cursor | None = None, **settings: Any
-) -> tuple[list[EvidenceItem], Cursor, PullFacts]:
-    (batch,) = CheckResults("checks", folder, **settings).collect(cursor)
-    return list(batch.items), batch.cursor, batch.facts
-
-
-def kind(items: list[EvidenceItem], name: str) -> dict[str, EvidenceItem]:
-    return {item.subject: item for item in items if item.kind == f"checks.{name}"}
-
-
-def outcomes(items: list[EvidenceItem]) -> dict[str, str]:
-    return {subject: str(item.outcome) for subject, item in kind(items, "result").items()}
-
-
-def payload(item: EvidenceItem) -> dict[str, Any]:
-    return dict(json.loads(item.content))
-
-
-def edit(path: Path, change: Any) -> None:
-    document = json.loads(path.read_text())
-    change(document)
-    path.write_text(json.dumps(document))
 
 
 def test_a_run_passes_where_every_check_of_the_table_held(tmp_path: Path) -> None:
