@@ -22,6 +22,8 @@ from collectors.base import Clock
 from evidence.errors import SourceBroken, SourceBusy, SourceError, SourceRefused
 
 JSON_TYPE = "application/json"
+_GUARD = ")]}'"
+"""What some servers (Gerrit) write in a line before their JSON, so that it is no script."""
 _BUSY = {408, 425, 429}
 _UNSUPPORTED = {501, 505}
 _REFUSED = {
@@ -104,6 +106,8 @@ class Judge:
 
     def _json(self, response: requests.Response, raw: bytes, what: str) -> Any:
         text = raw.decode("utf-8-sig", "replace")
+        if text.startswith(_GUARD):
+            text = text.partition("\n")[2]
         if _is_html(response, text):
             told = self._told(response, raw)
             raise SourceRefused(f"{what}: {told} in place of JSON: signed out, or not this address")

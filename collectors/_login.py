@@ -48,7 +48,7 @@ class Login(Auth):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers[self.name] = self.prefix + self._token().reveal()
-        return request
+        return super().__call__(request)
 
     def mask(self, text: str) -> str:
         for token in self._known:  # also those that have run out: a refusal may repeat them

@@ -24,6 +24,8 @@ from evidence.runs import PullFacts
 
 __all__ = ["Auth", "Http", "Reply", "clean", "pages", "wait_of"]
 
+Headers = Mapping[str, str]
+
 _REDIRECTS = 5
 _CHUNK = 1 << 16
 _ERROR_BYTES = 1 << 16
@@ -38,6 +40,18 @@ class _Bytes:
     content: bytes
     sent: str
     wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One question. It is asked again only if it is `safe`: it only reads."""
+
+    method: str
+    path: str
+    params: Mapping[str, Any] | None
+    body: Any = None
+    headers: Headers = field(default_factory=dict)
+    safe: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,23 +104,32 @@ class Http:
     def __exit__(self, *raised: object) -> None:
         self.session.close()
 
-    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Reply:
-        """The answer to GET. `path` is below `base_url`, or an address of the same origin."""
-        return self._ask("GET", path, params=params, body=None, safe=True)
+    def get(
+        self, path: str, params: Mapping[str, Any] | None = None, headers: Headers | None = None
+    ) -> Reply:
+        """The answer to GET. `path` is below `base_url`, or an address of the same origin;
+        `headers` go with this call only."""
+        return self._ask(_Call("GET", path, params, headers=headers or {}))
 
-    def post(self, path: str, body: Any, *, safe: bool = False) -> Reply:
-        """The answer to POST of a JSON body; `safe` says that it only reads."""
-        return self._ask("POST", path, params=None, body=body, safe=safe)
+    def post(
+        self, path: str, body: Any, *, safe: bool = False, headers: Headers | None = None
+    ) -> Reply:
+        """The answer to POST of a JSON body; `safe` says that it only reads, `headers` go with this
+        call only."""
+        return self._ask(_Call("POST", path, None, body, headers or {}, safe))
 
-    def post_form(self, path: str, fields: Mapping[str, str]) -> Reply:
-        """The answer to POST of form fields that only asks, such as for a token (RFC 6749)."""
+    def post_form(
+        self, path: str, fields: Mapping[str, str], headers: Headers | None = None
+    ) -> Reply:
+        """The answer to POST of form fields that only asks, such as for a token (RFC 6749);
+        `headers` go with this call only."""
         body = _Bytes(urlencode(fields).encode(), _FORM, JSON_TYPE)
-        return self._ask("POST", path, params=None, body=body, safe=True)
+        return self._ask(_Call("POST", path, None, body, headers or {}))
 
     def post_bytes(self, path: str, body: bytes, *, sent: str, wanted: str) -> bytes:
         """The body of the answer to POST of bytes that only asks; `sent` and `wanted` are media
         types."""
-        reply = self._ask("POST", path, params=None, body=_Bytes(body, sent, wanted), safe=True)
+        reply = self._ask(_Call("POST", path, None, _Bytes(body, sent, wanted)))
         return bytes(reply.data)
 
     def taken(self) -> PullFacts:
@@ -115,17 +138,16 @@ class Http:
         self._read.clear()
         return facts
 
-    def _ask(
-        self, method: str, path: str, *, params: Mapping[str, Any] | None, body: Any, safe: bool
-    ) -> Reply:
+    def _ask(self, call: _Call) -> Reply:
         attempt, renewed = 1, False
         while True:
             self._keep_pace()
             try:
-                reply = self._once(method, path, params, body)
+                reply = self._once(call)
             except SourceBusy as busy:
                 wait = self._pause(busy, attempt)
-                if not safe or attempt >= self.attempts or wait > self.patience.total_seconds():
+                tried = not call.safe or attempt >= self.attempts
+                if tried or wait > self.patience.total_seconds():
                     raise
             except SourceRefused as refused:
                 if renewed or refused.status != requests.codes.unauthorized:
@@ -152,13 +174,14 @@ class Http:
             return busy.retry_after.total_seconds() + self.jitter()
         return float(0.5 * 2 ** (attempt - 1) * (0.5 + self.jitter()))
 
-    def _once(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any) -> Reply:
-        url, what = self._url(path), f"{method} {urlsplit(path).path}"
+    def _once(self, call: _Call) -> Reply:
+        url, what = self._url(call.path), f"{call.method} {urlsplit(call.path).path}"
+        params = call.params
         try:
             for _ in range(_REDIRECTS):
-                with self._send(method, url, params, body) as response:
+                with self._send(call, url, params) as response:
                     if not response.is_redirect:
-                        return self._reply(response, what, body)
+                        return self._reply(response, what, call.body)
                     url, params = self._moved(response, what), None
         except requests.RequestException as error:
             failed = unreachable(error, what, urlsplit(url).netloc)
@@ -168,16 +191,15 @@ class Http:
             raise SourceBroken(f"{what}: more than {_REDIRECTS} redirects", what=what)
         raise failed  # out here, so that a cause which repeats the key is not its context either
 
-    def _send(
-        self, method: str, url: str, params: Mapping[str, Any] | None, body: Any
-    ) -> requests.Response:
+    def _send(self, call: _Call, url: str, params: Mapping[str, Any] | None) -> requests.Response:
+        body, headers = call.body, dict(call.headers)
         given: dict[str, Any] = {"json": body}
         if isinstance(body, _Bytes):
-            headers = {"Content-Type": body.sent, "Accept": body.wanted}
-            given = {"data": body.content, "headers": headers}
+            headers |= {"Content-Type": body.sent, "Accept": body.wanted}
+            given = {"data": body.content}
         return self.session.request(
-            method, url, params=params, auth=self.auth, stream=True, allow_redirects=False,
-            timeout=(self.connect_timeout, self.read_timeout), **given,
+            call.method, url, headers=headers, params=params, auth=self.auth, stream=True,
+            allow_redirects=False, timeout=(self.connect_timeout, self.read_timeout), **given,
         )  # fmt: skip
 
     def _url(self, path: str) -> str:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from collectors._auth import Auth
-from collectors._rest.auth import as_whom, auth_of
+from collectors._rest.auth import as_whom, auth_of, travelling
 from collectors._rest.lists import Question
 from collectors._rest.marks import Marks
 from collectors._rest.paths import Scope, expression, text
@@ -70,19 +70,24 @@ class RestApi:
         by_name = {end.name: end for end in self.endpoint}
         if len(by_name) < len(self.endpoint):
             yield "two endpoints have one name"
+        parents = {end.parent for end in self.endpoint}
         for end in self.endpoint:
+            if not end.makes and end.name not in parents:
+                yield f"endpoint {end.name}: kind none needs a list that names it as its parent"
             for why in _parent_mistakes(end, by_name):
                 yield f"endpoint {end.name}: {why}"
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds that the endpoints yield."""
-        return tuple(sorted({end.kind for end in self.endpoint}))
+        return tuple(sorted({end.kind for end in self.endpoint if end.makes}))
 
     @property
     def states(self) -> tuple[str, ...]:
         """Those of them that are states, read whole by every pull."""
-        return tuple(sorted({end.kind for end in self.endpoint if end.nature == "state"}))
+        return tuple(
+            sorted({end.kind for end in self.endpoint if end.nature == "state" and end.makes})
+        )
 
     def probe(self) -> str:
         """One record of each list is read and mapped. Raises SourceError."""
@@ -132,7 +137,9 @@ class RestApi:
 
     def _fields(self) -> dict[str, Any]:
         by = self.auth
-        return {by.name: by.key} if by.kind == "field" and by.key else {}
+        if by.kind != "field":
+            return {}
+        return ({by.name: by.key} if by.key else {}) | travelling(by)
 
     def _http(self) -> Http:
         return self._opened(self.url, auth_of(self.auth, self.url, self._opened))

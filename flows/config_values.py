@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from evidence.errors import ConfigError
 from evidence.secret import Secret
@@ -80,7 +80,9 @@ class Values:
         return settings
 
     def _value(self, where: str, hint: Any, name: str, value: object) -> object:
-        if hint is Secret or (Secret in getattr(hint, "__args__", ())):
+        if Secret in get_args(hint) and get_origin(hint) is Mapping:
+            return self._secrets(where, value)
+        if hint is Secret or Secret in get_args(hint):
             return self.secret(where, value)
         if name in PATHS and isinstance(value, str) and value:
             path = self.path(value)
@@ -90,6 +92,13 @@ class Values:
         if (inner := tables_of(hint)) is not None:
             return self._inners(where, inner, value)
         return self.typed(where, hint, value)
+
+    def _secrets(self, where: str, value: object) -> object:
+        """Secrets by name."""
+        if not isinstance(value, dict):
+            self.mistakes.append(f'{self.file}: {where} must be a table: {{ NAME = "env:NAME" }}')
+            return {}
+        return {name: self.secret(f"{where}.{name}", one) for name, one in value.items()}
 
     def _inner(self, where: str, cls: type, value: object) -> object:
         """A table within a source's own; what its class refuses is told with its place."""

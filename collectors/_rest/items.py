@@ -97,7 +97,7 @@ class Maker:
         return "" if read is None else text(read(scope))
 
     def _times(self, scope: Scope) -> tuple[datetime, datetime]:
-        if self.endpoint.nature == "state":
+        if self.endpoint.nature == "state" or "observed_to" not in self._read:
             return self.collected_at, self.collected_at
         ended = self._time("observed_to", self._read["observed_to"](scope))
         began = self._read["observed_from"](scope) if "observed_from" in self._read else None

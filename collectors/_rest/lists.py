@@ -57,8 +57,12 @@ class List:
 def around(this: List, raw: Any) -> Scope:
     """One record of a list, with what surrounds it."""
     if this.endpoint.shape == "map":
-        return replace(this.scope, record=raw["@value"], key=raw["@key"])
-    return Scope(raw, this.scope.parent, this.scope.each, "", this.scope.url)
+        return replace(this.scope, record=_record(raw["@value"]), key=raw["@key"])
+    return Scope(_record(raw), this.scope.parent, this.scope.each, "", this.scope.url)
+
+
+def _record(raw: Any) -> Any:
+    return {"value": raw} if isinstance(raw, str | int | float) else raw
 
 
 def identifier(this: List) -> Any:

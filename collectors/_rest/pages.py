@@ -10,28 +10,35 @@ from urllib.parse import parse_qsl, urlsplit
 
 from collectors._answers import Reply
 from collectors._pages import next_link
+from collectors._rest.answer import told
 from collectors._rest.paths import found
+from collectors._rest.records import absent, records_of
 from collectors._rest.settings import Endpoint, Paging
 from collectors.http import clean
-from evidence.errors import SourceBroken
+from evidence.errors import SourceBroken, SourceRefused
 
 Ask = Callable[[Mapping[str, Any]], Reply]
 IdOf = Callable[[Any], str]
 
 _COUNTED = re.compile(r"page|offset|start|skip|from", re.IGNORECASE)
 _STALE_PAGES = 3
+_ROUND, _FULL = 5, 20
+"""What the most records of a page can be divided by, wherever a source sets it, and the least that
+such a page holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: its records, what it says is the number of all (None: it does not say), and whether
-    the list has shown that it moved since the page before."""
+    """One page: its records, what it says is the number of all (None: it does not say), whether the
+    list has shown that it moved since the page before, and whether it says that more was left out
+    that cannot be asked for."""
 
     reply: Reply
     records: list[Any]
     total: int | None
     moved: bool = False
     counted: bool = False
+    cut: bool = False
 
 
 def pages_of(endpoint: Endpoint, ask: Ask, id_of: IdOf) -> Iterator[Page]:
@@ -42,8 +49,13 @@ def pages_of(endpoint: Endpoint, ask: Ask, id_of: IdOf) -> Iterator[Page]:
     """
     walk = _Walk(endpoint, id_of)
     step: Mapping[str, Any] | None = first_step(endpoint)
-    for _ in range(endpoint.paging.max_pages):
-        reply = ask(step or {})
+    for pages in range(endpoint.paging.max_pages):
+        try:
+            reply = ask(step or {})
+        except (SourceRefused, SourceBroken) as error:
+            if not absent(endpoint, error, pages):
+                raise
+            return
         page = walk.read(reply)
         yield page
         step = walk.after(page)
@@ -58,54 +70,39 @@ def first_step(endpoint: Endpoint) -> dict[str, Any]:
     return {paging.style: _start(paging)} if paging.style in {"page", "offset"} else {}
 
 
-def records_of(endpoint: Endpoint, data: Any) -> list[Any]:
-    """The records of one answer. Raises SourceBroken if they are not where they should be."""
-    where = endpoint.records
-    value = found(data, where)
-    if value is None:
-        if data is None or _tolerated(endpoint, data, where):
-            return []
-        raise SourceBroken(f"{endpoint.name}: the answer has nothing at {where!r}: {_shape(data)}")
-    if endpoint.shape == "one":
-        return [value]
-    if endpoint.shape == "map" and isinstance(value, dict):
-        return [{"@key": key, "@value": one} for key, one in value.items()]
-    if endpoint.shape == "list" and isinstance(value, list):
-        return value
-    raise SourceBroken(
-        f"{endpoint.name}: at {where or 'the top'!r} of the answer stands {_shape(value)}, "
-        f"not a {endpoint.shape}"
-    )
-
-
 class _Walk:
     """Where one reading stands, and what it has seen."""
 
     def __init__(self, endpoint: Endpoint, id_of: IdOf) -> None:
         self.endpoint, self.paging, self.id_of = endpoint, endpoint.paging, id_of
         self.place = _start(self.paging)
+        self.most = 0
         self.seen: set[str] = set()
         self.steps: set[str] = set()
         self.last = ""
-        self.stale = 0
+        self.news, self.stale = 0, 0
         self.counted = self.paging.style in {"page", "offset"}
 
     def read(self, reply: Reply) -> Page:
         """The page in an answer, held against those before."""
         records = records_of(self.endpoint, reply.data)
         ids = [self.id_of(record) for record in records]
-        total = _number(self._told(reply, self.paging.total))
+        total = _number(told(reply, self.paging.total))
         moved = self._overlaps and bool(self.last) and self.last not in ids
         new = set(ids) - self.seen
-        self.stale = 0 if new or not ids else self.stale + 1
+        self.news, self.stale = len(new), 0 if new or not ids else self.stale + 1
         self.seen |= new
         self.last = ids[-1] if ids else self.last
-        return Page(reply, records, total, moved, self.counted)
+        self.most = max(self.most, len(records))
+        cut = self.paging.style == "none" and self._more(reply) is True
+        return Page(reply, records, total, moved, self.counted, cut)
 
     def after(self, page: Page) -> dict[str, Any] | None:
         """The step to the next page; None at the end."""
         style, more = self.paging.style, self._more(page.reply)
         if style == "none" or more is False or self._ended(page):
+            return None
+        if self.paging.end == "known" and not self.news:
             return None
         if self.stale >= _STALE_PAGES:
             raise SourceBroken(
@@ -122,7 +119,9 @@ class _Walk:
         if self.paging.style in {"page", "offset", "keyset"} and fresh <= self._again:
             return True
         if end == "short" and self.paging.style not in {"token", "relay", "link", "url"}:
-            return fresh < self.paging.size
+            return fresh < self.paging.size and not self._capped(fresh)
+        if self.paging.pages:
+            return self._walked >= self._pages(page.reply)
         return end == "total" and page.total is not None and len(self.seen) >= page.total
 
     @property
@@ -136,13 +135,27 @@ class _Walk:
             1 if self._overlaps and len(self.seen) > 0 and self.place > _start(self.paging) else 0
         )
 
+    def _capped(self, count: int) -> bool:
+        """May a page with less than was asked for be a full one, of a source that gives no more?"""
+        return count == self.most and count % _ROUND == 0
+
+    @property
+    def _walked(self) -> int:
+        return self.place - _start(self.paging) + 1
+
+    def _pages(self, reply: Reply) -> int:
+        number = _number(told(reply, self.paging.pages))
+        if number is None:
+            raise SourceBroken(f"{self.endpoint.name}: no number of pages at {self.paging.pages!r}")
+        return number
+
     def _more(self, reply: Reply) -> bool | None:
         where = self.paging.more
         if self.paging.style == "relay" and not where:
             where = f"{self.paging.next}.hasNextPage"
         if not where:
             return None
-        value = self._told(reply, where.removeprefix("!"))
+        value = told(reply, where.removeprefix("!"))
         if isinstance(value, str):
             value = {"true": True, "false": False}.get(value.casefold())
         if not isinstance(value, bool):
@@ -150,11 +163,6 @@ class _Walk:
                 f"{self.endpoint.name}: {where} is {clean(repr(value), 40)}, not true or false"
             )
         return not value if where.startswith("!") else value
-
-    def _told(self, reply: Reply, where: str) -> Any:
-        if where.startswith("header:"):
-            return reply.headers.get(where.removeprefix("header:").strip())
-        return found(reply.data, where) if where else None
 
     def _once(self, step: dict[str, Any]) -> dict[str, Any]:
         key = repr(sorted(step.items()))
@@ -170,7 +178,7 @@ class _Walk:
         return self._address(following) if following else None
 
     def _by_url(self, page: Page) -> dict[str, Any] | None:
-        value = self._told(page.reply, self.paging.next)
+        value = told(page.reply, self.paging.next)
         if value in (None, "", False):
             return None
         if not isinstance(value, str):
@@ -183,13 +191,13 @@ class _Walk:
         return {"url": url}
 
     def _by_token(self, page: Page) -> dict[str, Any] | None:
-        value = self._told(page.reply, self.paging.next)
+        value = told(page.reply, self.paging.next)
         if isinstance(value, dict | list):
             raise SourceBroken(f"{self.endpoint.name}: {self.paging.next} is no token")
         return None if value in (None, "", False) else {"token": value}
 
     def _by_relay(self, page: Page) -> dict[str, Any] | None:
-        info = self._told(page.reply, self.paging.next)
+        info = told(page.reply, self.paging.next)
         if not isinstance(info, dict):
             raise SourceBroken(f"{self.endpoint.name}: no pageInfo at {self.paging.next}")
         token = info.get("endCursor")
@@ -215,10 +223,11 @@ class _Walk:
         return {"last": value}
 
     def _end_of_equals(self, page: Page) -> None:
-        if len(page.records) >= self.paging.size:
+        count = len(page.records)
+        if count >= self.paging.size or (count >= _FULL and self._capped(count)):
             raise SourceBroken(
-                f"{self.endpoint.name}: more than {self.paging.size} records have the same "
-                f"{self.paging.last}: raise paging.size"
+                f"{self.endpoint.name}: {count} records, as many as a page holds, have the same "
+                f"{self.paging.last}; there may be more: raise paging.size or take another style"
             )
 
 
@@ -236,22 +245,9 @@ def _start(paging: Paging) -> int:
     return usual if paging.start is None else paging.start
 
 
-def _tolerated(endpoint: Endpoint, data: Any, where: str) -> bool:
-    if "missing" in endpoint.none_if:
-        return True
-    outer, _, name = where.rpartition(".")
-    holder = found(data, outer)
-    return "null" in endpoint.none_if and isinstance(holder, dict) and name in holder
-
-
 def _number(value: Any) -> int | None:
-    if isinstance(value, str) and value.strip().isdigit():
-        return int(value)
+    if isinstance(value, str):  # also as in Content-Range: "0-24/3573" (RFC 9110, 14.4)
+        value = value.rpartition("/")[2].strip()
+        return int(value) if value.isdigit() else None
     usable = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     return value if usable else None
-
-
-def _shape(data: Any) -> str:
-    if isinstance(data, dict):
-        return f"an object with {', '.join(clean(str(k), 30) for k in list(data)[:8]) or 'nothing'}"
-    return f"a {type(data).__name__}"

@@ -48,7 +48,7 @@ class Scope:
 def path(text: str) -> Reader:
     """A reader for one path; '' is the record itself. Raises ValueError saying what is wrong."""
     steps = list(_steps(text))
-    if all(kind == "name" and not name.startswith("@") for kind, name in steps):
+    if all(kind == "name" for kind, name in steps):
         return _plain([name for _, name in steps])
 
     def read(scope: Scope) -> Any:
@@ -89,17 +89,20 @@ def text(value: Any) -> str:
 
 
 def _steps(where: str) -> list[tuple[str, str]]:
-    steps, at = [], 0
+    steps: list[tuple[str, str]] = []
+    at = 0
     while at < len(where):
         match = _STEP.match(where, at)
         if match is None:
             raise ValueError(f"{where!r} is no path: it cannot be read from {where[at:]!r} on")
         kind = str(match.lastgroup)
         named = match["field"] + "=" + match["is"] if kind == "is" else match[kind]
+        if kind == "name" and named.startswith("@") and all(k == "outside" for k, _ in steps):
+            kind = "outside"
+            if named not in _OUTSIDE:
+                raise ValueError(f"{where!r}: {named} is none of {', '.join(_OUTSIDE)}")
         steps.append(("name" if kind == "quoted" else kind, named.strip()))
         at = match.end()
-    if steps and steps[0][1].startswith("@") and steps[0][1] not in _OUTSIDE:
-        raise ValueError(f"{where!r}: {steps[0][1]} is none of {', '.join(_OUTSIDE)}")
     return steps
 
 
@@ -120,7 +123,7 @@ def _plain(names: list[str]) -> Reader:
 def _follow(value: Any, steps: list[tuple[str, str]]) -> Any:
     for n, (kind, name) in enumerate(steps):
         if isinstance(value, Scope):
-            if name.startswith("@"):
+            if kind == "outside":
                 value = value.outside(name[1:])
                 continue
             value = value.record

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
-from collectors._answers import Reply
 from collectors._rest.items import Maker
 from collectors._rest.lists import List, Question, around, identifier
 from collectors._rest.marks import Marks
 from collectors._rest.order import Order
 from collectors._rest.pages import Page, pages_of, sure_of
 from collectors._rest.paths import Scope
+from collectors._rest.pieces import Piece, ask_of, pieces_of
 from collectors._rest.request import Asking
 from collectors._rest.settings import Endpoint
-from collectors._rest.times import from_mark, to_mark, write_mark
+from collectors._rest.times import from_mark, to_mark
 from collectors._states import compared
 from collectors.http import clean
 from evidence.errors import InvalidItem, SourceBroken, SourceBusy, SourceRefused
@@ -71,6 +70,7 @@ class Pull:
         self.items: list[EvidenceItem] = []
         self.states: list[EvidenceItem] = []
         self.known: set[str] = set()
+        self.walked: set[tuple[str, str]] = set()
         self.held: set[str] = set()
         self.partial: set[str] = set()
         self.gaps: Counter[str] = Counter()
@@ -105,14 +105,11 @@ class Pull:
             self._gap(this, this.name, "not asked: see the error above")
             return
         try:
-            yield from self._readings(this)
+            yield from self._whole(this)
             self.answered = True
         except SourceRefused as refused:
             if refused.status == 401:
                 raise
-            if refused.status == 404 and "404" in end.none_if:
-                self.answered = True
-                return
             self.refused.append(refused)
             self._gap(this, this.name, str(refused))
         except SourceBroken as broken:
@@ -128,16 +125,31 @@ class Pull:
         key = f"{end.name}\x1f{of}" if of else end.name
         return List(end, self.makers[end.name], scope, (*above, key))
 
-    def _readings(self, this: List) -> Iterator[Batch]:
-        """Read until nothing can have been passed over, then say how far that reaches."""
-        asking, taken, before = self.asking(this), _Taken(), None
+    def pieces(self, this: List) -> list[Piece]:
+        """The questions that the list is read by, oldest first."""
+        return pieces_of(self.asked, this, self.reached.get(this.key))
+
+    def _whole(self, this: List) -> Iterator[Batch]:
+        """The list in all its pieces; each that is whole moves the mark."""
+        pieces = self.pieces(this)
         if not this.scope.parent:
-            self._tell(asking)
+            self._tell(replace(pieces[0].asking, until=pieces[-1].asking.until))
+        for piece in pieces:
+            yield from self._readings(this, piece.asking)
+            if piece.end is not None:
+                self._reach(this, piece.end)
+            if this.key in self.reached:
+                self.start[this.key] = self.reached[this.key]
+
+    def _readings(self, this: List, asking: Asking) -> Iterator[Batch]:
+        """Read until nothing can have been passed over, then say how far that reaches."""
+        taken, before = _Taken(), None
         for _ in range(_READINGS):
             ids: list[str] = []
             pages, moved, sure = 0, False, True
             order = Order(this.endpoint.since, self.reached.get(this.key))
-            for page in pages_of(this.endpoint, self._ask(this, asking), identifier(this)):
+            ask = ask_of(self.asked, this, asking)
+            for page in pages_of(this.endpoint, ask, identifier(this)):
                 pages, moved = pages + 1, moved or page.moved
                 sure = sure and sure_of(this.endpoint.paging, page)
                 if moved:
@@ -159,39 +171,6 @@ class Pull:
             self._back(this)
         self._conclude(this, taken)
 
-    def asking(self, this: List) -> Asking:
-        """The question for a list, with its mark."""
-        since, sent = this.endpoint.since, ""
-        if since:
-            mark = self.reached.get(this.key)
-            if self.asked.window and not since.counts:
-                mark = max(mark or 0, to_mark(self.asked.window.since))
-            back = since.back if since.counts else int(since.lookback.total_seconds() * 1e6)
-            if mark is not None:
-                sent = write_mark(max(mark - back, 0), since.send, self.asked.zone)
-            else:
-                sent = since.first
-        return Asking(self.asked.http, this.endpoint, this.scope, sent, self.asked.secret)
-
-    def _ask(self, this: List, asking: Asking) -> Any:
-        """The question for one step; a keyset over `since` asks anew from the last time seen."""
-        since, paging = this.endpoint.since, this.endpoint.paging
-        by_time = paging.style == "keyset" and since and since.param == paging.param
-        if not (by_time and since):
-            return asking.page
-
-        def ask(step: Mapping[str, Any]) -> Reply:
-            if "last" not in step:
-                return asking.page(step)
-            try:
-                mark = this.maker.mark(step["last"])
-            except InvalidItem as wrong:
-                raise SourceBroken(f"{this.name}: the last record: {wrong}") from wrong
-            sent = write_mark(mark, since.send, self.asked.zone)
-            return replace(asking, since=sent).page({})
-
-        return ask
-
     def _page(self, this: List, page: Page, taken: _Taken) -> Generator[Batch, None, list[str]]:
         """Take in one page; the generator's value is the ids on it."""
         ids: list[str] = []
@@ -211,9 +190,14 @@ class Pull:
             if item.item_id not in self.known:
                 self.known.add(item.item_id)
                 self._keep(this.endpoint, item)
-                for child in self.children.get(this.endpoint.name, ()):
+            children = self.children.get(this.endpoint.name, ())
+            if children and (walked := (this.key, item.item_id)) not in self.walked:
+                self.walked.add(walked)
+                for child in children:
                     yield from self._list(child, scope, "", this.chain)
         taken.total = page.total if page.total is not None else taken.total
+        if page.cut:
+            self._gap(this, this.name, "the source holds more than it shows here")
         return ids
 
     def _early(self, this: List, taken: _Taken, order: Order, *, settled: bool) -> None:
@@ -238,6 +222,8 @@ class Pull:
             return name, None, None
 
     def _keep(self, end: Endpoint, item: EvidenceItem) -> None:
+        if not end.makes:
+            return
         if end.nature == "state":
             self.states.append(item)
         elif self.asked.window is None or self.asked.window.holds(item):
@@ -303,7 +289,7 @@ class Pull:
         more = {name: n - _GAPS for name, n in self.gaps.items() if n > _GAPS}
         gaps = tuple(Gap(name, f"and {n} more that could not be read") for name, n in more.items())
         snapshot = self.asked.before.states
-        kinds = {end.kind for end in self.asked.endpoints if end.nature == "state"}
+        kinds = {end.kind for end in self.asked.endpoints if end.nature == "state" and end.makes}
         if self.asked.window is None and kinds:
             changed, snapshot = compared(
                 snapshot, self.states, lambda kind, _: kind in self.partial,

@@ -9,88 +9,114 @@ from typing import Any
 from urllib.parse import quote, urlencode, urljoin
 
 from collectors._answers import Reply
+from collectors._rest.answer import header_of
 from collectors._rest.paths import Scope, expression, found, text
 from collectors._rest.settings import Endpoint
 from collectors.http import Http, clean
 from evidence.errors import SourceBroken, SourceBusy
 from evidence.secret import Secret
 
-_HOLE = re.compile(r"\{(since|size|token|page|offset|last|each|parent\.[^{}]+)\}")
+_HOLE = re.compile(r"\{(since|until|size|token|page|offset|last|each|parent\.[^{}]+)\}")
 _MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """An endpoint for one object: `scope` holds the parent and the object, `since` the mark as it
-    is sent ('': none yet), `secret` the form field that carries the key, if one does."""
+    """An endpoint for one object: `scope` holds the parent and the object, `since` and `until` the
+    marks as they are sent ('': none yet), `secret` the body's fields that carry keys."""
 
     http: Http
     endpoint: Endpoint
     scope: Scope
     since: str = ""
+    until: str = ""
     secret: Mapping[str, Secret] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
         """Where the list is, below the source's address."""
-        return str(_HOLE.sub(lambda hole: self._in_path(hole[1]), self.endpoint.path))
+        return self._path({})
 
     @property
     def what(self) -> str:
         """The question in words, for people."""
         since = f" since {self.since}" if self.since else ""
-        return f"{self.endpoint.method} {clean(self.path)}{since}"
+        until = f" until {self.until}" if self.until else ""
+        return f"{self.endpoint.method} {clean(self.path)}{since}{until}"
 
     def page(self, step: Mapping[str, Any]) -> Reply:
         """The answer for one step of paging: `url`, or values for the holes and for `param`.
 
         Raises SourceError, also where an answer with status 200 tells an error.
         """
-        end = self.endpoint
-        if "url" in step:
-            reply = self.http.get(
-                urljoin(f"{self.http.base_url.rstrip('/')}{self.path}", step["url"])
-            )
-        elif end.method == "GET":
-            reply = self.http.get(self.path, self._params(step, end.params))
-        else:
-            query = urlencode(self._params({}, end.params, bare=True), doseq=True)
-            where = f"{self.path}?{query}" if query else self.path
-            body = self._params(step, end.body) | {k: v.reveal() for k, v in self.secret.items()}
-            if end.form:
-                reply = self.http.post_form(where, {k: text(v) for k, v in body.items()})
-            else:
-                reply = self.http.post(where, body, safe=True)
+        if self.endpoint.inside:
+            parent = self.scope.parent
+            return Reply(parent.record if parent else None, 200, {}, "")
+        reply = self._asked(step)
         self._refuse_error(reply)
         return reply
 
-    def _params(
-        self, step: Mapping[str, Any], given: Mapping[str, Any], *, bare: bool = False
+    def _asked(self, step: Mapping[str, Any]) -> Reply:
+        end, added = self.endpoint, self._added(step)
+        named = {header_of(where): text(value) for where, value in added if header_of(where)}
+        added = [(where, value) for where, value in added if not header_of(where)]
+        if "url" in step:
+            base = f"{self.http.base_url.rstrip('/')}{self._path(step)}"
+            return self.http.get(urljoin(base, step["url"]), headers=named)
+        if end.method == "GET":
+            return self.http.get(self._path(step), self._filled(step, end.params, added), named)
+        query = urlencode(self._filled(step, end.params, []), doseq=True)
+        where = f"{self._path(step)}?{query}" if query else self._path(step)
+        keys = {name: key.reveal() for name, key in self.secret.items()}
+        body = self._filled(step, end.body, added) | keys
+        if end.form:
+            return self.http.post_form(where, {k: text(v) for k, v in body.items()}, named)
+        return self.http.post(where, body, safe=True, headers=named)
+
+    def _added(self, step: Mapping[str, Any]) -> list[tuple[str, Any]]:
+        """What paging and `since` add to the request, and where."""
+        end, paging, holes = self.endpoint, self.endpoint.paging, self._holes(step)
+        value = step.get(_STEP[paging.style])
+        added = [(paging.size_param, paging.size), (paging.param, value)]
+        if end.since:
+            added += [(end.since.param, holes["since"]), (end.since.until, holes["until"])]
+        return [(where, value) for where, value in added if where and value not in (None, "")]
+
+    def _filled(
+        self, step: Mapping[str, Any], given: Mapping[str, Any], added: list[tuple[str, Any]]
     ) -> dict[str, Any]:
-        """The templates of `given` filled, with what paging and `since` add (unless `bare`)."""
+        """The templates of `given` filled, with what is `added`."""
         holes = self._holes(step)
         made = {k: v for k, one in given.items() if (v := _fill(one, holes)) is not _MISSING}
-        end, paging = self.endpoint, self.endpoint.paging
-        if bare:
-            return made
-        if paging.size_param:
-            _put(made, paging.size_param, paging.size)
-        if paging.param and (value := step.get(_STEP[paging.style])) not in (None, ""):
-            _put(made, paging.param, value)
-        if end.since and end.since.param and self.since:
-            _put(made, end.since.param, holes["since"])
+        for where, value in added:
+            _put(made, where, value)
         return made
 
     def _holes(self, step: Mapping[str, Any]) -> dict[str, Any]:
-        since = self.endpoint.since
-        told = since.template.replace("{since}", self.since) if since and self.since else None
-        size = self.endpoint.paging.size
-        return {"size": size, "since": told, "each": self.scope.each, "": self.scope, **step}
+        return {
+            "size": self.endpoint.paging.size, "since": self._mark(self.since),
+            "until": self._mark(self.until, plain=True), "each": self.scope.each, "": self.scope,
+            **step,
+        }  # fmt: skip
 
-    def _in_path(self, hole: str) -> str:
+    def _mark(self, mark: str, *, plain: bool = False) -> Any:
+        """A mark in its template; by itself, in a body of JSON, one that counts is a number."""
+        since = self.endpoint.since
+        if since is None or not mark:
+            return None
+        if not plain and since.template != "{since}":
+            return since.template.replace("{since}", mark)
+        numeric = since.send in {"epoch", "epoch_ms", "number"} and mark.lstrip("-").isdigit()
+        return int(mark) if numeric else mark
+
+    def _path(self, step: Mapping[str, Any]) -> str:
+        holes = self._holes(step)
+        return str(_HOLE.sub(lambda hole: self._in_path(hole[1], holes), self.endpoint.path))
+
+    def _in_path(self, hole: str, holes: Mapping[str, Any]) -> str:
         if hole == "each":
             return quote(self.scope.each, safe="/%")
-        value = text(_parent(self.scope, hole)) if hole.startswith("parent.") else ""
+        value = text(_known(hole, holes))
         if value in {"", ".", ".."}:
             raise SourceBroken(f"{self.endpoint.path}: nothing can stand for {{{hole}}}", what=hole)
         return quote(value, safe="")

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from collectors._rest.lists import around
-from collectors._rest.pages import first_step, records_of
+from collectors._rest.pages import first_step
 from collectors._rest.paths import Scope
 from collectors._rest.pull import Pull
+from collectors._rest.records import absent, records_of
 from collectors._rest.settings import Endpoint
-from evidence.errors import InvalidItem, SourceBroken
+from evidence.errors import InvalidItem, SourceBroken, SourceRefused
 from evidence.model import EvidenceItem
 
 
@@ -43,8 +44,13 @@ def samples(pull: Pull) -> Iterator[Sample]:
 
 def _of(pull: Pull, end: Endpoint, parent: Scope | None, each: str) -> Iterator[Sample]:
     this = pull.list_of(end, parent, each)
-    asking = pull.asking(this)
-    records = records_of(end, asking.page(first_step(end)).data)
+    asking = pull.pieces(this)[-1].asking
+    try:
+        records = records_of(end, asking.page(first_step(end)).data)
+    except (SourceRefused, SourceBroken) as error:
+        if not absent(end, error, 0):
+            raise
+        records = []
     if not records:
         yield Sample(end.name, asking.what, 0)
         return

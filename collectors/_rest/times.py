@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from evidence.errors import InvalidItem
 from evidence.times import from_ms
 
-SENT = ("iso", "iso_ms", "minute", "date", "epoch", "epoch_ms", "number")
+SENT = ("iso", "iso_ms", "minute", "date", "epoch", "epoch_ms", "http", "number")
 """How a mark may be written for the source; anything with % is a pattern for strftime."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NET = re.compile(r"/Date\((-?\d+)(?:[+-]\d{4})?\)/")
 _ONLY_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_MOST_SECONDS = 1e11
+_MOST_SECONDS, _MOST_MS, _MOST_MICROSECONDS = 1e11, 1e14, 1e17
+_SECOND = 1_000_000
+_STEPS = {
+    "iso": _SECOND, "iso_ms": 1_000, "epoch": _SECOND, "epoch_ms": 1_000, "http": _SECOND,
+    "minute": 60 * _SECOND,
+}  # fmt: skip
+_DAY = timedelta(days=1)
 
 
 def read_time(value: Any, zone: str, pattern: str = "") -> datetime:
-    """A moment in UTC, from ISO 8601, epoch seconds or milliseconds, or text of `pattern`.
+    """A moment in UTC, from ISO 8601, seconds, milli-, micro- or nanoseconds since 1970, or text of
+    `pattern`.
 
     `zone` is where clocks stand that write no zone; without it such a time is refused, since nobody
     may guess one. A date is the beginning of its day, there or in UTC. Raises InvalidItem.
@@ -60,6 +68,8 @@ def write_mark(mark: int, sent: str, zone: str) -> str:
         return str(mark // (1_000_000 if sent == "epoch" else 1_000))
     if sent in {"iso", "iso_ms"}:
         return _iso(moment, "seconds" if sent == "iso" else "milliseconds")
+    if sent == "http":
+        return format_datetime(moment, usegmt=True)
     local = moment.astimezone(_zone(zone)) if zone else moment
     if sent in {"minute", "date"}:
         return local.strftime("%Y-%m-%d %H:%M" if sent == "minute" else "%Y-%m-%d")
@@ -68,6 +78,14 @@ def write_mark(mark: int, sent: str, zone: str) -> str:
             f"send is {sent!r}; known: {', '.join(SENT)}, or a pattern such as %d.%m.%Y"
         )
     return local.strftime(sent)
+
+
+def write_end(mark: int, sent: str, zone: str) -> str:
+    """As `write_mark`, rounded up: nothing up to the mark lies behind it. A date, or a pattern that
+    may be one, is that of the next day."""
+    step = _STEPS.get(sent)
+    up = from_mark(mark) + _DAY if step is None else from_mark(-(-mark // step) * step)
+    return write_mark(to_mark(up), sent, zone)
 
 
 def known_zone(zone: str) -> None:
@@ -85,6 +103,9 @@ def _zone(zone: str) -> ZoneInfo:
 
 def _from_number(value: float) -> datetime:
     try:
+        if abs(value) >= _MOST_MS:
+            fine = abs(value) < _MOST_MICROSECONDS
+            return from_mark(int(value) if fine else int(value) // 1000)
         return from_ms(int(value) if abs(value) >= _MOST_SECONDS else int(value * 1000))
     except (OverflowError, ValueError) as error:
         raise InvalidItem(f"{value!r} is no time since 1970") from error

@@ -1,0 +1,22 @@
+"""What an answer tells besides its records: in its body, or in its headers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from collectors._answers import Reply
+from collectors._rest.paths import found
+
+_HEADER = "header:"
+
+
+def told(reply: Reply, where: str) -> Any:
+    """What stands at a path of the answer or in its `header:NAME`; None where nothing does."""
+    if where.startswith(_HEADER):
+        return reply.headers.get(where.removeprefix(_HEADER).strip())
+    return found(reply.data, where) if where else None
+
+
+def header_of(where: str) -> str:
+    """The name of the header that a setting means; '' if it means none."""
+    return where.removeprefix(_HEADER).strip() if where.startswith(_HEADER) else ""

@@ -1,0 +1,36 @@
+"""Tables of the configuration that tell all their mistakes at once, and how those are worded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from evidence.errors import ConfigError
+
+
+class Checked:
+    """A table that tells all its mistakes when it is made."""
+
+    def __post_init__(self) -> None:
+        if mistakes := tuple(self._mistakes()):
+            raise ConfigError(*mistakes)
+
+    def _mistakes(self) -> Iterator[str]:
+        raise NotImplementedError
+
+
+def one_of(key: str, value: str, known: tuple[str, ...]) -> Iterator[str]:
+    if value not in known:
+        yield f"{key} is {value!r}; known: {', '.join(known)}"
+
+
+def readable(key: str, value: Any, read: Callable[[Any], Any]) -> Iterator[str]:
+    try:
+        read(value)
+    except ValueError as error:
+        yield f"{key}: {error}"
+
+
+def below(key: str, where: str) -> Iterator[str]:
+    if not where.startswith("/") or where.startswith("//") or "#" in where:
+        yield f"{key} is {where!r}; it begins with / and lies below url"
