@@ -18,8 +18,10 @@ from evidence.times import stamp
 # What orjson may print otherwise than RFC 8785 demands: integral floats, exponents, 15 or more
 # digits; and key order once a key holds characters from U+E000 up (UTF-8 and UTF-16 order differ).
 _NUMBER = re.compile(rb"[:,\[]-?[0-9]+(?:\.0[,\]}]|(?:\.[0-9]+)?e|[0-9]{15})").search
+_WHOLE = re.compile(rb"[0-9]\.0[,\]}]").search
 _HIGH = re.compile(rb"[\xee-\xf4]").search
 _EXACT = 2**53 - 1
+_CONTAINERS = (dict, list)
 _STRICT = (
     orjson.OPT_SORT_KEYS
     | orjson.OPT_STRICT_INTEGER
@@ -44,15 +46,31 @@ def canonical(value: object) -> bytes:
         raise InvalidItem(f"not exact JSON: {error}; pass the value through plain()") from error
 
 
+def canonical_texts(value: Mapping[str, str]) -> bytes:
+    """`canonical` of texts under ASCII names, of which nothing could be written in two ways.
+
+    Raises InvalidItem.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError) as error:
+        raise InvalidItem(f"not exact JSON: {error}; pass the value through plain()") from error
+
+
 def canonical_plain(value: object) -> bytes:
     """`canonical(plain(value))`, most often without making the plain value first.
 
     Raises InvalidItem where `plain` does; UUIDs and enumerations may stand for their values.
     """
-    if not isinstance(value, dict | list):  # a bare number has nothing before it to be found by
+    if not isinstance(value, _CONTAINERS):  # a bare number has nothing before it to be found by
         return canonical(plain(value))
     try:
         fast = orjson.dumps(value, option=_STRICT)
+        if b".0" in fast and _WHOLE(
+            fast
+        ):  # 3.0 is 3 in RFC 8785: common, and dear where Python writes it
+            value = _whole(value)
+            fast = orjson.dumps(value, option=_STRICT)
         if not _NUMBER(fast) and (fast.isascii() or not _HIGH(fast)):
             return fast if b"null" not in fast else _refuse_nan(value, fast)
     except (TypeError, ValueError, RecursionError):
@@ -60,17 +78,30 @@ def canonical_plain(value: object) -> bytes:
     return canonical(plain(value))
 
 
+def _whole(value: Any) -> Any:
+    """The value with whole numbers as such where floats hold them exactly; all else is the same."""
+    if isinstance(value, dict):
+        return {k: _whole(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_whole(v) for v in value]
+    if isinstance(value, float) and abs(value) <= _EXACT and value.is_integer():
+        return int(value)
+    return value
+
+
 def _refuse_nan(value: object, fast: bytes) -> bytes:
     """orjson writes NaN as null, silently: a lost number is not evidence."""
     stack: list[object] = [value]
     while stack:
         node = stack.pop()
-        if isinstance(node, float) and not math.isfinite(node):
-            raise ValueError(f"{node} is no JSON number")
-        if isinstance(node, Mapping):
+        if isinstance(node, str):
+            continue
+        if isinstance(node, dict):  # no other mapping is JSON to orjson
             stack.extend(node.values())
         elif isinstance(node, list | tuple):
             stack.extend(node)
+        elif isinstance(node, float) and not math.isfinite(node):
+            raise ValueError(f"{node} is no JSON number")
     return fast
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NewType
 
-from evidence.canonical import canonical, canonical_plain, plain
+from evidence.canonical import canonical_plain, canonical_texts, plain
 from evidence.errors import InvalidItem
 from evidence.runs import PullFacts
 from evidence.times import stamp, utc
@@ -25,6 +25,9 @@ ControlId = NewType("ControlId", str)
 PullId = NewType("PullId", str)
 
 FORM = "headwater.item/1"
+_TIMES = ("observed_from", "observed_to", "collected_at")
+_TEXTS = ("source", "kind", "subject", "system", "title", "actor", "locator")
+_set = object.__setattr__
 
 
 class Nature(StrEnum):
@@ -80,18 +83,22 @@ class EvidenceItem:
     item_id: ItemId = field(init=False)
 
     def __post_init__(self) -> None:
-        for name in ("observed_from", "observed_to", "collected_at"):
-            _set(self, name, utc(getattr(self, name), what=f"{self.kind} {self.subject}: {name}"))
+        for name in _TIMES:
+            moment = getattr(self, name)
+            if moment.tzinfo is not UTC:
+                _set(self, name, utc(moment, what=f"{self.kind} {self.subject}: {name}"))
         if self.observed_to < self.observed_from:
             raise InvalidItem(f"{self.kind} {self.subject}: observed_to is before observed_from")
-        for name in ("source", "kind", "subject", "system", "title", "actor", "locator"):
-            _set(self, name, plain(getattr(self, name)))
+        for name in _TEXTS:
+            given = getattr(self, name)
+            if (text := plain(given)) is not given:
+                _set(self, name, text)
         for name in ("source", "kind", "subject"):
             if not getattr(self, name).strip():
                 raise InvalidItem(f"{self.kind or 'item'} {self.subject!r}: {name} is empty")
         _set(self, "content", canonical_plain(self.payload))
         _set(self, "content_sha256", hashlib.sha256(self.content).hexdigest())
-        _set(self, "item_id", hashlib.sha256(canonical(self.identity())).hexdigest())
+        _set(self, "item_id", hashlib.sha256(canonical_texts(self.identity())).hexdigest())
 
     def identity(self) -> dict[str, str]:
         """The fields that the id is computed from, as written in the hash."""
@@ -108,10 +115,6 @@ class EvidenceItem:
             "outcome": self.outcome.value,
             "content_sha256": self.content_sha256,
         }
-
-
-def _set(item: EvidenceItem, name: str, value: object) -> None:
-    object.__setattr__(item, name, value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ _DURATION = re.compile(
 
 def utc(moment: datetime, *, what: str = "time") -> datetime:
     """The same moment in UTC. Raises InvalidItem if it carries no zone: nobody may guess one."""
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None or moment.utcoffset() is None:
         raise InvalidItem(f"{what} {moment.isoformat()} has no zone; give it one where it is read")
     return moment.astimezone(UTC)
@@ -22,7 +24,7 @@ def utc(moment: datetime, *, what: str = "time") -> datetime:
 
 def stamp(moment: datetime) -> str:
     """`2026-11-23T19:43:00.000000Z`: fixed width, so text order is time order."""
-    return utc(moment).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return utc(moment).isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
 def parse(text: str, *, what: str = "time") -> datetime:

@@ -23,8 +23,9 @@ from evidence.errors import InvalidItem, SourceBroken, SourceBusy, SourceRefused
 from evidence.model import Batch, EvidenceItem
 from evidence.runs import Gap, PullFacts
 
-_BATCH = 2_000
-"""Items that land together at least, unless the pull ends: a commit costs more than they do."""
+_BATCH, _PAGES = 5_000, 500
+"""Items that land together, unless so many pages were asked for: a commit costs more than a few
+items do, and to ask for so many pages again costs more than a commit."""
 _READINGS = 4
 _GAPS = 50
 
@@ -66,6 +67,7 @@ class Pull:
         self.facts = asked.opening
         self.query = ""
         self.received = 0
+        self.pages = 0
         self.latest: datetime | None = None
         self.items: list[EvidenceItem] = []
         self.states: list[EvidenceItem] = []
@@ -156,7 +158,8 @@ class Pull:
                     break
                 ids += yield from self._page(this, page, taken)
                 self._early(this, taken, order, settled=sure and before is None)
-                if len(self.items) >= _BATCH:
+                self.pages += 1
+                if len(self.items) >= _BATCH or (self.items and self.pages >= _PAGES):
                     yield self._batch()
                 if order.passed:
                     taken.stopped = True
@@ -281,7 +284,7 @@ class Pull:
         taken = PullFacts(received=self.received, window_to=self.latest)
         facts = self.facts + taken + self.asked.http.taken()
         made = Batch(tuple(self.items), marks.cursor(), facts)
-        self.items, self.facts, self.received = [], PullFacts(), 0
+        self.items, self.facts, self.received, self.pages = [], PullFacts(), 0, 0
         return made
 
     def _closing(self) -> Batch:

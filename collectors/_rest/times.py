@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -38,7 +39,12 @@ def read_time(value: Any, zone: str, pattern: str = "") -> datetime:
         raise InvalidItem(f"{value!r} is no time")
     if isinstance(value, int | float):
         return _from_number(value)
-    text = str(value).strip()
+    return _from_text(str(value).strip(), zone, pattern)
+
+
+@lru_cache(maxsize=1024)
+def _from_text(text: str, zone: str, pattern: str) -> datetime:
+    """Kept, since a record's time is read for its mark and for the item, and many share a day."""
     if match := _NET.fullmatch(text):
         return from_ms(int(match[1]))
     if not pattern and re.fullmatch(r"\d{9,}(\.\d+)?", text):

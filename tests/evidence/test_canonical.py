@@ -11,7 +11,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evidence.canonical import canonical, canonical_plain, digest, plain
+from evidence.canonical import canonical, canonical_plain, canonical_texts, digest, plain
 from evidence.errors import InvalidItem
 
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -28,6 +28,11 @@ def test_equals_the_reference(value: Any) -> None:
     assert canonical(value) == rfc8785.dumps(value)
 
 
+@given(st.dictionaries(st.text(st.characters(codec="ascii")), TEXT))
+def test_texts_by_themselves_equal_the_reference(value: dict[str, str]) -> None:
+    assert canonical_texts(value) == rfc8785.dumps(value)
+
+
 @given(VALUES)
 def test_reads_back_as_the_same_value(value: Any) -> None:
     assert canonical(json.loads(canonical(value), parse_int=float)) == canonical(value)
@@ -40,10 +45,11 @@ def test_reads_back_as_the_same_value(value: Any) -> None:
         {"\U0001f600": 1, "\ue000": 2, "z": 3},
         [100000000000000.0, 999999999999999, "1.0,", ":1e5]"],
         {"text": "[1.0]", "nested": {"x": [1.5, 2, None]}},
+        {"text": "3.0,", "whole": [3.0, -0.0, 2.0**53, 1e300, True, None], "none": {"of": 5.0}},
     ],
 )
 def test_where_fast_and_exact_could_differ(value: Any) -> None:
-    assert canonical(value) == rfc8785.dumps(value)
+    assert canonical(value) == canonical_plain(value) == rfc8785.dumps(value)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), {"a": [float("inf")]}, 2**60, {1: "x"}, {"s": {1}}])
