@@ -38,9 +38,10 @@ class CloudTrail:
 
     `trail` is one whose digests must be there (empty: any). `start` (`2026-01-31`) is the first
     day folder read. `public_keys` is a file, either ListPublicKeys' JSON or PEM; empty asks
-    CloudTrail. `endpoint_url` serves both S3 and CloudTrail. Without `access_key` and `secret_key`
-    boto3's own chain finds credentials, of `profile` if given. `systems` maps globs over resource,
-    parameter, source and user names to AI systems. Raises ConfigError.
+    CloudTrail. `endpoint_url` serves both S3 and CloudTrail. `role` is an ARN to assume, with
+    `external_id` if its trust asks for one. Without `access_key` and `secret_key` boto3's own chain
+    finds credentials, of `profile` if given. `systems` maps globs over resource, parameter, source
+    and user names to AI systems. Raises ConfigError.
     """
 
     source: str
@@ -51,6 +52,8 @@ class CloudTrail:
     prefix: str = ""
     organisation: str = ""
     endpoint_url: str = ""
+    role: str = ""
+    external_id: str = ""
     profile: str = ""
     access_key: Secret | None = None
     secret_key: Secret | None = None
@@ -69,8 +72,7 @@ class CloudTrail:
             for name in ("bucket", "accounts", "regions")
             if not getattr(self, name)
         ]
-        if (self.access_key is None) != (self.secret_key is None):
-            mistakes.append(f"{self.source}: give access_key and secret_key together, or neither")
+        mistakes += (f"{self.source}: {mistake}" for mistake in self._access().mistakes())
         if mistakes:
             raise ConfigError(*mistakes)
         start_day(self.start)
@@ -107,8 +109,14 @@ class CloudTrail:
             for region in self.regions
         ]
 
+    def _access(self) -> clients.Access:
+        return clients.Access(
+            self.profile, self.access_key, self.secret_key, self.role, self.external_id,
+            self.endpoint_url,
+        )  # fmt: skip
+
     def _session(self) -> Session:
-        return clients.session(self.profile, self.access_key, self.secret_key)
+        return self._access().session(self.region_name)
 
     def _bucket(self, aws: Session) -> s3.Bucket:
         client = s3.s3_client(aws, self.region_name, self.endpoint_url)
@@ -123,7 +131,8 @@ class CloudTrail:
         return ring
 
     def _identity(self, aws: Session) -> str:
-        return clients.identity(aws, self.profile)
+        told = clients.identity(aws, self.profile)
+        return f"{told} of {self.role}" if self.role else told
 
     def _query(self) -> str:
         where = "/".join(

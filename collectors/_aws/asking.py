@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +16,13 @@ from evidence.runs import Gap, PullFacts
 
 if TYPE_CHECKING:
     from boto3.session import Session
+
+
+_ABSENT = frozenset({
+    "ResourceNotFoundException", "ResourceNotFound", "NoSuchConfigRuleException",
+})  # fmt: skip
+# SageMaker has no code of its own for most of what is not there.
+_NOT_THERE = re.compile(r"not exist|not find|not found", re.IGNORECASE)
 
 
 class Absent(SourceBroken):
@@ -127,7 +135,7 @@ def _told(error: Exception, what: str) -> Exception:
     from botocore.exceptions import PaginationError
 
     code, _ = clients.code_of(error)
-    if code in {"ResourceNotFoundException", "ResourceNotFound", "NoSuchConfigRuleException"}:
+    if code in _ABSENT or (code == "ValidationException" and _NOT_THERE.search(str(error))):
         return Absent(f"{what}: it is not there ({code})", what=what)
     if isinstance(error, PaginationError):
         return SourceBroken(f"{what}: the same page token came twice", what=what)

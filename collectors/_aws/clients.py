@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from evidence.secret import Secret
 if TYPE_CHECKING:
     from boto3.session import Session
     from botocore.config import Config
+    from botocore.credentials import RefreshableCredentials
 
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 30, 3
 
@@ -72,8 +74,8 @@ def _plain(error: Exception) -> str:
 class Access:
     """Whose credentials are used: `profile`'s or the given keys', or boto3's own chain's.
 
-    With `role` (an ARN) they only assume it, for an hour, with `external_id` if given. `region` is
-    asked who that is; `endpoint_url` serves all services.
+    With `role` (an ARN) they only assume it, with `external_id` if given, and again before its hour
+    has ended. `region` is asked who that is; `endpoint_url` serves all services.
     """
 
     profile: str = ""
@@ -83,27 +85,49 @@ class Access:
     external_id: str = ""
     endpoint_url: str = ""
 
+    def mistakes(self) -> Iterator[str]:
+        """What is wrong with the settings, a sentence each."""
+        if (self.access_key is None) != (self.secret_key is None):
+            yield "give access_key and secret_key together, or neither"
+        if self.role and not self.role.startswith("arn:"):
+            yield f"role = {self.role!r} is no ARN such as arn:aws:iam::111122223333:role/evidence"
+
     def session(self, region: str) -> Session:
         """A session of the role, or of the credentials themselves. Raises SourceError."""
         own = session(self.profile, self.access_key, self.secret_key)
         identity(own, self.profile)
-        if not self.role:
-            return own
+        return self._assumed(own, region) if self.role else own
+
+    def _assumed(self, own: Session, region: str) -> Session:
+        import boto3
+        from botocore import credentials
+        from botocore.session import get_session
+
         asked = {"RoleArn": self.role, "RoleSessionName": "headwater"}
         if self.external_id:
             asked["ExternalId"] = self.external_id
+        again = credentials.create_assume_role_refresher(
+            client(own, "sts", region, self.endpoint_url), asked
+        )
         try:
-            given = client(own, "sts", region, self.endpoint_url).assume_role(**asked)
-            keys = given["Credentials"]
+            given = credentials.RefreshableCredentials.create_from_metadata(
+                again(), again, "assume-role"
+            )
         except Exception as error:
             raise explain(error, f"assuming {self.role}") from error
-        import boto3
+        core = get_session()
+        core.register_component("credential_provider", _Given(given))
+        return boto3.Session(botocore_session=core)
 
-        return boto3.Session(
-            aws_access_key_id=keys["AccessKeyId"],
-            aws_secret_access_key=keys["SecretAccessKey"],
-            aws_session_token=keys["SessionToken"],
-        )
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Stands where botocore looks for credentials, and has some."""
+
+    credentials: RefreshableCredentials
+
+    def load_credentials(self) -> RefreshableCredentials:
+        return self.credentials
 
 
 def session(profile: str, access_key: Secret | None, secret_key: Secret | None) -> Session:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,14 +18,20 @@ ENDPOINT = "aws.sagemaker.endpoint"
 
 def packages(place: Place) -> Iterator[EvidenceItem]:
     """Versioned and unversioned ones: SageMaker lists only the latter unless told `Both`."""
-    listed = place.every(
-        "sagemaker", "list_model_packages", "ModelPackageSummaryList", ModelPackageType="Both"
-    )
-    for summary in listed:
-        arn = str(summary["ModelPackageArn"])
-        told = _described(place, "describe_model_package", "ModelPackageArn", ModelPackageName=arn)
-        if told:
-            yield _package(place, arn, told)
+
+    def listed() -> list[str]:
+        rows = place.every(
+            "sagemaker", "list_model_packages", "ModelPackageSummaryList", ModelPackageType="Both"
+        )
+        return [str(row["ModelPackageArn"]) for row in rows]
+
+    def described(arn: str) -> dict[str, Any]:
+        return place.one(
+            "sagemaker", "describe_model_package", "ModelPackageArn", ModelPackageName=arn
+        )
+
+    for arn, told in _described(place, listed, described):
+        yield _package(place, arn, told)
 
 
 def _package(place: Place, arn: str, told: Mapping[str, Any]) -> EvidenceItem:
@@ -51,14 +57,19 @@ def _package(place: Place, arn: str, told: Mapping[str, Any]) -> EvidenceItem:
 
 def cards(place: Place) -> Iterator[EvidenceItem]:
     """Without their content, which may be encrypted with a key that is nobody else's business."""
-    for summary in place.every("sagemaker", "list_model_cards", "ModelCardSummaries"):
-        name = str(summary["ModelCardName"])
-        told = _described(
-            place, "describe_model_card", "ModelCardStatus",
+
+    def listed() -> list[str]:
+        rows = place.every("sagemaker", "list_model_cards", "ModelCardSummaries")
+        return [str(row["ModelCardName"]) for row in rows]
+
+    def described(name: str) -> dict[str, Any]:
+        return place.one(
+            "sagemaker", "describe_model_card", "ModelCardStatus",
             ModelCardName=name, IncludedData="MetadataOnly",
         )  # fmt: skip
-        if told:
-            yield _card(place, name, told)
+
+    for name, told in _described(place, listed, described):
+        yield _card(place, name, told)
 
 
 def _card(place: Place, name: str, told: Mapping[str, Any]) -> EvidenceItem:
@@ -91,13 +102,23 @@ def endpoints(place: Place) -> Iterator[EvidenceItem]:
         )  # fmt: skip
 
 
-def _described(place: Place, operation: str, holds: str, **asked: Any) -> dict[str, Any] | None:
-    """What a call describes; None, and a gap, for what was deleted since it was listed."""
-    try:
-        return place.one("sagemaker", operation, holds, **asked)
-    except Absent as error:
-        place.asking.gap(f"{place.subject()}: {next(iter(asked.values()))}", str(error))
-        return None
+def _described(
+    place: Place, listed: Callable[[], list[str]], described: Callable[[str], dict[str, Any]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each name and what is told of it. What was deleted since it was listed is left out.
+
+    Only what is absent in a second list too has gone: that one call does not know a name may be
+    the lag of a copy, which is a gap.
+    """
+    absent = {}
+    for name in listed():
+        try:
+            yield name, described(name)
+        except Absent as error:
+            absent[name] = str(error)
+    for name in listed() if absent else ():
+        if name in absent:
+            place.asking.gap(f"{place.subject()}: {name}", f"listed, but {absent[name]}")
 
 
 def _who(told: Any) -> str:

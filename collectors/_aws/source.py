@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -54,18 +55,18 @@ class AwsSource:
             yield "regions must be a list with at least one text, such as eu-central-1"
         elif len(set(self.regions)) != len(self.regions):
             yield "regions names one region twice"
-        if (self.access_key is None) != (self.secret_key is None):
-            yield "give access_key and secret_key together, or neither"
-        if self.role and not self.role.startswith("arn:"):
-            yield f"role = {self.role!r} is no ARN such as arn:aws:iam::111122223333:role/evidence"
+        yield from self._access().mistakes()
 
-    def _asking(self) -> Asking:
-        """Raises SourceRefused where the credentials belong to another account than told."""
-        access = Access(
+    def _access(self) -> Access:
+        return Access(
             self.profile, self.access_key, self.secret_key, self.role, self.external_id,
             self.endpoint_url,
         )  # fmt: skip
-        asking = Asking(access.session(self.regions[0]), self.endpoint_url, self.clock())
+
+    def _asking(self) -> Asking:
+        """Raises SourceRefused where the credentials belong to another account than told."""
+        session = self._access().session(self.regions[0])
+        asking = Asking(session, self.endpoint_url, self.clock())
         asking.who(self.regions[0])
         if self.account and asking.account != self.account:
             told = f"{asking.identity} belongs to account {asking.account}, not {self.account}"
@@ -116,12 +117,12 @@ class Place:
 
 
 @dataclass(frozen=True)
-class AwsStates(AwsSource):
+class AwsStates(AwsSource, ABC):
     """A collector of settings as they stand: each kind is read in each region by itself."""
 
+    @abstractmethod
     def _readers(self) -> Mapping[str, Reader]:
         """For each kind, what reads it in one region."""
-        raise NotImplementedError
 
     def collect(self, cursor: Cursor | None) -> Iterator[Batch]:
         """One batch with what differs from the last snapshot; see Collector.collect.

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
+from urllib.parse import parse_qs
 
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
@@ -28,11 +29,11 @@ Answer = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
 
 class Denied(Exception):
-    """What an answer raises to be a refusal of AWS: a code and an HTTP status."""
+    """What an answer raises to be a refusal of AWS: a code, an HTTP status, a sentence."""
 
-    def __init__(self, code: str, status: int = 400) -> None:
+    def __init__(self, code: str, status: int = 400, words: str = "refused by the test") -> None:
         super().__init__(code)
-        self.code, self.status = code, status
+        self.code, self.status, self.words = code, status, words
 
 
 @cache
@@ -42,11 +43,15 @@ def model(service: str) -> ServiceModel:
 
 @dataclass
 class Aws:
-    """`answers` stand in for moto by operation; `denied` maps (region, operation) to a code."""
+    """`answers` stand in for moto by operation; `denied` maps (region, operation) to a code.
+
+    `objects` are the ARNs of what was asked of S3; a list is told as the prefix that it was of.
+    """
 
     answers: dict[str, Answer] = field(default_factory=dict)
     denied: dict[tuple[str, str], str] = field(default_factory=dict)
     calls: list[tuple[str, str, str]] = field(default_factory=list)
+    objects: set[str] = field(default_factory=set)
     url: str = ""
 
     def __enter__(self) -> Aws:
@@ -97,11 +102,18 @@ class Aws:
         """The calls that came, as IAM policies write them."""
         return {f"{service}:{operation}" for _, service, operation in self.calls}
 
+    def _note(self, region: str, environ: Mapping[str, Any]) -> None:
+        bucket, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
+        self.calls.append((region, "s3", "GetObject" if key else "ListBucket"))
+        self.objects.add(f"arn:aws:s3:::{bucket}/{key or _listed(environ)}")
+
     def _door(self, inner: Any) -> Any:
         def app(environ: dict[str, Any], start: Any) -> Any:
             scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
             region, service = scope.groups() if scope else ("", "")
             operation = _operation(environ, service)
+            if service == "s3":
+                self._note(region, environ)
             if not operation:
                 return inner(environ, start)
             self.calls.append((region, service, operation.name))
@@ -117,6 +129,10 @@ class Aws:
             return inner(environ, start)
 
         return app
+
+
+def _listed(environ: Mapping[str, Any]) -> str:
+    return parse_qs(environ.get("QUERY_STRING", "")).get("prefix", [""])[0]
 
 
 def _operation(environ: Mapping[str, Any], service: str) -> OperationModel | None:
@@ -158,4 +174,4 @@ def _json(value: Any) -> Any:
 def _refused(start: Any, denied: Denied) -> list[bytes]:
     headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", denied.code)]
     start(f"{denied.status} Refused", headers)
-    return [json.dumps({"__type": denied.code, "message": "refused by the test"}).encode()]
+    return [json.dumps({"__type": denied.code, "message": denied.words}).encode()]

@@ -261,6 +261,25 @@ def test_no_credentials_is_refused(
         trail.collector(access_key=None, secret_key=None, profile="nobody").probe()
 
 
+def test_a_role_is_assumed_and_again_before_its_hour_has_ended(trail: Trail) -> None:
+    role = "arn:aws:iam::123456789012:role/evidence"
+    with Moody() as door:
+        trail.url = door.url
+        got = trail.pull(role=role, external_id="headwater")
+        assert got.facts.identity == f"credentials from assume-role of {role}"
+        assert door.assumed == 1
+        door.lasts = timedelta(minutes=5)
+        assert trail.pull(role=role).events
+    assert door.assumed > 2
+
+
+def test_a_role_that_may_not_be_assumed_is_refused_and_named(trail: Trail) -> None:
+    role = "arn:aws:iam::123456789012:role/evidence"
+    denied = Refusal("", "403 Forbidden", "AccessDenied")
+    with Moody([denied]) as door, pytest.raises(SourceRefused, match="assuming arn:aws:iam"):
+        trail.collector(role=role, endpoint_url=door.url).probe()
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"scopes": 1}', '{"scopes": {"a/b": {"newest": ""}}}', '{"seen": {}}']
 )
@@ -273,6 +292,8 @@ def test_mistaken_settings_are_told_together() -> None:
     with pytest.raises(ConfigError) as told:
         CloudTrail(source="aws", bucket="", accounts=(), regions=("eu-central-1",))
     assert len(told.value.mistakes) == 2
+    with pytest.raises(ConfigError, match="aws: role = 'evidence' is no ARN"):
+        CloudTrail(source="aws", bucket="b", accounts=("1",), regions=("r",), role="evidence")
     with pytest.raises(ConfigError, match="2026-01-31"):
         CloudTrail(source="aws", bucket="b", accounts=("1",), regions=("r",), start="last week")
 

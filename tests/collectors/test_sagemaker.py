@@ -13,6 +13,7 @@ from evidence.errors import SourceBroken
 from evidence.model import Change, Cursor, EvidenceItem, Outcome
 from evidence.runs import PullFacts
 from tests.collectors.aws_models_world import run
+from tests.collectors.aws_server import Denied
 from tests.collectors.worlds.bedrock import World as BedrockWorld
 from tests.collectors.worlds.sagemaker import World as ModelsWorld
 
@@ -65,6 +66,48 @@ def test_an_approval_that_moves_is_a_change(models: ModelsWorld) -> None:
     models.models.client.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
     states = [i for i in pull(models.collector(), cursor)[0] if i.kind.endswith("model_package")]
     assert [(i.change, payload(i)["approval"]) for i in states] == [(Change.CHANGED, "Rejected")]
+
+
+def _vanished(models: ModelsWorld, *, listed: bool) -> None:
+    """One package is no longer described, as SageMaker says it; nor `listed`, a second time."""
+    client, lists = models.models.client, []
+    rows = client.list_model_packages(ModelPackageType="Both")["ModelPackageSummaryList"]
+    gone = rows[0]["ModelPackageArn"]
+
+    def list_packages(*_: object) -> Any:
+        lists.append(1)
+        left = [r for r in rows if listed or len(lists) == 1 or r["ModelPackageArn"] != gone]
+        return {"ModelPackageSummaryList": left}
+
+    def describe(_: str, asked: Any) -> Any:
+        if asked["ModelPackageName"] == gone:
+            raise Denied("ValidationException", words=f"Model Package {gone} does not exist.")
+        del models.aws.answers["DescribeModelPackage"]
+        told = client.describe_model_package(ModelPackageName=asked["ModelPackageName"])
+        models.aws.answers["DescribeModelPackage"] = describe
+        return {"ModelPackageName": "moto leaves it out"} | {
+            k: v for k, v in told.items() if k != "ResponseMetadata"
+        }
+
+    models.aws.answers |= {"ListModelPackages": list_packages, "DescribeModelPackage": describe}
+
+
+def test_a_package_deleted_while_it_is_read_is_gone(models: ModelsWorld) -> None:
+    _, _, cursor = pull(models.collector())
+    _vanished(models, listed=False)
+    items, facts, _ = pull(models.collector(), cursor)
+    found = of(items, "aws.sagemaker.model_package")
+    assert [i.change for i in found.values()] == [Change.GONE]
+    assert (facts.gaps, "aws.sagemaker.model_package" in facts.states) == ((), True)
+
+
+def test_a_package_listed_again_but_never_described_is_a_gap(models: ModelsWorld) -> None:
+    _, _, cursor = pull(models.collector())
+    _vanished(models, listed=True)
+    items, facts, _ = pull(models.collector(), cursor)
+    assert of(items, "aws.sagemaker.model_package") == {}
+    assert ["listed, but" in gap.why for gap in facts.gaps] == [True]
+    assert "aws.sagemaker.model_package" not in facts.states
 
 
 def test_a_card_counts_when_it_is_approved_and_its_content_is_not_asked_for(

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -198,13 +199,24 @@ class Refusal:
     times: int = 10**6
 
 
+_ROLE = """<AssumeRoleResponse><AssumeRoleResult><Credentials>
+<AccessKeyId>ASIADEMO</AccessKeyId><SecretAccessKey>demo</SecretAccessKey>
+<SessionToken>demo</SessionToken><Expiration>{:%Y-%m-%dT%H:%M:%SZ}</Expiration>
+</Credentials></AssumeRoleResult></AssumeRoleResponse>"""
+
+
 @dataclass
 class Moody:
-    """The same S3 behind a door: refuses by path, and answers ListPublicKeys as CloudTrail does."""
+    """The same S3 behind a door that refuses by path, lends roles and lists public keys.
+
+    A role `lasts` so long; `assumed` counts how often it was asked for.
+    """
 
     refusals: list[Refusal] = field(default_factory=list)
     keys: dict[str, Any] | None = None
     asked: list[str] = field(default_factory=list)
+    lasts: timedelta = HOUR
+    assumed: int = 0
     url: str = ""
 
     def __enter__(self) -> Moody:
@@ -229,6 +241,14 @@ class Moody:
         self._thread.join()
         self._server.server_close()
 
+    def _body(self, environ: dict[str, Any]) -> bytes:
+        """What a POST says; it can be read again."""
+        if environ["REQUEST_METHOD"] != "POST":
+            return b""
+        raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = BytesIO(raw)
+        return bytes(raw)
+
     def _door(self, inner: Any) -> Any:
         def app(environ: dict[str, Any], start: Any) -> Any:
             target = environ.get("HTTP_X_AMZ_TARGET", "")
@@ -238,6 +258,10 @@ class Moody:
                 if refusal.part in path and refusal.times > 0:
                     refusal.times -= 1
                     return _refuse(start, refusal, as_json=bool(target))
+            if b"Action=AssumeRole" in self._body(environ):
+                self.assumed += 1
+                start("200 OK", [("Content-Type", "text/xml")])
+                return [_ROLE.format(datetime.now(UTC) + self.lasts).encode()]
             if target.endswith("ListPublicKeys"):
                 start("200 OK", [("Content-Type", "application/x-amz-json-1.1")])
                 return [json.dumps(self.keys).encode()]

@@ -1,13 +1,14 @@
-"""A CloudTrail bucket of four days behind a real S3 API on loopback."""
+"""A CloudTrail bucket of four days, and CloudTrail's list of its keys, on loopback."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from collectors.cloudtrail import CloudTrail
 from demo import cloud
-from evidence.secret import Secret
+from tests.collectors.aws_server import Aws
 
 
 class World:
@@ -17,9 +18,12 @@ class World:
         self.now = datetime.now(UTC) - timedelta(hours=3)
         self.cloud = cloud.build(folder, self.now, days=4, bucket="contract-cloudtrail")
         self.store = cloud.serve(folder)
+        self.aws = Aws().__enter__()
+        keys = json.loads(self.cloud.public_keys.read_text())
+        self.aws.answers["ListPublicKeys"] = lambda *_: keys
 
     def collector(self) -> CloudTrail:
-        return self._collector(self.store.endpoint_url, self.cloud.bucket)
+        return self._collector(self.aws.url, self.cloud.bucket)
 
     def grow(self) -> None:
         self.now += timedelta(hours=1)
@@ -30,9 +34,10 @@ class World:
         return self._collector("http://127.0.0.1:9", self.cloud.bucket)
 
     def refused(self) -> CloudTrail:
-        return self._collector(self.store.endpoint_url, "no-such-bucket")
+        return self._collector(self.aws.url, "no-such-bucket")
 
     def close(self) -> None:
+        self.aws.close()
         self.store.close()
 
     def _collector(self, url: str, bucket: str) -> CloudTrail:
@@ -42,9 +47,6 @@ class World:
             accounts=(self.cloud.account,),
             regions=(self.cloud.region,),
             trail=self.cloud.trail,
-            endpoint_url=url,
-            access_key=Secret("AKIADEMO"),
-            secret_key=Secret("demo-secret-key"),
-            public_keys=str(self.cloud.public_keys),
             systems={"credit-*": "credit-scoring"},
+            **{**self.aws.keys(), "endpoint_url": url},
         )
