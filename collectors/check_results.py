@@ -1,4 +1,4 @@
-"""Results of checks of data that dbt and Soda left, with the criteria that they were judged by."""
+"""Results of checks of data that dbt, Soda or Evidently left, with what they were judged by."""
 
 from __future__ import annotations
 
@@ -6,22 +6,31 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
-from collectors._checks.json_files import Listing, Origin, Unreadable, listing, load
+from collectors._checks.json_files import Listing, Origin, listing
 from collectors._checks.memory import Memory
-from collectors._checks.results import RESULT, SUITE, Results, Stock, Suite, altered, result_item
+from collectors._checks.results import (
+    DRIFT,
+    RESULT,
+    SUITE,
+    Results,
+    Stock,
+    Suite,
+    altered,
+    result_item,
+)
 from collectors._checks.suites import as_they_stand, not_older
-from collectors._checks.told import Told, told_together
+from collectors._checks.told import Told, read_all
 from collectors._disk import reading, shown
 from collectors._states import compared
 from collectors.base import Clock, utc_now
 from evidence.errors import ConfigError, SourceBroken, SourceRefused
-from evidence.freshness import CLOCK_SKEW
 from evidence.model import Batch, Change, Cursor, EvidenceItem
 from evidence.runs import Gap, PullFacts
 
@@ -33,23 +42,26 @@ class CheckResults:
     """Results of checks (events, from the end of their run) and the suites behind them (states).
 
     `folder` is a dbt project, its target folder, a folder of copies of such, one folder for each
-    invocation, or a folder with scans of Soda. `systems` maps globs over table names to AI systems.
-    `answered` maps the id of a weakening to who answers for it and why. Of the data only counts and
-    ages are kept.
+    invocation, or a folder with scans of Soda or reports of Evidently. `systems` maps globs over
+    table names to AI systems. `answered` maps the id of a weakening to who answers for it and why.
+    `zone` (`Europe/Berlin`) is that of the machine on which Evidently ran: it writes none. Of the
+    data only counts, ages and scores of drift are kept.
     """
 
     source: str
     folder: Path
     systems: Mapping[str, str] = field(default_factory=dict)
     answered: Mapping[str, str] = field(default_factory=dict)
+    zone: str = ""
     clock: Clock = field(default=utc_now, repr=False, compare=False)
 
-    kinds: ClassVar[tuple[str, ...]] = (RESULT, SUITE)
+    kinds: ClassVar[tuple[str, ...]] = (RESULT, SUITE, DRIFT)
     states: ClassVar[tuple[str, ...]] = (SUITE,)
 
     def __post_init__(self) -> None:
         if empty := [name for name, why in self.answered.items() if not why.strip()]:
             raise ConfigError(f"{self.source}: answered.{empty[0]} must say who answers and why")
+        self._zone()
 
     def probe(self) -> str:
         """Where results are read, and how many files there are."""
@@ -66,7 +78,7 @@ class CheckResults:
         memory = Memory.of(cursor)
         origin = Origin(self.source, self.systems, self.clock())
         folder, found = self._listed()
-        told, hashes = _everything(folder, found, origin.collected_at)
+        told, hashes = read_all(folder, found, origin.collected_at, self._zone())
         stocks, old, newest = not_older(told.stocks, memory.newest)
         results, read = self._results(told, hashes, memory, origin, found.gaps)
         items, strict = as_they_stand(stocks, memory.strict, self.answered, origin)
@@ -86,6 +98,14 @@ class CheckResults:
             states=() if gaps or unseen else (SUITE,),
         )  # fmt: skip
         yield Batch(results + states, Memory(read, seen, strict, newest).cursor(), facts)
+
+    def _zone(self) -> tzinfo | None:
+        try:
+            return ZoneInfo(self.zone) if self.zone else None
+        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+            raise ConfigError(
+                f"{self.source}: zone {self.zone!r} is no time zone such as Europe/Berlin or UTC"
+            ) from error
 
     def _listed(self) -> tuple[Path, Listing]:
         folder = _target(Path(self.folder))
@@ -109,7 +129,7 @@ class CheckResults:
         known = {suite.subject for stock in told.stocks for suite in stock.suites}
         known |= set(memory.strict)
         for path, results in told.results.items():
-            print_ = _print(hashes[path], self.systems)
+            print_ = _print(hashes[path], self.systems, self.zone)
             run = results[0].run_id if results else ""
             before = memory.read.get(path)
             if before and before[1] == print_:
@@ -140,38 +160,6 @@ def _target(folder: Path) -> Path:
     return folder / path
 
 
-def _everything(folder: Path, found: Listing, now: datetime) -> tuple[Told, dict[str, str]]:
-    """What all files tell, folder by folder, and the SHA-256 of each that was read whole."""
-    told, hashes = Told(), {}
-    for paths in _by_folder(found.prints).values():
-        documents: dict[str, Any] = {}
-        gaps = []
-        for path in paths:
-            try:
-                documents[path], hashes[path] = load(folder, path)
-            except Unreadable as error:
-                gaps.append(Gap(shown(path), str(error)))
-        told = told + told_together(documents) + Told(gaps=tuple(gaps))
-    return _believed(told, folder, now), hashes
-
-
-def _believed(told: Told, folder: Path, now: datetime) -> Told:
-    """Without what cannot be of its time: ahead of us, or later than its file was written."""
-    kept, gaps = {}, []
-    stocks = tuple(stock for stock in told.stocks if stock.at <= now + CLOCK_SKEW)
-    ahead = {stock.key for stock in told.stocks} - {stock.key for stock in stocks}
-    for path, results in told.results.items():
-        ended = max((one.ended for one in results), default=None)
-        if ended is not None and ended > now + CLOCK_SKEW:
-            gaps.append(Gap(shown(path), "tells of a run in the future: not believed"))
-        elif ended is not None and _written(folder / path) < (ended - CLOCK_SKEW).timestamp():
-            gaps.append(Gap(shown(path), "was written before the run it tells of: not believed"))
-        else:
-            kept[path] = results
-    gaps += [Gap(key, "its suites are from the future: not believed") for key in sorted(ahead)]
-    return Told(kept, stocks, told.gaps + tuple(gaps))
-
-
 def _stopped(results: tuple[Results, ...], known: set[str]) -> tuple[Results, ...]:
     """What a run that broke did not come to: a result for each suite that it does not name."""
     there = {one.suite.subject for one in results}
@@ -193,18 +181,6 @@ def _unseen(told: Told, stocks: list[Stock]) -> tuple[str, ...]:
     return tuple(broken - {stock.prefix for stock in stocks} - {""})
 
 
-def _written(path: Path) -> float:
-    with reading(path):
-        return path.lstat().st_mtime
-
-
-def _by_folder(paths: Mapping[str, str]) -> dict[str, list[str]]:
-    folders: dict[str, list[str]] = {}
-    for path in sorted(paths):
-        folders.setdefault(os.path.dirname(path), []).append(path)
-    return folders
-
-
 def _lost(count: int, origin: Origin) -> tuple[EvidenceItem, ...]:
     if not count:
         return ()
@@ -217,10 +193,11 @@ def _lost(count: int, origin: Origin) -> tuple[EvidenceItem, ...]:
     return (gone,)
 
 
-def _print(sha256: str, systems: Mapping[str, str]) -> str:
-    """The file's own digest, then that of the globs: other globs make other items of it."""
-    globs = repr(sorted(systems.items())).encode("utf-8", "surrogateescape")
-    return f"{sha256[:24]}:{hashlib.sha256(globs).hexdigest()[:8]}"
+def _print(sha256: str, systems: Mapping[str, str], zone: str) -> str:
+    """The file's own digest, then that of the settings: others make other items of it."""
+    settings = repr(sorted(systems.items())) + zone
+    given = hashlib.sha256(settings.encode("utf-8", "surrogateescape"))
+    return f"{sha256[:24]}:{given.hexdigest()[:8]}"
 
 
 def _resettled(before: str, now: str) -> bool:

@@ -16,7 +16,7 @@ from evidence.canonical import digest, plain
 from evidence.model import Change, EvidenceItem, Nature, Outcome
 from evidence.times import stamp
 
-RESULT, SUITE = "checks.result", "checks.suite"
+RESULT, SUITE, DRIFT = "checks.result", "checks.suite", "drift.report"
 
 
 class Said(StrEnum):

@@ -1,20 +1,28 @@
-"""The files of one folder side by side: which format each has, told by what it says."""
+"""The files of a folder: which format each has, told by what it says, and what they tell."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from pathlib import Path
 from typing import Any
 
-from collectors._checks import dbt, soda
+from collectors._checks import dbt, evidently, soda
 from collectors._checks.dbt_manifest import MANIFEST, SOURCES, TESTS, Manifest, form
-from collectors._checks.json_files import Unreadable
+from collectors._checks.json_files import Listing, Unreadable, load
 from collectors._checks.results import Results, Stock
-from collectors._disk import shown
+from collectors._disk import reading, shown
+from evidence.freshness import CLOCK_SKEW
 from evidence.runs import Gap
 
-# What dbt writes beside its artifacts without saying so: a summary of the graph, semantic models.
-_BESIDE = ({"_invocation_id", "linked"}, {"semantic_models", "metrics", "project_configuration"})
+# What lies beside: dbt's summary of its graph and semantic models, a project of Evidently's.
+_BESIDE = (
+    {"_invocation_id", "linked"},
+    {"semantic_models", "metrics", "project_configuration"},
+    {"id", "name", "description", "org_id", "version"},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +34,80 @@ class Told:
     gaps: tuple[Gap, ...] = ()
 
     def __add__(self, other: Told) -> Told:
-        return Told(
-            {**self.results, **other.results}, self.stocks + other.stocks, self.gaps + other.gaps
-        )
+        return joined([self, other])
 
 
-def told_together(documents: Mapping[str, Any]) -> Told:
-    """What the files of one folder, by path, tell. Never raises: what is wrong is a Gap."""
-    told, left = Told(), {}
-    for path, document in documents.items():
-        alone = _alone(path, document)
-        if alone is None:
-            left[path] = document
+def joined(parts: list[Told]) -> Told:
+    """All of them in one."""
+    return Told(
+        {path: results for part in parts for path, results in part.results.items()},
+        tuple(stock for part in parts for stock in part.stocks),
+        tuple(gap for part in parts for gap in part.gaps),
+    )
+
+
+def read_all(
+    folder: Path, found: Listing, now: datetime, zone: tzinfo | None
+) -> tuple[Told, dict[str, str]]:
+    """What all files tell, folder by folder, and the SHA-256 of each that was read whole.
+
+    `zone` is that of times which a tool writes without one. Nothing that a file holds raises: what
+    is wrong is a Gap.
+    """
+    parts, hashes = [], {}
+    for paths in _by_folder(found.prints).values():
+        left: dict[str, Any] = {}
+        for path in paths:
+            try:
+                document, hashes[path] = load(folder, path)
+                alone = _alone(path, document, zone)
+            except Unreadable as error:
+                alone = _gap(path, error)
+            if alone is None:
+                left[path] = document
+            else:
+                parts.append(alone)
+        parts.append(_by_dbt(left))
+    return _believed(joined(parts), folder, now), hashes
+
+
+def _believed(told: Told, folder: Path, now: datetime) -> Told:
+    """Without what cannot be of its time: ahead of us, or later than its file was written."""
+    kept, gaps = {}, []
+    stocks = tuple(stock for stock in told.stocks if stock.at <= now + CLOCK_SKEW)
+    ahead = {stock.key for stock in told.stocks} - {stock.key for stock in stocks}
+    for path, results in told.results.items():
+        ended = max((one.ended for one in results), default=None)
+        if ended is not None and ended > now + CLOCK_SKEW:
+            gaps.append(Gap(shown(path), "tells of a run in the future: not believed"))
+        elif ended is not None and _written(folder / path) < (ended - CLOCK_SKEW).timestamp():
+            gaps.append(Gap(shown(path), "was written before the run it tells of: not believed"))
         else:
-            told = told + alone
-    return told + _by_dbt(left)
+            kept[path] = results
+    gaps += [Gap(key, "its suites are from the future: not believed") for key in sorted(ahead)]
+    return Told(kept, stocks, told.gaps + tuple(gaps))
 
 
-def _alone(path: str, document: Any) -> Told | None:
-    """What a file tells that needs no other beside it; None if it is none of these."""
-    try:
-        if soda.is_scan(document):
-            results, stocks = soda.scan(document)
-            return Told({path: results}, stocks)
-    except Unreadable as error:
-        return _gap(path, error)
+def _written(path: Path) -> float:
+    with reading(path):
+        return path.lstat().st_mtime
+
+
+def _by_folder(paths: Mapping[str, str]) -> dict[str, list[str]]:
+    folders: dict[str, list[str]] = {}
+    for path in sorted(paths):
+        folders.setdefault(os.path.dirname(path), []).append(path)
+    return folders
+
+
+def _alone(path: str, document: Any, zone: tzinfo | None) -> Told | None:
+    """What a file tells that needs no other beside it; None if it is no such. Raises Unreadable."""
+    if soda.is_scan(document):
+        results, stocks = soda.scan(document)
+        return Told({path: results}, stocks)
+    if evidently.is_report(document):
+        results, stocks = evidently.report(document, shown(os.path.dirname(path)), zone)
+        return Told({path: results}, stocks)
     return None
 
 
