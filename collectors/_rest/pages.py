@@ -80,6 +80,7 @@ class _Walk:
         self.seen: set[str] = set()
         self.steps: set[str] = set()
         self.last = ""
+        self.reached: Any = None
         self.news, self.stale = 0, 0
         self.counted = self.paging.style in {"page", "offset"}
 
@@ -214,12 +215,13 @@ class _Walk:
         }
 
     def _by_keyset(self, page: Page) -> dict[str, Any] | None:
-        if self.stale:  # asked for "from the last on", so that the last comes again
-            self._end_of_equals(page)
-            return None
         value = found(page.records[-1], self.paging.last)
         if value is None or isinstance(value, dict | list):
             raise SourceBroken(f"{self.endpoint.name}: the last record has no {self.paging.last}")
+        if self.stale or value == self.reached:  # asked for from that on, so that it comes again
+            self._end_of_equals(page)
+            return None
+        self.reached = value
         return {"last": value}
 
     def _end_of_equals(self, page: Page) -> None:

@@ -198,7 +198,9 @@ class Pull:
                 self.walked.add(walked)
                 for child in children:
                     yield from self._list(child, scope, "", this.chain)
-        taken.total = page.total if page.total is not None else taken.total
+        anew = this.endpoint.paging.style == "keyset"  # each page's question is one for the rest
+        if page.total is not None and not (anew and taken.total is not None):
+            taken.total = page.total
         if page.cut:
             self._gap(this, this.name, "the source holds more than it shows here")
         return ids

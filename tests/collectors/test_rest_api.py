@@ -299,6 +299,23 @@ def test_more_of_one_second_than_a_capped_page_holds_is_told(serve: Serve) -> No
         pull(api(server, listed(paging=keyset, since=Since("at", "since", order="asc"))))
 
 
+def test_what_lies_in_one_second_on_both_sides_of_a_page_is_read_whole(serve: Serve) -> None:
+    rows = [thing(n, NOW - timedelta(hours=1)) for n in range(5)]
+    rows += [thing(n, NOW - timedelta(minutes=1)) for n in range(5, 13)]
+
+    def say(asked: Asked) -> Any:
+        since = asked.query.get("since", "").replace("Z", "+00:00")
+        return [row for row in rows if row["at"] >= since][: int(asked.query["n"])]
+
+    keyset = Paging("keyset", "since", size=10, size_param="n", last="at")
+    end = listed(paging=keyset, since=Since("at", "since", order="asc"))
+    items, _, facts = pull(api(serve(say), end))
+    assert (len(items), facts.gaps) == (13, ())
+    rows += [thing(n, NOW - timedelta(minutes=1)) for n in range(13, 16)]
+    with pytest.raises(SourceBroken, match="10 records, as many as a page holds"):
+        pull(api(serve(say), end))
+
+
 def test_what_is_asked_and_told_may_be_headers(serve: Serve) -> None:
     def say(asked: Asked) -> Any:
         if asked.headers.get("If-Modified-Since") == "Fri, 20 Nov 2026 11:45:00 GMT":
