@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,10 +31,26 @@ class Absent(SourceBroken):
 
 
 @dataclass(slots=True)
+class Pace:
+    """Lets `seconds` pass between two calls of one region, repetitions among them."""
+
+    seconds: float
+    free: dict[str, float] = field(default_factory=dict)
+
+    def keep(self, region: str) -> None:
+        """Wait until the next call may be made."""
+        wait = self.free.get(region, 0.0) - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+        self.free[region] = time.monotonic() + self.seconds
+
+
+@dataclass(slots=True)
 class Asking:
     """Answers of one account, whose facts are those of one batch after another.
 
-    `at` is when the pull began, `now` what AWS's own clock said last. All calls raise SourceBusy,
+    `at` is when the pull began, `now` what AWS's own clock said last; `pace` keeps calls apart that
+    AWS counts. All calls raise SourceBusy,
     SourceRefused (also for one region or call that is denied) and SourceBroken.
     """
 
@@ -48,6 +65,7 @@ class Asking:
     raw: list[str] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    pace: Pace | None = None
 
     def __post_init__(self) -> None:
         self.now = self.at
@@ -116,8 +134,13 @@ class Asking:
         if known is None:
             known = clients.client(self.aws, service, region, self.endpoint_url)
             known.meta.events.register("before-parse", self._heard)
+            known.meta.events.register("before-send", lambda **_: self._paced(region))
             self.clients[service, region] = known
         return known
+
+    def _paced(self, region: str) -> None:
+        if self.pace:
+            self.pace.keep(region)
 
     def _heard(self, response_dict: Mapping[str, Any], **_: object) -> None:
         """The bytes as they came, before anything is made of them; refusals are no pages."""
