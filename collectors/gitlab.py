@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from collectors._gitlab import branches, merges, pushes
+from collectors._gitlab import branches, deployments, merges, pushes
 from collectors._gitlab.json import API, Api
 from collectors._json import number, obj, text
+from collectors._review.deployment import Deployment
 from collectors._review.host import Host
 from collectors._review.protection import Protection
 from collectors._review.pull import Merged, Repository
@@ -38,7 +39,7 @@ class GitLab(CodeHost):
         return Http(self.url, auth=auth, attempts=self.attempts, clock=self.clock)
 
     def _host(self, http: Http) -> Host:
-        return _Host(Api(http, self.machines, self.page_size), self.branches)
+        return _Host(Api(http, self.machines, self.page_size), self.branches, self.environments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class _Host:
 
     asked: Api
     branches: tuple[str, ...]
+    environments: tuple[str, ...]
     name: str = "gitlab"
     api: str = "GitLab REST API v4"
 
@@ -73,6 +75,17 @@ class _Host:
 
     def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push | None]:
         return pushes.pushes(self.asked, of, floor)
+
+    def deployments(self, of: Repository) -> Iterator[list[Any]]:
+        return deployments.newest_first(self.asked, of)
+
+    def deployment_seen(self, row: Any) -> Seen:
+        return deployments.seen(row, self.environments)
+
+    def deployment(
+        self, of: Repository, number: int, merged: Callable[[int], Merged]
+    ) -> Deployment:
+        return deployments.deployment(self.asked, of, number, merged)
 
     def protection(self, of: Repository, branch: str) -> Protection:
         return branches.protection(self.asked, of, branch)

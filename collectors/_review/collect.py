@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import TypeVar
 
 from collectors._marks import Marks
 from collectors._review.host import Host, absent
+from collectors._review.lists import DEPLOYMENTS, Span, deployed, deployments, merges
 from collectors._review.protection import PROTECTION
 from collectors._review.pull import Making, Repository
 from collectors._review.push import Push
-from collectors._review.read import readings
-from collectors._review.walk import Seen, changed
+from collectors._review.read import Step
+from collectors._review.walk import Seen
 from collectors._states import compared
-from collectors.base import Clock, Window
+from collectors.base import Clock
 from collectors.http import Http, Reply
 from evidence.errors import SourceError, SourceRefused
 from evidence.model import Batch, EvidenceItem
 from evidence.runs import Gap, PullFacts, Total
 
-_BATCH = 20
 _PUSHES = "/pushes"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """One repository: changes at or after `floor` are read, merges from `since` to the pull's
     `until` are counted; `counted` is how many of those the host says there are, or why not;
-    `pushes` is what came past review, yet to be read, or why it is not told."""
+    `pushes` is what came past review, yet to be read, `deployed` the deployments that are read, or
+    why they are not told."""
 
     of: Repository
     floor: datetime | None
     since: datetime | None
     counted: int | str
     pushes: Iterator[Push | None] | str
+    deployed: Sequence[Seen] | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +53,20 @@ class Survey:
     gaps: tuple[Gap, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A batch, and how far it has come."""
-
-    batch: Batch
-    marks: Marks
-
-
 @dataclass(frozen=True)
 class Pulling:
-    """One pull of the repositories `names`. `start` is the earliest merge that counts (None: any),
-    `lookback` how long before the newest change that was read is read again."""
+    """One pull of the repositories `names`, as far as `span` reaches."""
 
     host: Host
     http: Http
     source: str
     names: Sequence[str]
     systems: Mapping[str, str]
-    start: datetime | None
-    lookback: timedelta
-    window: Window | None
+    span: Span
     clock: Clock = field(repr=False)
 
     def batches(self, before: Marks) -> Iterator[Batch]:
-        """What came past review and was merged, 20 merges a batch, then the states."""
+        """What was merged, deployed and came past review, then the states."""
         survey, marks = self._survey(before), before
         facts = PullFacts(
             query=self._query(survey), api_version=self.host.api, identity=survey.identity,
@@ -97,38 +90,30 @@ class Pulling:
         identity, reply = self.host.identity()
         found, gaps = self._repositories(identity)
         until = self._until(reply, collected_at)
-        parts = []
-        for one in found:
-            floor = self._floor(before, one.id)
-            since = max((at for at in (floor, self.start) if at), default=None)
-            counted = self.host.count(one, since, until)
-            pushes = self._pushes(one, self._floor(before, f"{one.id}{_PUSHES}"))
-            parts.append(Part(one, floor, since, counted, pushes))
-        return Survey(identity, collected_at, until, tuple(parts), tuple(gaps))
+        parts = tuple(self._asked(before, one, until, collected_at) for one in found)
+        gaps += [gap for part in parts for gap in _lost(part, before)]
+        return Survey(identity, collected_at, until, parts, tuple(gaps))
 
-    def _pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push | None] | str:
-        """Asks for the beginning only, which shows whether the key may read it at all."""
-        found = self.host.pushes(of, floor)
-        try:
-            return chain([next(found, None)], found)
-        except SourceError as error:
-            if not absent(error):
-                raise
-            return f"not told: HTTP {error.status}"
+    def _asked(
+        self, before: Marks, of: Repository, until: datetime, collected_at: datetime
+    ) -> Part:
+        read = before.read
+        floor = self.span.floor(read.get(of.id))
+        since = max((at for at in (floor, self.span.start) if at), default=None)
+        pushes = self.span.floor(read.get(of.id + _PUSHES))
+        made, mark = self._making(of, collected_at), read.get(of.id + DEPLOYMENTS)
+        return Part(
+            of, floor, since, self.host.count(of, since, until),
+            _unless_hidden(lambda: _begun(self.host.pushes(of, pushes))),
+            _unless_hidden(lambda: deployed(self.host, made, self.span, mark)),
+        )  # fmt: skip
 
     def _until(self, reply: Reply | None, collected_at: datetime) -> datetime:
         """The source's own clock says when the pull began; what came later is the next one's."""
         now = (reply and reply.date) or collected_at
-        if self.window is None:
+        if self.span.window is None:
             return now
-        return min(now, self.window.until - timedelta(seconds=1))
-
-    def _floor(self, before: Marks, mark_of: str) -> datetime | None:
-        """The earliest change that is read: a change is never earlier than the merge in it."""
-        if self.window is not None:
-            return self.window.since
-        mark = before.read.get(mark_of)
-        return self.start if mark is None else mark - self.lookback
+        return min(now, self.span.window.until - timedelta(seconds=1))
 
     def _repositories(self, identity: str) -> tuple[list[Repository], list[Gap]]:
         found: dict[str, Repository] = {}
@@ -149,47 +134,31 @@ class Pulling:
     def _query(self, survey: Survey) -> str:
         asked = (
             f"{part.of.name} changed since {part.floor or 'the beginning'}"
-            f" (the host counts {part.counted}; pushes past review are {_told(part)})"
+            f" (the host counts {part.counted}; pushes past review are {_told(part.pushes)};"
+            f" deployments are {_told(part.deployed)})"
             for part in survey.parts
         )
-        scope = f"merged from {self.start or 'the beginning'} to {survey.until}"
+        scope = f"merged from {self.span.start or 'the beginning'} to {survey.until}"
         return f"changes {scope}, last changed first, each with its reviews: {'; '.join(asked)}"
 
     def _part(self, survey: Survey, part: Part, marks: Marks) -> Iterator[Step]:
-        """One repository. A watermark never passes what could not be read, nor the pull's start."""
-        of = part.of
-        every = changed(lambda: self.host.newest_first(of), self.host.seen, part.floor)
-        wanted = [one for one in every if self._wanted(one)]
-        facts = self._counted(survey, part, every)
-        short = bool(facts.shortfall())
-        held: datetime | None = None
-        for n in range(0, len(wanted), _BATCH):
-            chunk = wanted[n : n + _BATCH]
-            read = readings(self.host, self._making(survey, of), chunk)
-            held = min((at for at in (held, read.held) if at), default=None)
-            if not short:
-                marks = marks.moved(of.id, _reached(chunk, survey.until, held))
-            facts += PullFacts(received=len(read.items), gaps=read.gaps)
-            yield Step(Batch(read.items, marks.cursor(), facts), marks)
-            facts = PullFacts()
-        if not short:
-            marks = marks.moved(of.id, _reached(every, survey.until, held))
+        """One repository: its merges, its deployments, what came past review."""
+        made = self._making(part.of, survey.collected_at)
+        merged = merges(self.host, made, self.span, part.floor)
+        counted = self._counted(survey, part, merged.every)
+        marks, facts = yield from merged.steps(
+            marks, counted, survey.until, short=bool(counted.shortfall())
+        )
+        if not isinstance(part.deployed, str):
+            asked = deployments(self.host, made, self.span, part.deployed, survey.until)
+            marks, facts = yield from asked.steps(marks, facts, survey.until)
         items: tuple[EvidenceItem, ...] = ()
         if not isinstance(part.pushes, str):
             found = sorted((one for one in part.pushes if one), key=lambda one: one.at)
-            made = self._making(survey, of)
-            items = tuple(one.item(made) for one in found if self._within(one.at))
-            marks = marks.moved(f"{of.id}{_PUSHES}", survey.until)
+            items = tuple(one.item(made) for one in found if self.span.holds(one.at))
+            marks = marks.moved(part.of.id + _PUSHES, survey.until)
         facts += PullFacts(received=len(items))
         yield Step(Batch(items, marks.cursor(), facts), marks)
-
-    def _wanted(self, one: Seen) -> bool:
-        return one.merged is not None and self._within(one.merged)
-
-    def _within(self, at: datetime) -> bool:
-        if self.start and at < self.start:
-            return False
-        return self.window is None or self.window.since <= at < self.window.until
 
     def _counted(self, survey: Survey, part: Part, every: Sequence[Seen]) -> PullFacts:
         """The list against what the host counts by itself: a filter that nobody told of shows."""
@@ -200,10 +169,10 @@ class Pulling:
         return PullFacts(totals=(Total(f"{part.of.name}: merged", part.counted, came),))
 
     def _states(self, survey: Survey, marks: Marks) -> Batch:
-        if self.window is not None:
+        if self.span.window is not None:
             return Batch((), marks.cursor())
         items = [
-            self.host.protection(part.of, branch).item(self._making(survey, part.of))
+            self.host.protection(part.of, branch).item(self._making(part.of, survey.collected_at))
             for part in survey.parts
             for branch in part.of.watched
         ]
@@ -215,20 +184,40 @@ class Pulling:
         facts = PullFacts(received=len(items), states=whole)
         return Batch(told, replace(marks, states=states).cursor(), facts)
 
-    def _making(self, survey: Survey, of: Repository) -> Making:
-        return Making(self.source, self.host.name, of, self.systems, survey.collected_at)
+    def _making(self, of: Repository, collected_at: datetime) -> Making:
+        return Making(self.source, self.host.name, of, self.systems, collected_at)
 
 
-def _told(part: Part) -> str:
-    return part.pushes if isinstance(part.pushes, str) else "told"
+def _unless_hidden(ask: Callable[[], T]) -> T | str:
+    """What comes of asking, or why it is not told."""
+    try:
+        return ask()
+    except SourceError as error:
+        if not absent(error):
+            raise
+        return f"not told: HTTP {error.status}"
+
+
+def _begun(found: Iterator[Push | None]) -> Iterator[Push | None]:
+    """Asks for the beginning only, which shows whether the key may read it at all."""
+    return chain([next(found, None)], found)
+
+
+def _lost(part: Part, before: Marks) -> Iterator[Gap]:
+    """What was told once and is not any more: silence would pass for nothing having happened."""
+    lists = (
+        ("pushes past review", _PUSHES, part.pushes),
+        ("deployments", DEPLOYMENTS, part.deployed),
+    )
+    for what, mark, found in lists:
+        if isinstance(found, str) and part.of.id + mark in before.read:
+            yield Gap(f"{part.of.name}: {what}", f"{found}, and were told before")
+
+
+def _told(found: object) -> str:
+    return found if isinstance(found, str) else "told"
 
 
 def _earliest(survey: Survey) -> datetime | None:
     floors = [part.floor for part in survey.parts]
     return None if None in floors else min(floor for floor in floors if floor)
-
-
-def _reached(seen: Sequence[Seen], until: datetime, held: datetime | None) -> datetime | None:
-    if not seen:
-        return None
-    return min(at for at in (seen[-1].updated, until, held) if at is not None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Protocol
 
+from collectors._review.deployment import Deployment
 from collectors._review.protection import Protection
 from collectors._review.pull import Merged, Repository
 from collectors._review.push import Push
@@ -55,6 +56,17 @@ class Host(Protocol):
     def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push | None]:
         """What changed the repository at or after `floor` (None: ever), read bit by bit; None
         stands for what came by review, or to a branch that is not watched."""
+
+    def deployments(self, of: Repository) -> Iterator[list[Any]]:
+        """The rows of the list of deployments, page by page, newest first."""
+
+    def deployment_seen(self, row: Any) -> Seen:
+        """A row of that list; `merged` is when it was asked for, None where nobody is served."""
+
+    def deployment(
+        self, of: Repository, number: int, merged: Callable[[int], Merged]
+    ) -> Deployment:
+        """One deployment, whole; `merged` reads the merged changes that it came of."""
 
     def protection(self, of: Repository, branch: str) -> Protection:
         """What is enforced on a branch."""

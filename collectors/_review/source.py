@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -10,7 +11,9 @@ from typing import ClassVar
 
 from collectors._marks import Marks
 from collectors._review.collect import Pulling
+from collectors._review.deployment import DEPLOYMENT
 from collectors._review.host import Host
+from collectors._review.lists import Span
 from collectors._review.protection import PROTECTION
 from collectors._review.pull import PULL
 from collectors._review.push import PUSH
@@ -26,12 +29,14 @@ _NAME = re.compile(f"{_PART}(?:/{_PART})+", re.ASCII)
 
 
 @dataclass(frozen=True)
-class CodeHost:
-    """Merged changes, pushes past review and branch protection of repositories at one code host.
+class CodeHost(ABC):
+    """Merges, deployments, pushes past review and branch protection of repositories at a code host.
 
     `repositories` are their full names. `branches` must be reviewed as the default one must; a
     merge into another branch is recorded, not judged. `machines` are globs over logins of users
-    whose approval is nobody's. `systems` maps globs over full name or label to AI systems; the
+    whose approval is nobody's. `environments` are globs over names of environments in which changes
+    reach people; without any it is what the host says, and names with prod, production or live in
+    them. `systems` maps globs over full name, environment or label to AI systems; the
     first that matches wins. `start` (`2026-01-31`) is the first day whose merges count. Changes are
     read again from `lookback` minutes before the newest that was read. `attempts` is how often one
     call is tried. Raises ConfigError.
@@ -42,7 +47,7 @@ class CodeHost:
     counts more merges than its list brought, the pull is partial and the same is asked for again.
     """
 
-    kinds: ClassVar[tuple[str, ...]] = (PULL, PUSH, PROTECTION)
+    kinds: ClassVar[tuple[str, ...]] = (PULL, PUSH, DEPLOYMENT, PROTECTION)
     states: ClassVar[tuple[str, ...]] = (PROTECTION,)
 
     source: str
@@ -51,6 +56,7 @@ class CodeHost:
     url: str
     branches: tuple[str, ...] = ()
     machines: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
     systems: Mapping[str, str] = field(default_factory=dict)
     start: str = ""
     lookback: int = 60
@@ -70,7 +76,7 @@ class CodeHost:
         for name in () if isinstance(self.repositories, str) else self.repositories:
             if not _NAME.fullmatch(name):
                 yield f"repositories holds {name!r}, which is no full name such as example/credit"
-        for setting in ("branches", "machines"):
+        for setting in ("branches", "machines", "environments"):
             if isinstance(getattr(self, setting), str):
                 yield f"{setting} must be a list of texts"
         try:
@@ -92,14 +98,15 @@ class CodeHost:
         """Merges by the time of their last change, then states; see Collector.collect."""
         systems = list(self.systems.items())  # the first match wins, so their order matters
         asked = [self.branches, self.machines, systems, self.start]
+        asked += [self.environments] if self.environments else []
         before = Marks.load(cursor, digest(plain(asked))[:16])
         with self._http() as http:
             yield from self._pulling(http).batches(before)
 
     def _pulling(self, http: Http) -> Pulling:
         return Pulling(
-            self._host(http), http, self.source, self.repositories, self.systems, self._start(),
-            timedelta(minutes=self.lookback), self.window, self.clock,
+            self._host(http), http, self.source, self.repositories, self.systems,
+            Span(self._start(), timedelta(minutes=self.lookback), self.window), self.clock,
         )  # fmt: skip
 
     def _start(self) -> datetime | None:
@@ -108,8 +115,10 @@ class CodeHost:
         day = date.fromisoformat(self.start)
         return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
+    @abstractmethod
     def _http(self) -> Http:
-        raise NotImplementedError
+        """The conversation, not begun yet."""
 
+    @abstractmethod
     def _host(self, http: Http) -> Host:
-        raise NotImplementedError
+        """The host that it is held with."""

@@ -54,6 +54,9 @@ class Repo:
     classic: Row | None = None
     rules: list[Row] = field(default_factory=list)
     activity: list[Row] = field(default_factory=list)
+    deployments: dict[int, Row] = field(default_factory=dict)
+    stages: dict[int, list[Row]] = field(default_factory=dict)
+    gates: dict[str, list[Row]] = field(default_factory=dict)
     old_names: list[str] = field(default_factory=list)
     hidden: bool = False
     admin: bool = True
@@ -158,6 +161,40 @@ class GitHubServer:
         }  # fmt: skip
         repo.activity.append(row)
 
+    def deploy(
+        self, repo: Repo, commit: str, at: datetime, by: str | None = "mira",
+        environment: str = "production", **more: Any,
+    ) -> int:  # fmt: skip
+        """A deployment is asked for; nothing is told of it yet."""
+        self.serial += 1
+        row = {
+            "id": self.serial, "sha": commit, "ref": "main", "environment": environment,
+            "creator": by and user(by), "created_at": written(at), "updated_at": written(at),
+            "production_environment": environment == "production",
+        }  # fmt: skip
+        repo.deployments[self.serial] = row | more
+        return self.serial
+
+    def came(self, repo: Repo, nr: int, state: str, at: datetime, run: int | None = None) -> None:
+        """A status of a deployment, perhaps set by a run of Actions."""
+        log = f"https://github.example/{repo.name}/actions/runs/{run}/job/1" if run else ""
+        row = {"id": nr, "state": state, "created_at": written(at), "log_url": log}
+        repo.stages.setdefault(nr, []).insert(0, row | {"target_url": log})
+
+    def gate(
+        self,
+        repo: Repo,
+        run: int,
+        by: str,
+        state: str = "approved",
+        environment: str = "production",
+    ) -> None:
+        """Somebody says yes or no where a run waits before an environment."""
+        said = {"environments": [{"id": 1, "name": environment}], "user": user(by)}
+        repo.gates.setdefault(str(run), []).append(
+            said | {"state": state, "comment": "on my watch"}
+        )
+
     def close_unmerged(self, repo: Repo, nr: int, at: datetime) -> None:
         repo.pulls[nr] |= {"state": "closed", "closed_at": written(at)}
         self._touch(repo, nr, at)
@@ -230,6 +267,10 @@ class GitHubServer:
             f"/commits/{commit}/statuses": self._statuses, f"/branches/{branch}": self._branch,
             f"/branches/{branch}/protection": self._protection,
             f"/rules/branches/{branch}": self._rules, "/activity": self._activity,
+            "/deployments": self._deployments, f"/deployments/{number}": self._deployment,
+            f"/deployments/{number}/statuses": self._stages,
+            f"/actions/runs/{number}/approvals": self._gates,
+            f"/commits/{commit}/pulls": self._bringing,
         }  # fmt: skip
 
     def _repo(self, asked: Asked, repo: Repo) -> Any:
@@ -288,6 +329,31 @@ class GitHubServer:
         demand(asked.query.get("direction") == "desc", "direction")
         rows = [row for row in repo.activity if row["ref"] == asked.query.get("ref")]
         return self._paged(asked, sorted(rows, key=lambda r: r["timestamp"], reverse=True))
+
+    def _deployments(self, asked: Asked, repo: Repo) -> Any:
+        only(asked, "per_page", "page")
+        return self._paged(asked, [repo.deployments[nr] for nr in sorted(repo.deployments)][::-1])
+
+    def _deployment(self, asked: Asked, repo: Repo, nr: str) -> Any:
+        if int(nr) not in repo.deployments:
+            raise Refused(404, {"message": "Not Found"})
+        return repo.deployments[int(nr)]
+
+    def _stages(self, asked: Asked, repo: Repo, nr: str) -> Any:
+        return self._paged(asked, repo.stages.get(int(nr), []))
+
+    def _gates(self, asked: Asked, repo: Repo, run: str) -> Any:
+        only(asked)
+        return repo.gates.get(run, [])
+
+    def _bringing(self, asked: Asked, repo: Repo, commit: str) -> Any:
+        if commit == sha("gone"):
+            raise Refused(422, {"message": "No commit found for SHA"})
+        rows = [
+            pull for nr, pull in repo.pulls.items()
+            if commit in {pull["merge_commit_sha"], *(row["sha"] for row in repo.commits[nr])}
+        ]  # fmt: skip
+        return self._paged(asked, rows)
 
     def _search(self, asked: Asked) -> Any:
         terms = asked.query["q"].split()

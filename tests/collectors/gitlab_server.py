@@ -41,6 +41,7 @@ class Project:
     commits: dict[int, list[Row]] = field(default_factory=dict)
     events: list[Row] = field(default_factory=list)
     guarded: list[Row] = field(default_factory=list)
+    deployments: dict[int, Row] = field(default_factory=dict)
     rules: list[Row] | None = None
     settings: Row | None = None
     maintainer: bool = True
@@ -120,6 +121,24 @@ class GitLabServer:
         }
         project.events.insert(0, event | {"push_data": data | {"commit_to": after} | more})
 
+    def deploy(
+        self, project: Project, commit: str, at: datetime, by: str | None = "mira",
+        environment: str = "production", status: str = "success", **more: Any,
+    ) -> int:  # fmt: skip
+        """A deployment by a job of ten minutes; GitLab Premium tells the approvals."""
+        nr, done = len(project.deployments) + 301, at + timedelta(minutes=10)
+        job = {
+            "id": 1, "status": status, "started_at": written(at), "finished_at": written(done),
+            "web_url": f"https://gitlab.example/{project.name}/-/jobs/1",
+        }  # fmt: skip
+        row = {
+            "id": nr, "iid": nr - 300, "ref": "main", "sha": commit, "status": status,
+            "user": by and user(by), "environment": {"id": 9, "name": environment},
+            "created_at": written(at), "updated_at": written(done), "deployable": job,
+        }  # fmt: skip
+        project.deployments[nr] = row | more
+        return nr
+
     def _touch(self, project: Project, nr: int, at: datetime) -> None:
         request = project.requests[nr]
         request["updated_at"] = max(request["updated_at"], written(at))
@@ -175,7 +194,8 @@ class GitLabServer:
             f"{request}/reviewers": self._of("reviewers"),
             "/repository/branches/(.+)": self._branch, "/protected_branches": self._guarded,
             "/approval_rules": self._rules, "/approvals": self._settings,
-            "/events": self._events,
+            "/events": self._events, "/deployments": self._deployments,
+            r"/deployments/(\d+)": self._deployment,
             "/repository/commits/([0-9a-f]{40})/merge_requests": self._bringing,
         }  # fmt: skip
 
@@ -234,6 +254,19 @@ class GitLabServer:
         demand(asked.query.get("action") == "pushed", "action")
         day = asked.query.get("after", "")
         return self._paged(asked, [e for e in project.events if e["created_at"][:10] > day])
+
+    def _deployments(self, asked: Asked, project: Project) -> Any:
+        only(asked, "order_by", "sort", "per_page", "page")
+        demand(asked.query.get("order_by") == "updated_at", "order_by")
+        rows = [{k: v for k, v in r.items() if k != "approvals"} for r in
+                project.deployments.values()]  # fmt: skip
+        rows.sort(key=lambda r: r["updated_at"], reverse=asked.query.get("sort") == "desc")
+        return self._paged(asked, rows)
+
+    def _deployment(self, asked: Asked, project: Project, nr: str) -> Any:
+        if int(nr) not in project.deployments:
+            raise Refused(404, {"message": "404 Not found"})
+        return project.deployments[int(nr)]
 
     def _bringing(self, asked: Asked, project: Project, commit: str) -> Any:
         if commit == sha("gone"):

@@ -36,7 +36,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches so small that a pull can be cut between them."""
-    monkeypatch.setattr("collectors._review.collect._BATCH", 3)
+    monkeypatch.setattr("collectors._review.read._BATCH", 3)
 
 
 class Model:

@@ -118,7 +118,7 @@ def test_needs_speak_only_known_words(catalogue: Catalogue) -> None:
     assert {t for n in needs for t in n.source_types} <= set(catalogue.source_types)
     assert {e for n in needs for e in n.stale_on} <= set(catalogue.events)
     assert all(n.source_types and n.why and n.collect for n in needs)
-    assert len(catalogue.source_types) == 38
+    assert len(catalogue.source_types) == 40
     assert len(catalogue.events) == 28
 
 

@@ -37,13 +37,14 @@ RULES: list[dict[str, Any]] = [
 
 class World:
     """Two repositories: `acme/credit` has a merge by the book, one whose approval came before the
-    last push, one by its author alone, one never merged; `acme/churn` has a ruleset."""
+    last push, one by its author alone, one never merged; the first was deployed. `acme/churn`
+    has a ruleset."""
 
     def __init__(self, folder: Path) -> None:
         self.github = GitHubServer()
         self.credit, self.churn = self.github.repo("acme/credit"), self.github.repo("acme/churn")
         self.credit.classic, self.churn.rules = CLASSIC, RULES
-        self.good(self.credit)
+        self.live = self.deployed(self.credit, self.good(self.credit), 0.2)
         self.stale = self.opened(self.credit, 1)
         self.github.review(self.credit, self.stale, user("jonas"), START + 25 * HOUR)
         self.github.push(self.credit, self.stale, "mira", START + 26 * HOUR)
@@ -66,6 +67,14 @@ class World:
         self.github.review(repo, number, user("jonas"), at + HOUR)
         self.github.merge(repo, number, by, at + 2 * HOUR)
         return number
+
+    def deployed(self, repo: Any, number: int, day: float = 0, **more: Any) -> int:
+        """What came of a merge is brought into service."""
+        at, commit = START + timedelta(days=day), repo.pulls[number]["merge_commit_sha"]
+        made = self.github.deploy(repo, more.pop("commit", commit), at, **more)
+        self.github.came(repo, made, "in_progress", at + HOUR / 60, run=made)
+        self.github.came(repo, made, "success", at + HOUR / 6, run=made)
+        return made
 
     def collector(self, **settings: Any) -> GitHub:
         """A collector for all of it; `settings` replace what is usual here."""

@@ -30,7 +30,8 @@ SETTINGS = {
 
 class World:
     """Two projects: `acme/ml/credit` has a merge by the book, one whose approval came before the
-    last push, one by its author alone, one still open; `acme/churn` is on the free tier."""
+    last push, one by its author alone, one still open; the first was deployed. `acme/churn` is on
+    the free tier."""
 
     def __init__(self, folder: Path) -> None:
         self.gitlab = GitLabServer()
@@ -38,7 +39,7 @@ class World:
         self.churn = self.gitlab.project("acme/churn")
         self.credit.guarded, self.credit.rules, self.credit.settings = GUARDED, RULES, SETTINGS
         self.churn.guarded = GUARDED
-        self.good(self.credit)
+        self.live = self.deployed(self.credit, self.good(self.credit), 0.2, approvals=[])
         self.stale = self.opened(self.credit, 1)
         self.gitlab.approve(self.credit, self.stale, user("jonas"), START + 25 * HOUR)
         self.gitlab.push(self.credit, self.stale, "mira", START + 26 * HOUR)
@@ -61,6 +62,11 @@ class World:
         self.gitlab.approve(project, number, user("jonas"), at + HOUR)
         self.gitlab.merge(project, number, by, at + 2 * HOUR)
         return number
+
+    def deployed(self, project: Any, number: int, day: float = 0, **more: Any) -> int:
+        """What came of a merge is brought into service."""
+        commit = more.pop("commit", project.requests[number]["merge_commit_sha"])
+        return self.gitlab.deploy(project, commit, START + timedelta(days=day), **more)
 
     def collector(self, **settings: Any) -> GitLab:
         """A collector for all of it; `settings` replace what is usual here."""

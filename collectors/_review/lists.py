@@ -1,0 +1,86 @@
+"""The lists of a repository that become evidence: what was merged, and what was deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache, partial
+
+from collectors._review.deployment import Stage
+from collectors._review.host import Host
+from collectors._review.pull import Making
+from collectors._review.read import Listed
+from collectors._review.walk import Seen, changed
+from collectors.base import Window
+from evidence.model import EvidenceItem
+
+DEPLOYMENTS = "/deployments"
+_PATIENCE = timedelta(days=35)
+"""How long a deployment that has not ended is read again: GitHub lets one wait for 30 days."""
+_AT_ONCE = timedelta(hours=1)
+"""A host that tells what comes of a deployment has begun to by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which time is read. `start` is the earliest that counts (None: any), `lookback` how long
+    before the newest change that was read is read again, unless a `window` of the past is asked."""
+
+    start: datetime | None
+    lookback: timedelta
+    window: Window | None
+
+    def floor(self, mark: datetime | None) -> datetime | None:
+        """The earliest change that is read, where the watermark is `mark`: a change is never
+        earlier than the merge in it."""
+        if self.window is not None:
+            return self.window.since
+        return self.start if mark is None else mark - self.lookback
+
+    def holds(self, at: datetime) -> bool:
+        """Whether what happened then is asked for."""
+        if self.start and at < self.start:
+            return False
+        return self.window is None or self.window.since <= at < self.window.until
+
+
+def merges(host: Host, made: Making, span: Span, floor: datetime | None) -> Listed:
+    """What changed since `floor`, of which the merges within the span are evidence."""
+    of = made.repository
+    every = changed(lambda: host.newest_first(of), host.seen, floor)
+    wanted = [one for one in every if one.merged and span.holds(one.merged)]
+    return Listed(
+        of.id, f"{of.name}#", every, wanted, lambda nr: (host.merged(of, nr).item(made), False)
+    )
+
+
+def deployed(host: Host, made: Making, span: Span, mark: datetime | None) -> Sequence[Seen]:
+    """The deployments that are looked at; one that ended in a window may have been asked for long
+    before it."""
+    floor = span.floor(mark)
+    if floor and span.window:
+        floor -= _PATIENCE
+    return changed(lambda: host.deployments(made.repository), host.deployment_seen, floor)
+
+
+def deployments(
+    host: Host, made: Making, span: Span, every: Sequence[Seen], now: datetime
+) -> Listed:
+    """Of the deployments that are looked at, those to where people are served are evidence."""
+    of = made.repository
+    merged = lru_cache(256)(partial(host.merged, of))
+
+    def read(number: int) -> tuple[EvidenceItem | None, bool]:
+        one = host.deployment(of, number, merged)
+        item, age = one.item(made), now - one.created
+        early = one.stage is Stage.UNTOLD and age < _AT_ONCE
+        asked = span.window is None or span.window.holds(item)
+        return item if asked and not early else None, not one.stage.ended and age < _PATIENCE
+
+    wanted = [one for one in every if one.merged and _begins(span, one.merged)]
+    return Listed(of.id + DEPLOYMENTS, f"{of.name} deployment ", every, wanted, read, dense=True)
+
+
+def _begins(span: Span, at: datetime) -> bool:
+    return (not span.start or at >= span.start) and (not span.window or at < span.window.until)
