@@ -228,8 +228,8 @@ class _Walk:
         count = len(page.records)
         if count >= self.paging.size or (count >= _FULL and self._capped(count)):
             raise SourceBroken(
-                f"{self.endpoint.name}: {count} records, as many as a page holds, have the same "
-                f"{self.paging.last}; there may be more: raise paging.size or take another style"
+                f"{self.endpoint.name}: {count} records, as many as a page holds, lead no further "
+                f"than their {self.paging.last}: raise paging.size, or take another style"
             )
 
 

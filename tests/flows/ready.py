@@ -17,8 +17,10 @@ NAMES = tuple(sorted(file.stem for file in FOLDER.glob("*.toml")))
 KEY = "key-of-the-reader"
 
 
-def ready(name: str, url: str, folder: Path, changes: Mapping[str, str] | None = None) -> RestApi:
-    """The collector of docs/rest_api/NAME.toml at the origin `url`, each of whose keys is KEY.
+def ready(
+    name: str, url: str, folder: Path, changes: Mapping[str, str] | None = None, key: str = KEY
+) -> RestApi:
+    """The collector of docs/rest_api/NAME.toml at the origin `url`, all of whose keys are `key`.
 
     `changes` are texts of the file and what stands there instead. Calls are tried once, unpaced.
     """
@@ -32,7 +34,7 @@ def ready(name: str, url: str, folder: Path, changes: Mapping[str, str] | None =
     text = text.replace("[[source]]\n", "[[source]]\nattempts = 1\n", 1)
     file = folder / f"{name}.toml"
     file.write_text('[organisation]\nname = "x"\n' + text)
-    keys = dict.fromkeys(re.findall(r'"env:(\w+)"', text), KEY)
+    keys = dict.fromkeys(re.findall(r'"env:(\w+)"', text), key)
     (source,) = load(file, keys).sources
     collector = source.collector(lambda: datetime.now(UTC))
     assert isinstance(collector, RestApi)

@@ -71,7 +71,7 @@ def test_bursts_within_a_second_are_read_whole_or_told(tracker: Roundup, tmp_pat
         item.subject for item in whole
     }
     short = ready("roundup", tracker.site[:-1], tmp_path, {"size = 500": f"size = {burst}"})
-    with pytest.raises(SourceBroken, match="have the same activity"):
+    with pytest.raises(SourceBroken, match="lead no further than their activity"):
         pull(short)
 
 
