@@ -54,6 +54,7 @@ class Config:
     witness: Path
     origin: str
     own_rules: tuple[Path, ...]
+    own_frameworks: tuple[Path, ...]
     freshness_schedule: str
     maintain_schedule: str
     keep_snapshots: timedelta
@@ -92,7 +93,7 @@ class Config:
 
     def mapping(self) -> InForce:
         """What is judged by today: catalogue, rules, overrides. Raises MappingError."""
-        return mapping_in_force((RULES, *self.own_rules), self.overrides)
+        return mapping_in_force((RULES, *self.own_rules), self.overrides, self.own_frameworks)
 
 
 def load(file: Path, environment: Mapping[str, str] | None = None) -> Config:

@@ -52,7 +52,7 @@ class Reader(Values):
         self.unknown("", raw, TABLES)
         lake = self.table(raw, "lake", LAKE)
         ledger = self.table(raw, "ledger", ("key", "witness", "origin"))
-        mapping = self.table(raw, "mapping", ("rules",))
+        mapping = self.table(raw, "mapping", ("rules", "frameworks"))
         collect = self.table(raw, "collect", ("patience", "wait"))
         freshness = self.table(raw, "freshness", ("schedule",))
         maintain = self.table(raw, "maintain", ("schedule", "keep_snapshots"))
@@ -74,7 +74,8 @@ class Reader(Values):
                 "[maintain]", self.text(maintain, "maintain", "schedule", "20 */6 * * *")
             ),
             keep_snapshots=self._kept(maintain),
-            own_rules=self._own_rules(self.text(mapping, "mapping", "rules", "")),
+            own_rules=self._own(mapping, "rules"),
+            own_frameworks=self._own(mapping, "frameworks"),
             patience=self.given(collect, "collect", "patience", int, 2),
             wait=self.given(collect, "collect", "wait", timedelta, timedelta(seconds=5)),
             sources=tuple(self._sources(raw.get("source", []))),
@@ -109,12 +110,14 @@ class Reader(Values):
             )
         return kept
 
-    def _own_rules(self, text: str) -> tuple[Path, ...]:
+    def _own(self, mapping: Mapping[str, Any], key: str) -> tuple[Path, ...]:
+        """A folder of the organisation's own, beside what is shipped."""
+        text = self.text(mapping, "mapping", key, "")
         if not text:
             return ()
         folder = self.path(text)
         if not folder.is_dir():
-            self.mistakes.append(f"{self.file}: [mapping] rules: {folder} is no folder")
+            self.mistakes.append(f"{self.file}: [mapping] {key}: {folder} is no folder")
         return (folder,)
 
     def _place(self, table: Mapping[str, Any]) -> Place:

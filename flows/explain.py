@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evidence.errors import ConfigError
 from flows.config import load, now
+from flows.framework import spoken_to
 from flows.judgement import Judged, judge_lake
 from flows.lookup import SIGNS, find_item
 from flows.moment import Asked, Moment, moment
@@ -80,5 +81,7 @@ def _control(judged: Judged, control: Control, say: Say) -> None:
     for change in judged.overrides:
         if change.control == control.id:
             say(f"  override:  {change.evidence}: {change.reason}")
+    for told in spoken_to(judged, control.id):
+        say(f"  speaks to {told}")
     if judged.moment.size is not None:
         say(judged.moment.sentence(judged.digest))

@@ -7,7 +7,7 @@ back years later, and give the same tags and the same expectations.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
@@ -17,6 +17,7 @@ from typing import Any
 from evidence.canonical import canonical, digest
 from evidence.errors import MappingError
 from mappings.catalogue import Catalogue, Override, catalogue_trees, read_catalogue
+from mappings.frameworks import Framework, framework_trees, read_frameworks
 from mappings.nodes import Node
 from mappings.read_rules import read_rules, rule_trees
 from mappings.rules import RULES, RuleSet, rule_set
@@ -29,21 +30,26 @@ class InForce:
     """What an organisation judges by. `digest` is the SHA-256 of the document's canonical bytes.
 
     `document` has the keys form, mapping_digest (that of the rules, which tags carry), catalogue
-    (name → file), rules (file, page) and overrides.
+    (name → file), rules and frameworks (file, page) and overrides. Documents of before frameworks
+    came have none.
     """
 
     catalogue: Catalogue
     rules: RuleSet
     overrides: tuple[Override, ...]
+    frameworks: Mapping[str, Framework]
     digest: str
     document: Mapping[str, Any] = field(repr=False, compare=False)
 
 
 @lru_cache(maxsize=8)
 def mapping_in_force(
-    folders: tuple[Path, ...] = (RULES,), overrides: tuple[Override, ...] = ()
+    folders: tuple[Path, ...] = (RULES,),
+    overrides: tuple[Override, ...] = (),
+    frameworks: tuple[Path, ...] = (),
 ) -> InForce:
-    """The mapping of the shipped catalogue, the rules in these folders and these overrides.
+    """The mapping of the shipped catalogue, the rules in these folders, these overrides, and the
+    shipped frameworks with what lies in folders of one's own.
 
     Read once. Raises MappingError naming file and line.
     """
@@ -54,8 +60,8 @@ def mapping_in_force(
         "form": FORM,
         "mapping_digest": rules.digest,
         "catalogue": {name: tree.plain() for name, tree in trees.items()},
-        # Only the file's name: where it lay on a machine would change the digest.
-        "rules": [{"file": Path(page.file).name, "page": page.plain()} for page in pages],
+        "rules": _named(pages),
+        "frameworks": _named(framework_trees(frameworks)),
         "overrides": [_written(override) for override in overrides],
     }
     # Read back even here: what is judged today must be exactly what can be read tomorrow.
@@ -75,8 +81,9 @@ def read_document(text: str) -> InForce:
         catalogue = read_catalogue(
             {name: Node.of(tree, f"{name}.yaml") for name, tree in document["catalogue"].items()}
         )
-        pages = [Node.of(entry["page"], entry["file"]) for entry in document["rules"]]
+        pages = _trees(document["rules"])
         rules = rule_set(*read_rules(pages, catalogue), catalogue)
+        frameworks = read_frameworks(_trees(document.get("frameworks", [])), catalogue)
         overrides = tuple(_override(written) for written in document["overrides"])
         told = document["mapping_digest"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -86,7 +93,16 @@ def read_document(text: str) -> InForce:
             f"the mapping document says digest {told}, but this Headwater reads {rules.digest} in "
             "it: use the version of Headwater that wrote it (`code_version` of its record)"
         )
-    return InForce(catalogue, rules, overrides, digest(document), document)
+    return InForce(catalogue, rules, overrides, frameworks, digest(document), document)
+
+
+def _named(pages: Iterable[Node]) -> list[dict[str, Any]]:
+    """Only the file's name: where it lay on a machine would change the digest."""
+    return [{"file": Path(page.file).name, "page": page.plain()} for page in pages]
+
+
+def _trees(entries: Iterable[Mapping[str, Any]]) -> list[Node]:
+    return [Node.of(entry["page"], entry["file"]) for entry in entries]
 
 
 def _written(override: Override) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.verbs.options import DEFAULT, AsOf, ConfigFile, moment_asked
+from flows.verbs.options import DEFAULT, AsOf, ConfigFile, WhatFirst, moment_asked
 
 verbs = typer.Typer()
 PANEL = "Look"
@@ -79,3 +79,44 @@ def explain(
     from flows.explain import explain as tell
 
     raise typer.Exit(tell(config, what, typer.echo, moment_asked(as_of)))
+
+
+frameworks = typer.Typer(
+    cls=WhatFirst, no_args_is_help=True,
+    help="What the same evidence carries of other frameworks (framework eu-ai-act), and what not.",
+)  # fmt: skip
+verbs.add_typer(frameworks, name="framework", rich_help_panel=PANEL)
+
+
+@frameworks.command("show")
+def framework_show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its id, or the start of it.")],
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+    form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+) -> None:
+    """Show each requirement: what carries it, by the weakest link, and what stays open."""
+    from flows.framework import show
+
+    raise typer.Exit(show(config, name, moment_asked(as_of), form))
+
+
+@frameworks.command("list")
+def framework_list(config: ConfigFile = DEFAULT, as_of: AsOf = "") -> None:
+    """Show all frameworks and how much of each is carried."""
+    from flows.framework import list_all
+
+    raise typer.Exit(list_all(config, moment_asked(as_of)))
+
+
+@frameworks.command("diff")
+def framework_diff(
+    old: Annotated[str, typer.Argument(help="The framework, or edition, from which.")],
+    new: Annotated[str, typer.Argument(help="The one to which; left out: the same, today.")] = "",
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+) -> None:
+    """Show what an upgrade changes; with --as-of, since then. Exit 1 if anything differs."""
+    from flows.framework import differ
+
+    raise typer.Exit(differ(config, old, new or old, moment_asked(as_of)))
