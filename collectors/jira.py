@@ -12,6 +12,7 @@ from collectors._jira.approvals import APPROVAL, approvals
 from collectors._jira.bookmark import Bookmark
 from collectors._jira.issues import ISSUE, ROLES, Issue, Making
 from collectors._jira.site import Cloud, DataCenter, Site, who
+from collectors._jira.sweep import Census, Sweep, ms
 from collectors.base import Clock, utc_now
 from collectors.http import Auth, Http
 from evidence.canonical import digest, plain
@@ -19,7 +20,6 @@ from evidence.errors import ConfigError, SourceRefused
 from evidence.model import Batch, Cursor, EvidenceItem
 from evidence.runs import Gap, PullFacts
 from evidence.secret import Secret
-from evidence.times import from_ms
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _SITES: Mapping[str, Callable[[Http, int], Site]] = {"cloud": Cloud, "data_center": DataCenter}
@@ -39,10 +39,11 @@ class Jira:
     before the newest issue are read again: the index may be late by as much. `attempts` is how
     often one call is tried. Where Jira counts more issues than came (in the Cloud by over 2 and
     over 1 %, as its count is approximate) the pull has a gap and the same window is asked for
-    again. A project that comes into sight is read from its beginning.
+    again. A project that comes into sight is read from its beginning. Every `sweep_every` all
+    issues are read: those that vanished are gone, and what the index had hidden until then lands.
 
-    Not noticed: an issue that was deleted, archived, moved to a project outside `projects` or
-    hidden from the account, and an approval that was taken back (the issue's status shows it).
+    Not noticed: an issue that was made and vanished between two sweeps, and an approval that was
+    taken back (the issue's status shows it).
     """
 
     kinds: ClassVar[tuple[str, ...]] = (ISSUE, APPROVAL)
@@ -61,6 +62,7 @@ class Jira:
     lookback: int = 15
     page_size: int = 100
     attempts: int = 4
+    sweep_every: timedelta = timedelta(days=1)
     clock: Clock = field(default=utc_now, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -85,6 +87,8 @@ class Jira:
         for name, most in (("lookback", 10_080), ("page_size", 1_000), ("attempts", 20)):
             if not 1 <= getattr(self, name) <= most:
                 yield f"{name} must lie between 1 and {most}"
+        if self.sweep_every < timedelta(0):
+            yield "sweep_every must not be negative"
 
     def probe(self) -> str:
         """Who the key belongs to and which of the projects it shows. Raises SourceError."""
@@ -101,6 +105,20 @@ class Jira:
         with self._http() as http:
             site = self._site(http)
             yield from self._walk(http, site, self._survey(site, before))
+
+    def sweep(self, cursor: Cursor | None, collected: Cursor) -> Iterator[Batch]:  # noqa: ARG002
+        """Issues that vanished since the last sweep, and versions that no pull was shown."""
+        before, now = Census.read(cursor), self.clock()
+        if not before.due(now, self.sweep_every):
+            return
+        made = Making(self.source, self.url, self.systems, now)
+        with self._http() as http:
+            site = self._site(http)
+            visible = self._visible(site, who(site.identity()))
+            sweep = Sweep(
+                http, site, before, visible, made, lambda issues: self._items(site, made, issues)
+            )
+            yield from sweep.batches(lambda since: _jql(visible, since))
 
     def _survey(self, site: Site, before: Bookmark) -> _Survey:
         collected_at = self.clock()
@@ -126,7 +144,7 @@ class Jira:
         for page in site.issues(lambda since: _jql(survey.visible, since), survey.since):
             issues = [Issue.read(raw) for raw in page]
             new = {issue.id for issue in issues} - known
-            versions = [(i.id, _ms(i.updated), i.item(made).content_sha256[:16]) for i in issues]
+            versions = [(i.id, ms(i.updated), i.item(made).content_sha256[:16]) for i in issues]
             unread = [
                 i for i, v in zip(issues, versions, strict=True) if mark.seen.get(i.id) != v[1:]
             ]
@@ -226,7 +244,7 @@ class _Survey:
 def _jql(projects: Sequence[str], since: datetime | None) -> str:
     """Epoch milliseconds: a written date would be read to the minute and in the account's zone."""
     quoted = ", ".join(f'"{key}"' for key in projects)
-    window = "" if since is None else f" AND updated >= {_ms(since)}"
+    window = "" if since is None else f" AND updated >= {ms(since)}"
     return f"project in ({quoted}){window} ORDER BY updated ASC, key ASC"
 
 
@@ -236,12 +254,8 @@ def _gap(key: str, identity: str) -> Gap:
 
 def _reached(times: Sequence[int], started: datetime) -> int | None:
     """Never past the start of the pull: what changed after that may not have been in it."""
-    return min((*times, _ms(started))) if times else None
+    return min((*times, ms(started))) if times else None
 
 
 def _latest(issues: Sequence[Issue]) -> datetime | None:
     return max((issue.updated for issue in issues), default=None)
-
-
-def _ms(moment: datetime) -> int:
-    return (moment - from_ms(0)) // timedelta(milliseconds=1)

@@ -50,6 +50,9 @@ class Site(Protocol):
     def logs(self, ids: Sequence[str]) -> Mapping[str, Sequence[Entry]]:
         """The changelogs of issues, whole as far as approvals need them."""
 
+    def place(self, number: str) -> str | None:
+        """The key of the project that an issue lies in; None where the issue is not shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
@@ -87,6 +90,9 @@ class Cloud:
 
     def logs(self, ids: Sequence[str]) -> Mapping[str, Sequence[Entry]]:
         return changelogs(self.http, ids)
+
+    def place(self, number: str) -> str | None:
+        return _place(self.http, f"{API}/issue/{number}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,9 @@ class DataCenter:
     def logs(self, ids: Sequence[str]) -> Mapping[str, Sequence[Entry]]:
         return {one: self._log(one) for one in ids}
 
+    def place(self, number: str) -> str | None:
+        return _place(self.http, f"{_V2}/issue/{number}")
+
     def _search(self, jql: str, start: int, size: int) -> Any:
         body = {"jql": jql, "startAt": start, "maxResults": size, "fields": list(FIELDS)}
         return self.http.post(f"{_V2}/search", body, safe=True).data
@@ -156,6 +165,18 @@ def who(reply: Reply) -> str:
         raise SourceBroken("Jira's answer to /myself names no account", what="myself")
     name, zone = data.get("displayName") or "?", data.get("timeZone") or "unknown"
     return clean(f"{name} ({person.account_id}, time zone {zone})")
+
+
+def _place(http: Http, path: str) -> str | None:
+    what = clean(path.rpartition("/")[2], 40)
+    try:
+        answer = obj(http.get(path, {"fields": "project"}).data, what)
+    except SourceRefused as error:
+        if error.status != requests.codes.not_found:
+            raise
+        return None
+    fields = obj(answer.get("fields"), f"{what}: fields")
+    return text(obj(fields.get("project"), f"{what}: project"), "key", what).upper()
 
 
 def _keys(projects: Iterable[Any]) -> set[str]:

@@ -52,10 +52,14 @@ class DataCenter:
         if asked.path == "/rest/api/2/search":
             return self._search(asked.body, state, projects)
         match = re.fullmatch(r"/rest/api/2/issue/(\d+)", asked.path)
-        demand(match and asked.query.get("expand") == "changelog", "no such resource")
+        demand(match, "no such resource")
         assert match
         if match[1] not in state["issues"]:
             raise Refused(404, {"errorMessages": ["Issue Does Not Exist"]})
+        if asked.query == {"fields": "project"}:
+            key = state["issues"][match[1]]["project"]
+            return {"id": match[1], "fields": {"project": project_json(state, key, url)}}
+        demand(asked.query.get("expand") == "changelog", "no such resource")
         entries = [entry for _, entry in changelog(state, {match[1]}, projects, None)]
         shown = entries[:-1] if self.cut else entries
         log = {"startAt": 0, "maxResults": len(entries), "total": len(entries), "histories": shown}
