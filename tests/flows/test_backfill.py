@@ -21,7 +21,7 @@ from storage.verify import verify
 from storage.views import ask, connect
 from tests.flows.conftest import Home, numbers
 from tests.flows.sources import EPOCH, Numbers
-from tests.flows.test_cli import headwater
+from tests.nursery import headwater
 
 JANUARY = ("2026-01-03", "2026-01-07")
 

@@ -10,16 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.flows.conftest import Home, numbers
+from tests.nursery import headwater
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("prefect", "mlflow", "great_expectations", "deltalake", "duckdb", "pyarrow", "pandas")
-
-
-def headwater(*words: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "flows.cli", *map(str, words)], cwd=cwd, text=True,
-        capture_output=True, check=False, timeout=120, env=None,
-    )  # fmt: skip
 
 
 def test_help_imports_nothing_heavy() -> None:

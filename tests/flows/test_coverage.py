@@ -16,7 +16,7 @@ from flows.follow import follow
 from flows.pull import attempt
 from storage.lake import Lake
 from tests.flows.conftest import Home, numbers
-from tests.flows.test_cli import headwater
+from tests.nursery import headwater
 
 INVENTORY = """register: ai_systems
 records:

@@ -33,7 +33,7 @@ from storage.keys import load_key, make_key
 from storage.lake import Lake
 from storage.views import connect
 from tests.flows.conftest import Home, numbers
-from tests.flows.test_cli import headwater
+from tests.nursery import headwater
 
 CLASS = """
 [[retention]]

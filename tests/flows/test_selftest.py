@@ -11,7 +11,7 @@ from flows.selftest import run
 from storage import trial
 from storage.attacks import ATTACKS
 from tests.flows.conftest import Home, numbers
-from tests.flows.test_cli import headwater
+from tests.nursery import headwater
 
 FEW = [one for one in ATTACKS if one.name in {"edit a title", "turn a verdict to fresh"}]
 

@@ -18,7 +18,7 @@ from flows.config import load
 from flows.pull import attempt
 from storage.lake import Lake
 from tests.flows.conftest import Home, numbers
-from tests.flows.test_cli import headwater
+from tests.nursery import headwater
 
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 

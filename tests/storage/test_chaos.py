@@ -11,7 +11,7 @@ import random
 import signal
 import time
 from collections import Counter
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -20,18 +20,12 @@ from storage.keys import load_key, make_key
 from storage.lake import Lake
 from storage.verify import verify
 from storage.views import ask, connect
+from tests.nursery import NURSERY
 from tests.storage.crasher import land_into, now, seal, windows, work_until
 
 KILLS = int(os.environ.get("HEADWATER_KILLS", "25"))
 SEED = int(os.environ.get("HEADWATER_SEED", str(random.SystemRandom().randrange(10**6))))
 WORKERS, TURNS = 4, 8
-
-
-@pytest.fixture(scope="module")
-def nursery() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.storage.crasher"])
-    return context
 
 
 @pytest.fixture
@@ -41,11 +35,9 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _start(
-    nursery: ForkServerContext, home: Path, number: int, turns: int | None = None
-) -> ForkServerProcess:
+def _start(home: Path, number: int, turns: int | None = None) -> ForkServerProcess:
     given = (home / "lake", home / "key", number, turns or home / "stop")
-    child = nursery.Process(target=work_until, args=given)
+    child = NURSERY.Process(target=work_until, args=given)
     child.start()
     return child
 
@@ -69,19 +61,17 @@ def _whole(home: Path, sources: list[str]) -> int:
 
 
 @pytest.mark.timeout(60 + 12 * KILLS)
-def test_killed_at_random_nothing_is_lost_and_nothing_lands_twice(
-    nursery: ForkServerContext, home: Path
-) -> None:
+def test_killed_at_random_nothing_is_lost_and_nothing_lands_twice(home: Path) -> None:
     print(f"HEADWATER_SEED={SEED} HEADWATER_KILLS={KILLS}")
     dice = random.Random(SEED)
-    children = {number: _start(nursery, home, number) for number in range(WORKERS)}
+    children = {number: _start(home, number) for number in range(WORKERS)}
     for _ in range(KILLS):
         time.sleep(dice.uniform(0, 0.25))
         number = dice.randrange(WORKERS)
         os.kill(children[number].pid or 0, signal.SIGKILL)
         children[number].join(60)
         assert children[number].exitcode == -signal.SIGKILL
-        children[number] = _start(nursery, home, number)
+        children[number] = _start(home, number)
     (home / "stop").touch()
     for child in children.values():
         child.join(120)
@@ -92,10 +82,8 @@ def test_killed_at_random_nothing_is_lost_and_nothing_lands_twice(
     assert found.size == found.items == rows
 
 
-def test_eight_processes_at_once_on_one_cursor_and_eight_sources(
-    nursery: ForkServerContext, home: Path
-) -> None:
-    children = [_start(nursery, home, number, TURNS) for number in range(8)]
+def test_eight_processes_at_once_on_one_cursor_and_eight_sources(home: Path) -> None:
+    children = [_start(home, number, TURNS) for number in range(8)]
     for child in children:
         child.join(120)
     assert [child.exitcode for child in children] == [0] * 8
@@ -107,13 +95,11 @@ def test_eight_processes_at_once_on_one_cursor_and_eight_sources(
 
 
 @pytest.mark.parametrize("most", [0, 500, 3000, 9000])
-def test_a_full_disk_is_one_clear_error_and_no_loss(
-    nursery: ForkServerContext, home: Path, most: int
-) -> None:
+def test_a_full_disk_is_one_clear_error_and_no_loss(home: Path, most: int) -> None:
     """No room for a data file, or (9000) room for those and, late or never, none for the log."""
     here, there = multiprocessing.Pipe(duplex=False)
     for limit in (most, 1 << 30):
-        child = nursery.Process(target=land_into, args=(home / "lake", limit, there))
+        child = NURSERY.Process(target=land_into, args=(home / "lake", limit, there))
         child.start()
         told = here.recv()
         child.join(60)

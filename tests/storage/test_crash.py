@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import signal
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,12 @@ from storage.keys import load_key, make_key
 from storage.lake import Lake
 from storage.verify import verify
 from storage.views import ask, connect
+from tests.nursery import NURSERY
 from tests.storage import crasher
 from tests.storage.crasher import BATCHES, batch, now, run, work, work_among_others
 
 POINTS = ["sync", "sync after", "commit", "commit after", "replace", "replace after", "timer"]
 KILLS_EACH = 3
-
-
-@pytest.fixture(scope="module")
-def nursery() -> ForkServerContext:
-    """Children are forked from a process that has imported everything and run nothing."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.storage.crasher"])
-    return context
 
 
 @pytest.fixture
@@ -59,14 +51,14 @@ def _whole(home: Path) -> dict[str, Any]:
     return _content(home)
 
 
-def _start(nursery: ForkServerContext, target: Any, *given: Any) -> ForkServerProcess:
-    child = nursery.Process(target=target, args=given)
+def _start(target: Any, *given: Any) -> ForkServerProcess:
+    child = NURSERY.Process(target=target, args=given)
     child.start()
     return child
 
 
 def test_killed_anywhere_and_run_again_it_is_the_same(
-    nursery: ForkServerContext, home: Path, tmp_path_factory: pytest.TempPathFactory
+    home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     undisturbed = _whole(_house(tmp_path_factory.mktemp("calm")))
     chance = random.Random(20261123)
@@ -74,7 +66,7 @@ def test_killed_anywhere_and_run_again_it_is_the_same(
     while min(killed.values()) < KILLS_EACH:
         point = min(POINTS, key=killed.__getitem__)
         count = chance.randint(1, 60) if point == "timer" else chance.randint(1, 4)
-        child = _start(nursery, run, home / "lake", home / "key", point, count)
+        child = _start(run, home / "lake", home / "key", point, count)
         child.join(60)
         assert child.exitcode in {0, -signal.SIGKILL}
         killed[point] += child.exitcode == -signal.SIGKILL
@@ -104,10 +96,8 @@ def _check_between(home: Path) -> None:
     assert set(rows) == expected
 
 
-def test_four_processes_of_one_source_land_each_item_once(
-    nursery: ForkServerContext, home: Path
-) -> None:
-    children = [_start(nursery, work_among_others, home / "lake", n) for n in range(4)]
+def test_four_processes_of_one_source_land_each_item_once(home: Path) -> None:
+    children = [_start(work_among_others, home / "lake", n) for n in range(4)]
     for child in children:
         child.join(120)
     assert [child.exitcode for child in children] == [0] * 4
