@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from collectors._text import clean
 from collectors._waits import moment_of, wait_of
@@ -119,7 +120,7 @@ class Judge:
             raise SourceBroken(f"{what}: not JSON ({clean(str(error), 80)})", what=what) from error
 
 
-def unreachable(error: requests.RequestException, what: str, host: str) -> SourceError:
+def unreachable(error: requests.RequestException | HTTPError, what: str, host: str) -> SourceError:
     """Named by kind only: the text of a connection error repeats the whole query."""
     name = type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" in str(error):

@@ -12,6 +12,7 @@ from typing import Any, Self
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from collectors._answers import JSON_TYPE, Judge, Reply, unreachable
 from collectors._auth import Auth
@@ -183,7 +184,7 @@ class Http:
                     if not response.is_redirect:
                         return self._reply(response, what, call.body)
                     url, params = self._moved(response, what), None
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             failed = unreachable(error, what, urlsplit(url).netloc)
             told = str(error)
             failed.__cause__ = error if self.auth.mask(told) == told else None
@@ -231,8 +232,8 @@ class Http:
 
     def _body(self, response: requests.Response, what: str, cap: int, *, strict: bool) -> bytes:
         raw, end = bytearray(), self.timer() + self.deadline
-        for chunk in response.iter_content(_CHUNK):
-            raw += chunk
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):  # whatever is there: a
+            raw += chunk  # read of so much would wait for all of it, however slowly it comes
             if len(raw) > cap:
                 if not strict:
                     break
