@@ -1,19 +1,21 @@
-"""Data-quality results and suites of a Great Expectations project, read from its files as JSON."""
+"""Data-quality results and suites of a Great Expectations project, read from its stores as JSON."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
+from collectors._aws import clients
 from collectors._checks.gx_results import RESULT, SUITE, result_item, suite_item
-from collectors._checks.gx_store import Shelf, Shelves, Store, open_store, shelve
-from collectors._checks.json_files import Origin, Unreadable, listing, load
+from collectors._checks.gx_store import BUCKET, TABLE, Keys, Store, open_store
+from collectors._checks.json_files import Origin, Unreadable
+from collectors._checks.shelves import Shelf, Shelves, shelve
 from collectors._checks.weakened import Strict
 from collectors._disk import shown
 from collectors.base import Clock, utc_now
@@ -21,6 +23,7 @@ from evidence.canonical import digest
 from evidence.errors import ConfigError, SourceBroken, SourceRefused
 from evidence.model import Batch, Change, Cursor, EvidenceItem
 from evidence.runs import Gap, PullFacts
+from evidence.secret import Secret
 from evidence.snapshot import Snapshot
 
 _FILES_A_BATCH = 1000
@@ -30,32 +33,56 @@ _FILES_A_BATCH = 1000
 class QualityChecks:
     """Stored validation results (events, from their run time) and suites (states).
 
-    `folder` is a project's `gx/` folder, the folder around it, or a bare folder of results, on
-    disk. `systems` maps globs over suite and asset names to AI systems; `answered` the id of a
-    suite's weakening to who answers for it and why. Cells of the checked
+    `folder` is a project's `gx/` folder, the folder around it, or a bare folder of results.
+    `results` and `suites` say where these lie elsewhere: `s3://bucket/prefix`, read in
+    `region_name` with `role`, `profile` or keys as in CloudTrail, or `table:name` of the database
+    at `database`, an SQLAlchemy URL. `systems` maps globs over suite and asset names to AI systems;
+    `answered` the id of a suite's weakening to who answers for it and why. Cells of the checked
     tables that a result carries are left behind; counts and criteria are kept.
     """
 
     source: str
-    folder: Path
+    folder: Path | None = None
     systems: Mapping[str, str] = field(default_factory=dict)
     answered: Mapping[str, str] = field(default_factory=dict)
+    results: str = ""
+    suites: str = ""
+    database: Secret | None = None
+    endpoint_url: str = ""
+    region_name: str = "us-east-1"
+    role: str = ""
+    external_id: str = ""
+    profile: str = ""
+    access_key: Secret | None = None
+    secret_key: Secret | None = None
     clock: Clock = field(default=utc_now, repr=False, compare=False)
 
     kinds: ClassVar[tuple[str, ...]] = (RESULT, SUITE)
     states: ClassVar[tuple[str, ...]] = (SUITE,)
 
     def __post_init__(self) -> None:
-        if empty := [name for name, why in self.answered.items() if not why.strip()]:
-            raise ConfigError(f"{self.source}: answered.{empty[0]} must say who answers and why")
+        if mistakes := tuple(self._mistakes()):
+            raise ConfigError(*(f"{self.source}: {mistake}" for mistake in mistakes))
+
+    def _mistakes(self) -> Iterator[str]:
+        for name, why in self.answered.items():
+            if not why.strip():
+                yield f"answered.{name} must say who answers and why"
+        for name, where in (("results", self.results), ("suites", self.suites)):
+            if where and (where in {BUCKET, TABLE} or not where.startswith((BUCKET, TABLE))):
+                yield f"{name} = {where!r} is neither s3://bucket/prefix nor table:name"
+        if self.folder is None and not self.results:
+            yield "give folder, or say in results where they lie"
+        yield from self._access().mistakes()
 
     def probe(self) -> str:
-        """Where results and suites are read, and how many files of results there are."""
-        store = open_store(Path(self.folder))
-        found = listing(store.results)
-        if found.gaps and not found.prints:
-            raise SourceRefused(f"{found.gaps[0].what}: {found.gaps[0].why}")
-        return f"{len(found.prints)} stored results in {store.results}, read as uid {os.getuid()}"
+        """Where results and suites are read, and how many results there are."""
+        with closing(self._store()) as store:
+            found = store.results.listing()
+            if found.gaps and not found.prints:
+                raise SourceRefused(f"{found.gaps[0].what}: {found.gaps[0].why}")
+            count = len(found.prints)
+            return f"{count} stored results in {store.results}, read as {store.identity()}"
 
     def collect(self, cursor: Cursor | None) -> Iterator[Batch]:
         """Results in files that are new or changed since the cursor, then suites that changed.
@@ -64,10 +91,23 @@ class QualityChecks:
         cursor remembers fingerprints instead of a time. A file that cannot be read becomes a Gap
         in every pull until it can. Raises SourceBusy, SourceRefused, SourceBroken.
         """
+        with closing(self._store()) as store:
+            yield from self._collect(store, cursor)
+
+    def _access(self) -> clients.Access:
+        return clients.Access(
+            self.profile, self.access_key, self.secret_key, self.role, self.external_id,
+            self.endpoint_url,
+        )  # fmt: skip
+
+    def _store(self) -> Store:
+        keys = Keys(self._access(), self.region_name, self.database)
+        return open_store(self.folder, self.results, self.suites, keys)
+
+    def _collect(self, store: Store, cursor: Cursor | None) -> Iterator[Batch]:
         known, suites, strict = Shelves.read(cursor), Snapshot.read(cursor), _strict(cursor)
-        store = open_store(Path(self.folder))
         origin = Origin(self.source, self.systems, self.clock())
-        found = listing(store.results)
+        found = store.results.listing()
         shelves = shelve(found.prints, digest(dict(self.systems)))
         # Where a folder could not be listed, a missing file is not a deleted one.
         seen = {k: v for k, v in known.seen.items() if found.gaps or k in shelves}
@@ -104,8 +144,9 @@ def _results(
         before = len(gaps)
         for path in shelf.paths:
             try:
-                document, sha256 = load(store.results, path)
-                items.append(result_item(document, shown(path), sha256, origin))
+                document, sha256 = store.results.load(path)
+                where = store.results.locator(path)
+                items.append(result_item(document, where, sha256, origin))
                 hashes.append(sha256)
             except Unreadable as error:
                 gaps.append(Gap(shown(path), str(error)))
@@ -120,14 +161,15 @@ def _suites(
     """Suites that differ; a loss is only believed where every file could be read."""
     if store.suites is None:
         return (), before, strict, PullFacts()
-    found = listing(store.suites)
+    found = store.suites.listing()
     items: list[EvidenceItem] = []
     gaps = list(found.gaps)
     hashes: list[str] = []
     for path in found.prints:
         try:
-            document, sha256 = load(store.suites, path)
-            item, strict = suite_item(document, shown(path), origin, strict, answers)
+            document, sha256 = store.suites.load(path)
+            where = store.suites.locator(path)
+            item, strict = suite_item(document, where, origin, strict, answers)
             items.append(item)
             hashes.append(sha256)
         except Unreadable as error:
@@ -170,8 +212,7 @@ def _facts(promised: int, hashes: list[str], gaps: list[Gap]) -> PullFacts:
 
 
 def _whole(store: Store, gaps: tuple[Gap, ...]) -> PullFacts:
-    query = f"{store.results}/**/*.json" + (f", {store.suites}/**/*.json" if store.suites else "")
-    return PullFacts(query=query, gaps=gaps, identity=f"uid {os.getuid()}")
+    return PullFacts(query=str(store), gaps=gaps, identity=store.identity())
 
 
 def _strict(cursor: Cursor | None) -> Strict:

@@ -86,7 +86,7 @@ class Values:
             return self.secret(where, value)
         if name in PATHS and isinstance(value, str) and value:
             path = self.path(value)
-            return path if hint is Path else str(path)
+            return path if Path in (hint, *getattr(hint, "__args__", ())) else str(path)
         if (inner := table_of(hint)) is not None:
             return self._inner(where, inner, value)
         if (inner := tables_of(hint)) is not None:

@@ -79,14 +79,17 @@ def load(folder: Path, path: str) -> tuple[Any, str]:
     try:
         if (folder / path).stat(follow_symlinks=False).st_size > LARGEST:
             raise Unreadable(f"is larger than {LARGEST // 2**20} MiB")
-        raw = (folder / path).read_bytes()
-        return json.loads(raw), hashlib.sha256(raw).hexdigest()
+        return parsed((folder / path).read_bytes())
     except OSError as error:
         if passing(error):
             with reading(folder / path):
                 raise
         raise Unreadable(f"could not be read: {error.strerror}") from error
-    except Unreadable:
-        raise
+
+
+def parsed(raw: bytes) -> tuple[Any, str]:
+    """The JSON value of a document and the SHA-256 of its bytes. Raises Unreadable."""
+    try:
+        return json.loads(raw), hashlib.sha256(raw).hexdigest()
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"is not whole JSON ({error}); half-written?") from error
