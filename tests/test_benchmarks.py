@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bulk, commits, growth, lake, ledger, peer, records
+from benchmarks import bulk, commits, growth, lake, ledger, peer, records, rest
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="they read the process's memory from /proc"
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.skipif(
         pytest.param(lambda: bulk.main(60), "| 60 items |", "| sealed |", id="bulk"),
         pytest.param(lambda: ledger.main(60), "| 60 items |", "until sealed", id="ledger"),
         pytest.param(lambda: peer.main("headwater", 60), "| headwater, 60", "memory", id="peer"),
+        pytest.param(lambda: rest.main(120), "| 120 records |", "| pipeline |", id="rest"),
     ],
 )
 def test_a_benchmark_runs_to_its_end(
@@ -33,6 +34,7 @@ def test_a_benchmark_runs_to_its_end(
     monkeypatch.setattr(commits, "WINDOW", 2)
     monkeypatch.setattr(ledger, "COMMITS", 2)
     monkeypatch.setattr(peer, "RUNS", 2)
+    monkeypatch.setattr(rest, "ROUNDS", 1)
     main()
     told = capsys.readouterr().out
     assert heading in told
