@@ -9,11 +9,11 @@ from fnmatch import fnmatchcase
 from typing import ClassVar
 
 from collectors._aws.asking import Absent, Asking
+from collectors._aws.day_marks import Marks, read_marks
 from collectors._aws.logs_days import KIND as DAY
 from collectors._aws.logs_days import Reader
 from collectors._aws.logs_groups import KIND as GROUP
 from collectors._aws.logs_groups import Group, groups
-from collectors._aws.logs_marks import Marks, read_marks
 from collectors._aws.source import AwsSource, Place, hides, read
 from collectors._states import compared
 from evidence.errors import SourceRefused

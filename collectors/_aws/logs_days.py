@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from collectors._aws.day_marks import Days, Known
 from collectors._aws.logs_groups import Group
-from collectors._aws.logs_marks import Days, Known
 from collectors._aws.source import Place
 from collectors._json import number
 from collectors._text import clean

@@ -24,6 +24,8 @@ from evidence.secret import Secret
 
 ACCOUNT = "123456789012"
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/")
+# Services that sign by another name.
+_SIGNED = {"monitoring": "cloudwatch"}
 
 Answer = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
@@ -110,7 +112,8 @@ class Aws:
     def _door(self, inner: Any) -> Any:
         def app(environ: dict[str, Any], start: Any) -> Any:
             scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
-            region, service = scope.groups() if scope else ("", "")
+            region, signed = scope.groups() if scope else ("", "")
+            service = _SIGNED.get(signed, signed)
             operation = _operation(environ, service)
             if service == "s3":
                 self._note(region, environ)
@@ -140,6 +143,8 @@ def _operation(environ: Mapping[str, Any], service: str) -> OperationModel | Non
     if service in {"", "sts", "s3"}:
         return None
     described = model(service)
+    if "/operation/" in environ["PATH_INFO"]:  # the CBOR protocol of CloudWatch
+        return described.operation_model(environ["PATH_INFO"].rpartition("/")[2])
     if target := environ.get("HTTP_X_AMZ_TARGET", ""):
         return described.operation_model(target.rpartition(".")[2])
     for name in described.operation_names:

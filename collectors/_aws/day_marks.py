@@ -1,4 +1,4 @@
-"""The bookmark of CloudWatch Logs: settings last seen, and what each day of each group came to."""
+"""A bookmark of days: what each day of each log came to, beside settings last seen."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Days = dict[date, Known]
 
 @dataclass(slots=True)
 class Marks:
-    """`days` by `account/region/group`."""
+    """`days` by `account/region/name` of a log."""
 
     states: Snapshot = field(default_factory=lambda: Snapshot({}))
     days: dict[str, Days] = field(default_factory=dict)
 
     def of(self, subject: str) -> Days:
-        """The known days of a group, to be added to."""
+        """The known days of a log, to be added to."""
         return self.days.setdefault(subject, {})
 
     def forget(self, before: datetime) -> None:
@@ -70,5 +70,5 @@ def read_marks(cursor: Cursor | None) -> Marks:
             for subject, known in told.items()
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SourceBroken(f"the cursor is not one of CloudWatch Logs: {error}") from error
+        raise SourceBroken(f"the cursor is not one of days of a log: {error}") from error
     return Marks(states, days)
