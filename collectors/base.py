@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -21,6 +22,24 @@ def utc_now() -> datetime:
 
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A source answered `what`; or, with a `wait`, it is not asked before that is over."""
+
+    what: str
+    wait: timedelta = timedelta(0)
+
+
+Listener = Callable[[Step], None]
+listener: ContextVar[Listener] = ContextVar("listener", default=lambda _step: None)
+"""Who is told of each step of the pull under way; what it raises ends the pull."""
+
+
+def tell(what: str, wait: float = 0.0) -> None:
+    """Tell the listener of an answer, or of a wait in seconds."""
+    listener.get()(Step(what, timedelta(seconds=wait)))
 
 
 @dataclass(frozen=True, slots=True)

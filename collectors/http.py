@@ -19,7 +19,7 @@ from collectors._auth import Auth
 from collectors._pages import pages
 from collectors._text import clean
 from collectors._waits import wait_of
-from collectors.base import Clock, utc_now
+from collectors.base import Clock, tell, utc_now
 from evidence.errors import SourceBroken, SourceBusy, SourceRefused
 from evidence.runs import PullFacts
 
@@ -159,7 +159,9 @@ class Http:
                 continue
             else:
                 self._read.append(reply.sha256)
+                tell(f"{call.method} {urlsplit(call.path).path}")
                 return reply
+            tell(f"{call.method} {urlsplit(call.path).path}", wait)
             self.sleep(wait)
             attempt += 1
 
@@ -167,6 +169,7 @@ class Http:
         if not self.pace:
             return
         if self._next and (wait := self._next.pop() - self.timer()) > 0:
+            tell("its own pace", wait)
             self.sleep(wait)
         self._next[:] = [self.timer() + self.pace.total_seconds()]
 

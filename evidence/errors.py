@@ -5,6 +5,7 @@ HeadwaterError
 ├── InvalidItem          the collector built something that may not be evidence
 ├── SourceError          a source did not answer as needed
 │   ├── SourceBusy       wait and try again: the only one that is retried
+│   │   └── SourceOverdue  it did not end in its time: the next run goes on, this one does not
 │   ├── SourceRefused    a person must act: key, permission, address
 │   └── SourceBroken     the answer has changed shape: the collector must change
 ├── MappingError         correct a file under mappings/
@@ -53,6 +54,14 @@ class SourceBusy(SourceError):
     ) -> None:
         super().__init__(message, what=what, status=status)
         self.retry_after = retry_after
+
+
+class SourceOverdue(SourceBusy):
+    """The source did not end within its time limit: see whether it hangs, or give it more time.
+
+    What it had brought has landed, and the next run goes on from there; to ask again at once would
+    only wait as long again.
+    """
 
 
 class SourceRefused(SourceError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
@@ -14,20 +15,27 @@ from prefect.tasks import exponential_backoff
 from prefect.utilities.annotations import unmapped
 
 from collectors.base import Window
-from evidence.errors import HeadwaterError, LakeBusy, LakeConflict, SourceBusy
-from evidence.runs import PullOutcome
+from evidence.errors import HeadwaterError, LakeBusy, LakeConflict, SourceBusy, SourceOverdue
 from flows.backfill import window_of
 from flows.config import FILE, load, now
 from flows.follow import follow
+from flows.progress import Lines, Progress
 from flows.pull import Attempt, attempt
-from flows.report import pull_rows
+from flows.report import is_whole, pull_rows
+from flows.terminal import printable
+from flows.turns import Turns
 from storage.lake import Lake
+
+_ATTEMPTS: WeakKeyDictionary[BaseException, Attempt] = WeakKeyDictionary()
+"""What became of a pull whose error was raised: Prefect gives back the error and nothing else."""
 
 
 def _patience_helps(task: Any, task_run: Any, state: State[Any]) -> bool:  # noqa: ARG001
     """Only what may heal by waiting is tried again: a busy source or store, another landing."""
     try:
         state.result()
+    except SourceOverdue:
+        return False
     except (SourceBusy, LakeBusy, LakeConflict):
         return True
     except Exception:  # noqa: BLE001  whatever else it is, waiting does not mend it
@@ -49,12 +57,14 @@ def pull(config: str, name: str, window: Window | None = None) -> Attempt:
     settings = load(Path(config))
     source = next(source for source in settings.sources if source.name == name)
     lake = Lake.open(settings.lake, clock=now, redactor=settings.redactor())
-    done = attempt(lake, source, now, window)
     logger = get_run_logger()
-    logger.info("%s: %s, %d new items", name, done.pull.outcome, done.new)
+    watch = Lines(lambda line: logger.info("%s", printable(line)))
+    with Turns.of(settings).turn(source.hosts, Progress(name, now, watch).queues):
+        done = attempt(lake, source, now, window, watch)
     for gap in done.pull.facts.gaps:
-        logger.warning("%s: not examined: %s: %s", name, gap.what, gap.why)
+        logger.warning("%s: not examined: %s: %s", name, *map(printable, (gap.what, gap.why)))
     if done.error is not None:
+        _ATTEMPTS[done.error] = done
         raise done.error
     return done
 
@@ -83,28 +93,30 @@ def collect(
     ended = {name: _result(future) for name, future in zip(names, futures, strict=True)}
     lake = Lake.open(settings.lake, clock=now, redactor=settings.redactor())
     followed = follow(lake, settings)
-    create_table_artifact(
-        pull_rows(ended), key="headwater-collected", description=followed.sentence
-    )
-    return _verdict(ended)
+    rows = pull_rows(ended)
+    create_table_artifact(rows, key="headwater-collected", description=followed.sentence)
+    return _verdict(ended, rows)
 
 
 def _result(future: Any) -> Attempt | BaseException:
     future.wait()
     outcome: Attempt | BaseException = future.state.result(raise_on_failure=False)
-    return outcome
+    return outcome if isinstance(outcome, Attempt) else _ATTEMPTS.get(outcome, outcome)
 
 
-def _verdict(ended: dict[str, Attempt | BaseException]) -> State[Any]:
-    """Completed when every pull was; otherwise failed, with each source's own sentence."""
-    bad = {name: _why(end) for name, end in ended.items() if _why(end)}
+def _verdict(ended: dict[str, Attempt | BaseException], rows: list[dict[str, Any]]) -> State[Any]:
+    """Completed when every pull was; otherwise failed, with each source's own sentence.
+
+    The rows are its result either way.
+    """
+    bad = {name: _why(end) for name, end in ended.items() if not is_whole(end)}
     if not bad:
-        return Completed(message=f"{len(ended)} of {len(ended)} sources complete")
+        return Completed(message=f"{len(ended)} of {len(ended)} sources complete", data=rows)
     told = "; ".join(f"{name}: {why}" for name, why in bad.items())
-    return Failed(message=f"{len(bad)} of {len(ended)} sources not complete: {told}")
+    return Failed(message=f"{len(bad)} of {len(ended)} sources not complete: {told}", data=rows)
 
 
 def _why(end: Attempt | BaseException) -> str:
     if isinstance(end, Attempt):
-        return "" if end.pull.outcome is PullOutcome.COMPLETE else f"{end.pull.outcome}"
+        return f"{end.error or end.pull.outcome}"
     return str(end) if isinstance(end, HeadwaterError) else f"{type(end).__name__}: {end}"

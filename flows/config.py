@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from evidence.errors import ConfigError
 from flows.config_values import resolve
@@ -28,12 +29,22 @@ FILE = "headwater.toml"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One source: its name, the class that collects it, when, and that class's settings."""
+    """One source: its name, the class that collects it, when, and that class's settings.
+
+    `time_limit` is how long one pull may wait for it.
+    """
 
     name: str
     uses: str
     schedule: str
     settings: Mapping[str, Any]
+    time_limit: timedelta = timedelta(hours=1)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Whom it asks, as its settings say; without an address, whom all of its class ask."""
+        texts = (value for value in self.settings.values() if isinstance(value, str))
+        return tuple(sorted(set(filter(None, map(_host, texts))))) or (self.uses,)
 
     def collector(self, clock: Callable[[], datetime]) -> Any:
         """The collector, built. Raises ConfigError when its own checks refuse the settings."""
@@ -61,6 +72,8 @@ class Config:
     patience: int
     wait: timedelta
     sources: tuple[Source, ...]
+    at_once: int = 4
+    hosts: Mapping[str, int] = field(default_factory=dict)
     overrides: tuple[Override, ...] = ()
     witnesses: tuple[WitnessAt, ...] = ()
     mail: MailServer | None = None
@@ -101,6 +114,14 @@ def load(file: Path, environment: Mapping[str, str] | None = None) -> Config:
     from flows.config_reader import Reader
 
     return Reader(file.resolve(), os.environ if environment is None else environment).read()
+
+
+def _host(text: str) -> str:
+    """The host of an address, in small letters; empty if the text is no address of one."""
+    try:
+        return urlsplit(text).hostname or "" if "://" in text else ""
+    except ValueError:
+        return ""
 
 
 def now() -> datetime:

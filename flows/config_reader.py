@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evidence.errors import ConfigError, LakeError
-from evidence.own import OWN_SOURCE
 from evidence.secret import Secret
-from flows.config import Config, Source
+from flows.config import Config
+from flows.config_sources import COLLECT, Sources
 from flows.config_tables import Made, records
-from flows.config_values import Values, resolve
 from flows.outside import Anchor, WitnessAt
 from mappings.catalogue import EVERYWHERE, Override
 from mappings.controls import NAMESPACE
@@ -33,15 +32,13 @@ _GB = 1 << 30
 LAKE = (
     "path", "endpoint", "region", "access_key", "secret_key", "session_token", "cache", "cache_gb",
 )  # fmt: skip
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-OWN = ("name", "uses", "schedule")
 TABLES = (
     "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "redaction",
     "source", "override", "redact", "retention", "witness", "mail", "anchor",
 )  # fmt: skip
 
 
-class Reader(Values):
+class Reader(Sources):
     """headwater.toml, table by table; every mistake is told at once."""
 
     __slots__ = ()
@@ -53,7 +50,7 @@ class Reader(Values):
         lake = self.table(raw, "lake", LAKE)
         ledger = self.table(raw, "ledger", ("key", "witness", "origin"))
         mapping = self.table(raw, "mapping", ("rules", "frameworks"))
-        collect = self.table(raw, "collect", ("patience", "wait"))
+        collect = self.table(raw, "collect", COLLECT)
         freshness = self.table(raw, "freshness", ("schedule",))
         maintain = self.table(raw, "maintain", ("schedule", "keep_snapshots"))
         redaction = self.table(raw, "redaction", ("key", "detect"))
@@ -67,10 +64,10 @@ class Reader(Values):
             key=self.path(self.text(ledger, "ledger", "key", "keys/ledger.key")),
             witness=self.path(self.text(ledger, "ledger", "witness", "witness/checkpoint")),
             origin=self.text(ledger, "ledger", "origin", _slug(name)),
-            freshness_schedule=self._cron(
+            freshness_schedule=self.cron(
                 "[freshness]", self.text(freshness, "freshness", "schedule", "*/30 * * * *")
             ),
-            maintain_schedule=self._cron(
+            maintain_schedule=self.cron(
                 "[maintain]", self.text(maintain, "maintain", "schedule", "20 */6 * * *")
             ),
             keep_snapshots=self._kept(maintain),
@@ -78,7 +75,11 @@ class Reader(Values):
             own_frameworks=self._own(mapping, "frameworks"),
             patience=self.given(collect, "collect", "patience", int, 2),
             wait=self.given(collect, "collect", "wait", timedelta, timedelta(seconds=5)),
-            sources=tuple(self._sources(raw.get("source", []))),
+            sources=tuple(self.sources(
+                raw.get("source", []), self.limit("[collect]", collect, timedelta(hours=1))
+            )),
+            at_once=self.some("at_once", self.given(collect, "collect", "at_once", int, 4)),
+            hosts=self.hosts(collect),
             overrides=tuple(self._overrides(raw.get("override", []))),
             witnesses=tuple(self._witnesses(raw.get("witness", []))),
             mail=self._mail(raw),
@@ -140,53 +141,6 @@ class Reader(Values):
     def _hidden(self, table: Mapping[str, Any], key: str) -> Secret | None:
         return self.secret(f"[lake] {key}", table[key]) if key in table else None
 
-    def _cron(self, where: str, text: str) -> str:
-        # Prefect's own parser is the judge, and it comes with a heavy import: only check the shape.
-        if len(text.split()) != 5 or not re.fullmatch(r"[\d*/,\-\sA-Za-z]+", text):
-            self.mistakes.append(
-                f"{self.file}: {where} schedule {text!r} is not a cron line of five fields"
-            )
-        return text
-
-    def _sources(self, tables: object) -> Iterator[Source]:
-        if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
-            self.mistakes.append(f"{self.file}: sources are written as [[source]] tables")
-            return
-        names: set[str] = set()
-        for number, table in enumerate(tables, 1):
-            source = self._source(number, table)
-            if source is None:
-                continue
-            if source.name in names:
-                self.mistakes.append(f"{self.file}: two sources are named {source.name!r}")
-            names.add(source.name)
-            yield source
-
-    def _source(self, number: int, table: Mapping[str, Any]) -> Source | None:
-        name, uses = table.get("name"), table.get("uses")
-        where = f"source {name or number}"
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            self.mistakes.append(
-                f"{self.file}: {where}: name must be lower-case letters, digits, '.', '_' or '-'"
-            )
-            return None
-        if name == OWN_SOURCE:
-            self.mistakes.append(
-                f"{self.file}: {where}: that name is Headwater's own; take another"
-            )
-            return None
-        if not isinstance(uses, str):
-            self.mistakes.append(f'{self.file}: {where}: needs uses = "collectors.module:Class"')
-            return None
-        try:
-            collector = resolve(uses)
-        except ConfigError as error:
-            self.mistakes.append(f"{self.file}: {where}: {error}")
-            return None
-        schedule = self._cron(where, str(table.get("schedule", "0 * * * *")))
-        given = {key: value for key, value in table.items() if key not in OWN}
-        return Source(name, uses, schedule, self.settings(where, collector, given))
-
     def _witnesses(self, tables: object) -> Iterator[WitnessAt]:
         if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
             self.mistakes.append(f"{self.file}: witnesses are written as [[witness]] tables")
@@ -209,7 +163,7 @@ class Reader(Values):
     def _anchor(self, raw: Mapping[str, Any]) -> Anchor | None:
         found = self.single(raw, "anchor", Anchor)
         if found is not None:
-            self._cron("[anchor]", found.schedule)
+            self.cron("[anchor]", found.schedule)
         return found
 
     def _overrides(self, tables: object) -> Iterator[Override]:

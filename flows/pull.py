@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from collectors.base import Collector, Sweeper, Window, within
@@ -21,12 +22,14 @@ from evidence.errors import (
     SourceRefused,
 )
 from evidence.model import Batch, Cursor
-from evidence.runs import Gap, Pull, PullFacts, PullOutcome
+from evidence.runs import Pull, PullFacts, PullOutcome
 from evidence.secret import Secret
 from flows.config import Source
+from flows.hush import hushed, told
+from flows.in_time import Patience
+from flows.progress import Progress, Watch, unwatched
 from storage.code import code_version
 from storage.lake import Bookmark, Lake
-from storage.redaction import Redactor
 
 SWEEP = "sweep"
 
@@ -42,15 +45,20 @@ class Attempt:
 
 
 def attempt(
-    lake: Lake, source: Source, clock: Callable[[], datetime], window: Window | None = None
+    lake: Lake,
+    source: Source,
+    clock: Callable[[], datetime],
+    window: Window | None = None,
+    watch: Watch = unwatched,
 ) -> Attempt:
     """Pull one source and land what came, batch by batch, with the record of the pull.
 
     With `window` it is a backfill: the events of that part of the past, under a cursor of its own,
     so that it can go on where it was cut; it refreshes nothing and leaves the source's cursor where
     it stands. An error of the source is returned, not raised, after its record has landed: the
-    record is evidence too. Raises LakeConflict when another run landed for this source meanwhile,
-    LakeError when the lake cannot be written.
+    record is evidence too. A source that takes longer than its time limit is left behind. `watch`
+    is told how far it is, from several threads. Raises LakeConflict when another run landed for
+    this source meanwhile, LakeError when the lake cannot be written.
     """
     collector: Collector | _Unbuilt
     try:
@@ -59,7 +67,8 @@ def attempt(
             collector = within(collector, window)
     except ConfigError as error:
         collector = _Unbuilt(error)
-    return _Run(lake, source, clock, collector, window).run()
+    progress = Progress(source.name, clock, watch, lake.redactor.text)
+    return _Run(lake, source, clock, collector, progress, window).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class _Run:
     source: Source
     clock: Callable[[], datetime]
     collector: Collector | _Unbuilt
+    progress: Progress
     window: Window | None = None
     pull_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     facts: PullFacts = field(default_factory=PullFacts)
@@ -88,14 +98,19 @@ class _Run:
     pending: Batch | None = None
     reached: Cursor | None = None
     bookmark: Bookmark = field(init=False)
+    patience: Patience = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.patience = Patience(self.source.time_limit)
 
     def run(self) -> Attempt:
         started = self.clock()
+        self.progress.begins()
         line = f"backfill:{self.window}" if self.window else ""
         before = self.bookmark = self.lake.bookmark(self.source.name, line)
         error: SourceError | None = None
         try:
-            for batch in self.collector.collect(before.cursor):
+            for batch in self._asked(partial(self.collector.collect, before.cursor)):
                 self._keep(batch)
                 self.reached = batch.cursor
             self._sweep()
@@ -106,16 +121,19 @@ class _Run:
         pull = self._record(started, before.cursor, error)
         self._land(self.pending, pull)
         redactor = self.lake.redactor
-        return Attempt(
-            told(redactor, pull, self.hidden), self.new, self.known, hushed(redactor, error)
-        )
+        shown = told(redactor, pull, self.hidden)
+        self.progress.ends(shown, self.new)
+        return Attempt(shown, self.new, self.known, hushed(redactor, error))
+
+    def _asked(self, ask: Callable[[], Iterator[Batch]]) -> Iterator[Batch]:
+        return self.patience.wait_for(ask, self.progress.hears)
 
     def _sweep(self) -> None:
         """Let a collector that can compare everything anew do so, under a cursor of its own."""
         if self.window or self.reached is None or not isinstance(self.collector, Sweeper):
             return
         swept = self.lake.bookmark(self.source.name, SWEEP).cursor
-        for batch in self.collector.sweep(swept, self.reached):
+        for batch in self._asked(partial(self.collector.sweep, swept, self.reached)):
             if self.bookmark.line != SWEEP:
                 self._land(self.pending, None)
                 self.pending = None
@@ -131,6 +149,7 @@ class _Run:
         self.pending = batch
         self.facts = self.facts + batch.facts
         self.items += len(batch.items)
+        self.progress.brought(self.facts, self.new)
 
     def _land(self, batch: Batch | None, pull: Pull | None) -> None:
         landed = self.lake.land(
@@ -165,32 +184,6 @@ class _Run:
             backfill=self.window is not None,
             hidden=dict(self.hidden),
         )
-
-
-def told(redactor: Redactor, pull: Pull, hidden: Mapping[str, int]) -> Pull:
-    """The record as logs and screens may show it; what landed was redacted by the lake."""
-    facts = pull.facts
-    gaps = tuple(Gap(redactor.text(gap.what), redactor.text(gap.why)) for gap in facts.gaps)
-    return dataclasses.replace(
-        pull, error=redactor.text(pull.error), facts=dataclasses.replace(facts, gaps=gaps),
-        hidden=dict(hidden),
-    )  # fmt: skip
-
-
-def hushed(redactor: Redactor, error: SourceError | None) -> SourceError | None:
-    """The error as logs may show it. One that told a secret loses its causes: they told it too."""
-    if error is None:
-        return None
-    chain, words = error.__cause__, [str(error), error.what]
-    while chain is not None:
-        words.append(str(chain))
-        chain = chain.__cause__ or chain.__context__
-    if not any(redactor.reveals(word) for word in words):
-        return error
-    quiet = type(error)(redactor.text(str(error)), what=redactor.text(error.what))
-    if isinstance(error, SourceBusy) and isinstance(quiet, SourceBusy):
-        quiet.retry_after = error.retry_after
-    return quiet
 
 
 def _of(window: Window, batch: Batch) -> Batch:

@@ -6,14 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from evidence.errors import SourceError
 from evidence.freshness import Verdict
-from evidence.runs import PullFacts
+from evidence.runs import PullFacts, PullOutcome
 from evidence.times import stamp
 from flows.pull import Attempt
+from flows.terminal import lasted
 
 
 def pull_rows(ended: Mapping[str, Attempt | BaseException]) -> list[dict[str, object]]:
     """One row a source: how it ended, what was new, what was not examined."""
     return [_row(name, end) for name, end in ended.items()]
+
+
+def is_whole(end: Attempt | BaseException) -> bool:
+    """Whether a pull ended complete: nothing else refreshes anything."""
+    return isinstance(end, Attempt) and end.pull.outcome is PullOutcome.COMPLETE
 
 
 def _row(name: str, end: Attempt | BaseException) -> dict[str, object]:
@@ -27,6 +33,7 @@ def _row(name: str, end: Attempt | BaseException) -> dict[str, object]:
             "pages": facts.pages,
             "received": facts.received,
             "promised": "" if facts.promised is None else facts.promised,
+            "took": lasted(end.pull.finished_at - end.pull.started_at),
             "note": "; ".join(_notes(facts)) or _error(end),
         }
     word = type(end).__name__.removeprefix("Source").lower() if _known(end) else "broken"

@@ -15,11 +15,15 @@ from rich.table import Table
 
 from collectors.base import Window
 from evidence.errors import ConfigError, LakeBusy, LakeConflict
-from evidence.runs import PullOutcome
 from flows.backfill import window_of
+from flows.bars import watching
 from flows.config import Config, load, now
+from flows.progress import Progress
 from flows.pull import Attempt, attempt
-from flows.report import pull_rows
+from flows.report import is_whole, pull_rows
+from flows.terminal import printable
+from flows.together import together
+from flows.turns import Turns
 from storage.lake import Lake
 
 TRIES = 5
@@ -42,29 +46,38 @@ def collect_now(
     from flows.collect import collect
 
     state = collect(str(config.file), list(sources), since, until, return_state=True)
-    Console().print(escape(state.message or ""))
+    if isinstance(rows := state.result(raise_on_failure=False), list):
+        show_pulls(rows)
+    Console().print(escape(printable(state.message or "")))
     return 0 if state.is_completed() else 1
 
 
 def collect_direct(
     config: Config, sources: Sequence[str] = (), window: Window | None = None
 ) -> int:
-    """The same pulls one after the other in this process, without Prefect."""
+    """The same pulls in this process, without Prefect; 0 if every one was complete, else 1.
+
+    One dead source does not stop the others.
+    """
     from flows.follow import follow
 
     redactor = config.redactor()
     lake = patient(config, lambda: Lake.open(config.lake, clock=now, redactor=redactor))
-    wanted = [source for source in config.sources if not sources or source.name in sources]
-    with Console(stderr=True).status("collecting …") as status:
-        ended: dict[str, Attempt] = {}
-        for source in wanted:
-            status.update(f"collecting {source.name} …")
-            ended[source.name] = patient(config, partial(attempt, lake, source, now, window))
-        status.update("tagging and sealing …")
+    wanted = {s.name: s for s in config.sources if not sources or s.name in sources}
+    turns, console = Turns.of(config), Console(stderr=True)
+    with watching(console) as watch:
+
+        def pull(name: str) -> Attempt:
+            source = wanted[name]
+            with turns.turn(source.hosts, Progress(name, now, watch).queues):
+                return patient(config, partial(attempt, lake, source, now, window, watch))
+
+        ended = together(list(wanted), pull)
+    with console.status("tagging and sealing …"):
         sentence = patient(config, lambda: follow(lake, config)).sentence
-    show_pulls(ended)
+    show_pulls(pull_rows(ended))
     Console().print(escape(sentence))
-    return max((end.pull.outcome is not PullOutcome.COMPLETE for end in ended.values()), default=0)
+    return 0 if all(map(is_whole, ended.values())) else 1
 
 
 def patient(config: Config, ask: Callable[[], T], sleep: Callable[[float], None] = sleep) -> T:
@@ -89,12 +102,13 @@ def patient(config: Config, ask: Callable[[], T], sleep: Callable[[float], None]
             sleep(config.wait.total_seconds() * 2 ** (busy - 1) * uniform(0.5, 1.5))  # noqa: S311
 
 
-def show_pulls(ended: Mapping[str, Attempt | BaseException]) -> None:
+def show_pulls(rows: Sequence[Mapping[str, object]]) -> None:
     """The table of what a collection brought, on the terminal."""
-    table = Table("source", "outcome", "new", "known", "pages", "received")
+    table = Table("source", "outcome", "new", "known", "pages", "received", "took")
     table.add_column("note", overflow="fold")  # a cut file name could not be looked up
-    for row in pull_rows(ended):
-        table.add_row(*(escape(str(row.get(str(column.header), ""))) for column in table.columns))
+    for row in rows:
+        cells = (str(row.get(str(column.header), "")) for column in table.columns)
+        table.add_row(*(escape(printable(cell)) for cell in cells))
     Console().print(table)
 
 

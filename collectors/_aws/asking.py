@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from collectors._aws import clients
 from collectors._waits import moment_of
+from collectors.base import tell
 from evidence.errors import SourceBroken
 from evidence.runs import Gap, PullFacts
 
@@ -146,6 +147,7 @@ class Asking:
         """The bytes as they came, before anything is made of them; refusals are no pages."""
         if response_dict["status_code"] < 300:
             self.pages += 1
+            tell("AWS")
             self.raw.append(hashlib.sha256(response_dict["body"] or b"").hexdigest())
 
 

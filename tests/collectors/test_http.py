@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors._login import Login
+from collectors.base import Step, listener
 from collectors.http import Auth, Http, Reply, clean, pages, wait_of
 from evidence.errors import SourceBroken, SourceBusy, SourceRefused
 from evidence.secret import Secret
@@ -188,6 +189,18 @@ def test_the_wait_that_is_asked_for_is_kept(script: Script, http: Http, slept: l
     script.answers = [Answer(status=429, headers={"Retry-After": "7"}), Answer()]
     http.post("/search", {}, safe=True)
     assert slept == [7.5]
+
+
+def test_answers_and_waits_are_told_while_the_pull_is_under_way(script: Script, http: Http) -> None:
+    script.answers = [Answer(status=429, headers={"Retry-After": "7"}), Answer()]
+    steps = list[Step]()
+    before = listener.set(steps.append)
+    try:
+        http.get("/rest/items?key=secret")
+    finally:
+        listener.reset(before)
+    told = "GET /rest/items"
+    assert steps == [Step(told, timedelta(seconds=7.5)), Step(told)], "without the query"
 
 
 def test_a_long_wait_is_left_to_the_task(script: Script, http: Http, slept: list[float]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -87,6 +88,45 @@ class Windowed(Numbers):
             facts = PullFacts(1, 1, 1, f"numbers of {self.window}")
             yield Batch((self._item(number),), Cursor(str(number + 1)), facts)
         yield Batch((), Cursor(str((self.window.until - EPOCH).days)), PullFacts(1, 0, 0, "end"))
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting(Numbers):
+    """The same numbers, when `others` are in the `folder` together; alone, it lets nobody else in.
+
+    Whoever waits in vain, or meets somebody where nobody may be, is broken.
+    """
+
+    url: str = ""
+    folder: str = ""
+    others: int = 0
+
+    def collect(self, cursor: Cursor | None) -> Iterator[Batch]:
+        """Comes, meets or is alone, collects, goes."""
+        here = Path(self.folder) / self.source
+        here.touch()
+        ends = time.monotonic() + 60
+        while self.others and len(list(Path(self.folder).iterdir())) < self.others:
+            if time.monotonic() > ends:
+                raise SourceBroken("nobody came")
+            time.sleep(0.01)
+        yield from Numbers.collect(self, cursor)
+        if not self.others:
+            if len(list(Path(self.folder).iterdir())) > 1:
+                raise SourceBroken("not alone")
+            here.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class Hung(Numbers):
+    """The same numbers, a batch of them; then it hangs as long as the file `asked` is there."""
+
+    def collect(self, cursor: Cursor | None) -> Iterator[Batch]:
+        """The rest comes when it hangs no more."""
+        for batch in Numbers.collect(Numbers(self.source, self.upto, self.size), cursor):
+            yield batch
+            while Path(self.asked).exists():
+                time.sleep(0.01)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import collectors
 from flows.config import load
-from flows.config_reader import OWN, TABLES
+from flows.config_reader import TABLES
+from flows.config_sources import OWN
 from flows.config_values import GIVEN, resolve
 from flows.outside import Anchor, WitnessAt, witnesses
 from mappings.catalogue import Override, load_catalogue

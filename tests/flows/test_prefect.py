@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -73,9 +74,13 @@ def test_one_dead_source_stops_nobody_and_shows(
         extra='[collect]\npatience = 1\nwait = "PT1S"\n',
     )
     environment = prefect_environment
-    done = headwater(environment, "collect", "-c", str(config))
+    done = headwater(environment | {"PREFECT_LOGGING_LEVEL": "INFO"}, "collect", "-c", str(config))
     assert done.returncode == 1, done.stdout + done.stderr
     assert "2 of 3 sources not complete" in done.stdout
+    assert "good: complete; 3 pages, 10 of 10 received, 10 new" in done.stderr, "the log tells"
+    closed = next(line for line in done.stdout.splitlines() if "closed" in line)
+    cells = [cell.strip() for cell in re.split("[│┃|]", closed)]
+    assert cells[1:6] == ["closed", "refused", "10", "0", "3"], "what it had brought landed"
     assert (tmp_path / "busy").read_text() == "xx", "busy is tried again"
     assert (tmp_path / "refused").read_text() == "x", "refused is not"
     told = headwater(environment, "query", OUTCOMES, "-c", str(config), "--format", "json")
