@@ -13,7 +13,7 @@ from collectors._jira.bookmark import Bookmark
 from collectors._jira.issues import ISSUE, ROLES, Issue, Making
 from collectors._jira.site import Cloud, DataCenter, Site, who
 from collectors._jira.sweep import Census, Sweep, ms
-from collectors.base import Clock, utc_now
+from collectors.base import Clock, Window, utc_now
 from collectors.http import Auth, Http
 from evidence.canonical import digest, plain
 from evidence.errors import ConfigError, SourceRefused
@@ -63,6 +63,7 @@ class Jira:
     page_size: int = 100
     attempts: int = 4
     sweep_every: timedelta = timedelta(days=1)
+    window: Window | None = None
     clock: Clock = field(default=utc_now, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -127,6 +128,8 @@ class Jira:
         visible = self._visible(site, identity)
         start = self._start(before, visible)
         since = start.since(self._lookback)
+        if self.window and since is None:  # what came to be in it may lie in an issue changed after
+            since = self.window.since
         jql = _jql(visible, since)
         count = site.count(jql)
         facts = PullFacts(
@@ -192,7 +195,8 @@ class Jira:
             )
         ]
         items = [issue.item(made) for issue in issues] + [a.item(made) for a in found]
-        return tuple({item.item_id: item for item in items}.values())
+        asked = (item for item in items if self.window is None or self.window.holds(item))
+        return tuple({item.item_id: item for item in asked}.values())
 
     def _start(self, before: Bookmark, visible: Sequence[str]) -> Bookmark:
         """Where to begin: anew if the bookmark does not speak of all that is now asked for."""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from evidence.errors import ConfigError
 
 
-class Checked:
+class Checked(ABC):
     """A table that tells all its mistakes when it is made."""
 
     def __post_init__(self) -> None:
         if mistakes := tuple(self._mistakes()):
             raise ConfigError(*mistakes)
 
+    @abstractmethod
     def _mistakes(self) -> Iterator[str]:
-        raise NotImplementedError
+        """What is wrong with it, a sentence each."""
 
 
 def one_of(key: str, value: str, known: tuple[str, ...]) -> Iterator[str]:

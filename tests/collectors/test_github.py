@@ -13,11 +13,11 @@ import pytest
 from collectors.base import Window
 from collectors.github import GitHub
 from evidence.errors import ConfigError, SourceBroken, SourceBusy, SourceError, SourceRefused
-from evidence.model import Change, Cursor, EvidenceItem, Outcome
-from evidence.runs import PullFacts
+from evidence.model import Change, EvidenceItem, Outcome
 from evidence.secret import Secret
 from tests.collectors import prism
 from tests.collectors.github_server import KEY, START, Fault, Repo, sha, user
+from tests.collectors.pulling import kept, pull
 from tests.collectors.rest_server import Answer
 from tests.collectors.worlds.github import HOUR, World
 
@@ -31,26 +31,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.close()
 
 
-def pull(
-    collector: GitHub, cursor: Cursor | None = None
-) -> tuple[list[EvidenceItem], Cursor, PullFacts]:
-    items: list[EvidenceItem] = []
-    facts = PullFacts()
-    for batch in collector.collect(cursor):
-        items += batch.items
-        facts = facts + batch.facts
-        cursor = batch.cursor
-    assert cursor is not None
-    return items, cursor, facts
-
-
 def merges(items: list[EvidenceItem]) -> dict[str, EvidenceItem]:
     return {i.subject: i for i in items if i.kind == "review.pull"}
-
-
-def kept(item: EvidenceItem) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(item.content)
-    return found
 
 
 def read(world: World, repo: Repo, number: int, **settings: Any) -> EvidenceItem:

@@ -5,7 +5,6 @@ What all code hosts share is tried in test_github.py.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,11 +15,11 @@ import pytest
 from collectors.base import Window
 from collectors.gitlab import GitLab
 from evidence.errors import ConfigError, SourceBroken, SourceBusy, SourceRefused
-from evidence.model import Cursor, EvidenceItem, Outcome
-from evidence.runs import PullFacts
+from evidence.model import EvidenceItem, Outcome
 from evidence.secret import Secret
 from tests.collectors.github_server import Fault, sha
 from tests.collectors.gitlab_server import KEY, MAINTAINERS, NO_ONE, START, Project, user, written
+from tests.collectors.pulling import kept, pull
 from tests.collectors.rest_server import Answer
 from tests.collectors.worlds.gitlab import GUARDED, RULES, SETTINGS, World
 
@@ -30,24 +29,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     yield made
     made.close()
-
-
-def pull(
-    collector: GitLab, cursor: Cursor | None = None
-) -> tuple[list[EvidenceItem], Cursor, PullFacts]:
-    items: list[EvidenceItem] = []
-    facts = PullFacts()
-    for batch in collector.collect(cursor):
-        items += batch.items
-        facts = facts + batch.facts
-        cursor = batch.cursor
-    assert cursor is not None
-    return items, cursor, facts
-
-
-def kept(item: EvidenceItem) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(item.content)
-    return found
 
 
 def merges(items: list[EvidenceItem]) -> dict[str, EvidenceItem]:

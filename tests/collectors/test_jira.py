@@ -17,9 +17,9 @@ from demo.jira_server import READER_TOKEN, later
 from demo.jira_state import delete, edit, fault, find, move, raise_issue, reindex
 from demo.jira_story import JONAS, MIRA, PRIYA, READER
 from evidence.errors import ConfigError, SourceBroken, SourceBusy, SourceRefused
-from evidence.model import Cursor, EvidenceItem, Outcome
-from evidence.runs import PullFacts
+from evidence.model import EvidenceItem, Outcome
 from evidence.secret import Secret
+from tests.collectors.pulling import pull
 from tests.collectors.worlds.jira import World
 
 PAYLOADS = Path(__file__).parent / "payloads" / "jira"
@@ -31,19 +31,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     yield made
     made.close()
-
-
-def pull(
-    collector: Jira, cursor: Cursor | None = None
-) -> tuple[list[EvidenceItem], Cursor, PullFacts]:
-    items: list[EvidenceItem] = []
-    facts = PullFacts()
-    for batch in collector.collect(cursor):
-        items += batch.items
-        facts = facts + batch.facts
-        cursor = batch.cursor
-    assert cursor is not None
-    return items, cursor, facts
 
 
 def approvals(items: list[EvidenceItem]) -> dict[str, EvidenceItem]:

@@ -17,9 +17,9 @@ from demo.jira_shape import changelog, issue_json, project_json, user_json
 from demo.jira_state import State, edit, raise_issue
 from demo.jira_story import JONAS, MIRA, READER
 from evidence.errors import ConfigError, SourceBroken, SourceRefused
-from evidence.model import Cursor, EvidenceItem, Outcome
-from evidence.runs import PullFacts
+from evidence.model import EvidenceItem, Outcome
 from evidence.secret import Secret
+from tests.collectors.pulling import pull
 from tests.collectors.rest_server import Asked, Refused, RestServer, demand
 from tests.collectors.worlds.jira import World
 
@@ -107,18 +107,6 @@ def collector(center: DataCenter, **settings: Any) -> Jira:
         "url": center.server.url, "deployment": "data_center", "email": "", "token": Secret(TOKEN),
     }  # fmt: skip
     return center.world.collector(**(usual | settings))
-
-
-def pull(
-    collector: Jira, cursor: Cursor | None = None
-) -> tuple[list[EvidenceItem], Cursor, PullFacts]:
-    items, facts = list[EvidenceItem](), PullFacts()
-    for batch in collector.collect(cursor):
-        items += batch.items
-        facts = facts + batch.facts
-        cursor = batch.cursor
-    assert cursor is not None
-    return items, cursor, facts
 
 
 def told(items: list[EvidenceItem]) -> set[tuple[str, str, str]]:

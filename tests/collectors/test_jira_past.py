@@ -1,4 +1,4 @@
-"""Jira forgets without a trace: what vanished is named, and what is there is never called gone."""
+"""Reading Jira beside its pulls: what vanished is named, and a window of the past is read alone."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from collectors.base import Sweeper
+from collectors.base import Sweeper, Window
 from collectors.jira import Jira
-from demo.jira_state import delete, edit, fault, find, raise_issue
-from demo.jira_story import MIRA, PRIYA
+from demo.jira_state import delete, edit, fault, find, move, raise_issue
+from demo.jira_story import JONAS, MIRA, PRIYA
 from evidence.errors import SourceBroken, SourceBusy
 from evidence.model import Change, Cursor, EvidenceItem
 from tests.collectors.pulling import kept, pull
@@ -20,7 +20,7 @@ from tests.collectors.test_jira_datacenter import DataCenter
 from tests.collectors.test_jira_datacenter import collector as of_center
 from tests.collectors.worlds.jira import World
 
-NOW = timedelta(0)
+NOW, DAY = timedelta(0), timedelta(days=1)
 
 
 @pytest.fixture
@@ -146,3 +146,27 @@ def test_a_cursor_of_something_else_is_broken(world: World) -> None:
     _, collected, _ = pull(world.collector())
     with pytest.raises(SourceBroken, match="jira census"):
         list(world.collector().sweep(collected, collected))
+
+
+def test_a_window_of_the_past_brings_what_came_to_be_in_it(world: World, jira: Jira) -> None:
+    whole, _, _ = pull(jira)
+    times = sorted(i.observed_to for i in whole)
+    window = Window(times[2], times[-3])
+    inside = {i.item_id for i in whole if window.holds(i)}
+    assert 0 < len(inside) < len(whole)
+    past = Jira(**{**vars(jira), "window": window})
+    items, cursor, facts = pull(past)
+    assert {i.item_id for i in items} == inside
+    assert facts.window_from == window.since
+    assert {i.item_id for i in pull(past, cursor)[0]} <= inside
+
+
+def test_an_approval_of_the_window_in_an_issue_that_changed_since_is_found(world: World) -> None:
+    start = datetime.now(UTC)
+    with world.store.change() as state:
+        key = raise_issue(state, "CHG", "Change", "Old", by=MIRA, at=start - 40 * DAY)
+        move(state, key, "Approved", by=JONAS, at=start - 30 * DAY)
+        edit(state, key, by=MIRA, at=start, priority="Low")
+    items, _, _ = pull(world.collector(window=Window(start - 31 * DAY, start - 29 * DAY)))
+    assert key in {kept(i)["issue"] for i in items if i.kind == "ticket.approval"}
+    assert [i for i in items if i.kind == "jira.issue" and key in i.title] == []
