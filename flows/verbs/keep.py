@@ -24,6 +24,14 @@ def rebuild(
 
 
 @verbs.command(rich_help_panel=PANEL)
+def retag(config: ConfigFile = DEFAULT) -> None:
+    """Tag everything by today's rules now; tags of earlier rules stay beside."""
+    from flows.rules import retag as again
+
+    raise typer.Exit(again(config))
+
+
+@verbs.command(rich_help_panel=PANEL)
 def maintain(config: ConfigFile = DEFAULT) -> None:
     """Make few files of many small ones, delete what is past its time, pack the old log."""
     from flows.upkeep import run

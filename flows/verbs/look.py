@@ -120,3 +120,35 @@ def framework_diff(
     from flows.framework import differ
 
     raise typer.Exit(differ(config, old, new or old, moment_asked(as_of)))
+
+
+rules = typer.Typer(no_args_is_help=True, help="The rules: what they cover, leave and change.")
+verbs.add_typer(rules, name="rules", rich_help_panel=PANEL)
+
+
+@rules.command("test")
+def rules_test(config: ConfigFile = DEFAULT) -> None:
+    """Hold every rule against its examples, and name the needs that none serves."""
+    from flows.rules import test
+
+    raise typer.Exit(test(config))
+
+
+@rules.command("queue")
+def rules_queue(config: ConfigFile = DEFAULT) -> None:
+    """Show the items that no rule takes, and those taken for two things; exit 3 if any."""
+    from flows.rules import queue
+
+    raise typer.Exit(queue(config))
+
+
+@rules.command("diff")
+def rules_diff(
+    old: Annotated[str, typer.Argument(help="`today`, `shipped`, a folder or a moment.")],
+    new: Annotated[str, typer.Argument(help="The same; left out: today.")] = "today",
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Show which items would gain or lose which controls; nothing is changed. Exit 1 if any."""
+    from flows.rules import differ
+
+    raise typer.Exit(differ(config, old, new))
