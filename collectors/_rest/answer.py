@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from collectors._answers import Reply
-from collectors._rest.paths import found
+from collectors._rest.paths import found, spoken_of
 
 _HEADER = "header:"
 
@@ -15,6 +15,13 @@ def told(reply: Reply, where: str) -> Any:
     if where.startswith(_HEADER):
         return reply.headers.get(where.removeprefix(_HEADER).strip())
     return found(reply.data, where) if where else None
+
+
+def says(reply: Reply, where: str) -> bool:
+    """Does an answer speak of a place at all, be it to say that nothing is there?"""
+    if header_of(where):
+        return header_of(where) in reply.headers
+    return spoken_of(reply.data, where)
 
 
 def header_of(where: str) -> str:

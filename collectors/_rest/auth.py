@@ -14,6 +14,7 @@ from collectors._rest.answer import told
 from collectors._rest.paths import found
 from collectors._rest.settings import AuthBy
 from collectors.http import Http, Reply
+from evidence.errors import SourceBroken, SourceRefused
 from evidence.secret import Secret
 
 Opening = Callable[[str, Auth], Http]
@@ -67,7 +68,7 @@ def _first(by: AuthBy, base_url: str, opening: Opening) -> Auth:
     if by.kind in {"oauth2", "login"}:
         ask = _client_credentials if by.kind == "oauth2" else _login
         return Login(
-            fetch=lambda: ask(by, base_url, opening), hidden=(key, *by.keys.values()),
+            fetch=lambda: _given(ask, by, base_url, opening), hidden=(key, *by.keys.values()),
             name=by.name or "Authorization", prefix=_prefix(by, "Bearer "),
         )  # fmt: skip
     return Auth()
@@ -82,6 +83,18 @@ def as_whom(by: AuthBy) -> str:
 
 def _prefix(by: AuthBy, usual: str) -> str:
     return usual if by.prefix is None else by.prefix
+
+
+def _given(ask: Any, by: AuthBy, base_url: str, opening: Opening) -> tuple[Secret, float | None]:
+    """The token. A login that is answered with 400 is refused: RFC 6749, 5.2."""
+    try:
+        token: tuple[Secret, float | None] = ask(by, base_url, opening)
+    except SourceBroken as broken:
+        if broken.status != 400:
+            raise
+        why = f"{broken}: check user, key and fields"
+        raise SourceRefused(why, what=broken.what, status=400) from broken
+    return token
 
 
 def _client_credentials(by: AuthBy, base_url: str, opening: Opening) -> tuple[Secret, float | None]:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from collectors._answers import Reply
 from collectors._pages import next_link
-from collectors._rest.answer import told
+from collectors._rest.answer import says, told
 from collectors._rest.paths import found
 from collectors._rest.records import absent, records_of
 from collectors._rest.settings import Endpoint, Paging
@@ -30,15 +30,15 @@ such a page holds."""
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page: its records, what it says is the number of all (None: it does not say), whether the
-    list has shown that it moved since the page before, and whether it says that more was left out
-    that cannot be asked for."""
+    list has shown that it moved since the page before, and why it may not be all ('': it is not
+    known to be less)."""
 
     reply: Reply
     records: list[Any]
     total: int | None
     moved: bool = False
     counted: bool = False
-    cut: bool = False
+    doubt: str = ""
 
 
 def pages_of(endpoint: Endpoint, ask: Ask, id_of: IdOf) -> Iterator[Page]:
@@ -95,8 +95,8 @@ class _Walk:
         self.seen |= new
         self.last = ids[-1] if ids else self.last
         self.most = max(self.most, len(records))
-        cut = self.paging.style == "none" and self._more(reply) is True
-        return Page(reply, records, total, moved, self.counted, cut)
+        doubt = "" if self.steps else self._doubt(reply, len(records), total)
+        return Page(reply, records, total, moved, self.counted, doubt)
 
     def after(self, page: Page) -> dict[str, Any] | None:
         """The step to the next page; None at the end."""
@@ -114,6 +114,18 @@ class _Walk:
         if step is None and more is True:
             raise SourceBroken(f"{self.endpoint.name}: says that there is more, but not where")
         return step if step is None else self._once(step)
+
+    def _doubt(self, reply: Reply, count: int, total: int | None) -> str:
+        """Why a first page may hide that there is more: a path that leads nowhere finds no end."""
+        paging = self.paging
+        if paging.style == "none" and self._more(reply) is True:
+            return "the source holds more than it shows here"
+        if paging.total and total is None:
+            return f"no number of all records at {paging.total!r}: correct total, or leave it out"
+        blind = paging.style in {"token", "url"} and not (paging.more or paging.total)
+        if blind and count >= paging.size and not says(reply, paging.next):
+            return f"a full page, and nothing at {paging.next!r} says that it is the last"
+        return ""
 
     def _ended(self, page: Page) -> bool:
         end, fresh = self.paging.end, len(page.records)

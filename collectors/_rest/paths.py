@@ -77,6 +77,17 @@ def found(data: Any, where: str) -> Any:
     return path(where)(Scope(data))
 
 
+def spoken_of(data: Any, where: str) -> bool:
+    """Is there anything at a path of an answer, be it null, or null for what holds it?"""
+    for kind, name in _steps(where):
+        if data is None:
+            return True
+        if kind == "name" and not (isinstance(data, dict) and name in data):
+            return False
+        data = _step(data, kind, name)
+    return True
+
+
 def text(value: Any) -> str:
     """A scalar as text: what an id, a name or a template needs; '' for null and for containers."""
     if isinstance(value, bool):

@@ -201,8 +201,8 @@ class Pull:
         anew = this.endpoint.paging.style == "keyset"  # each page's question is one for the rest
         if page.total is not None and not (anew and taken.total is not None):
             taken.total = page.total
-        if page.cut:
-            self._gap(this, this.name, "the source holds more than it shows here")
+        if page.doubt:
+            self._gap(this, this.name, page.doubt)
         return ids
 
     def _early(self, this: List, taken: _Taken, order: Order, *, settled: bool) -> None:

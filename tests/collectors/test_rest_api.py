@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from collectors._rest.paths import Scope, expression
+from collectors._rest.paths import Scope, expression, spoken_of
 from collectors._rest.settings import AuthBy, Endpoint, Paging, Since
 from collectors._rest.times import read_time, to_mark, write_end
 from collectors.rest_api import RestApi
@@ -335,6 +335,31 @@ def test_what_is_asked_and_told_may_be_headers(serve: Serve) -> None:
     assert (items, facts.gaps) == ([], ())
 
 
+@pytest.mark.parametrize(
+    ("said", "doubted"),
+    [
+        ({}, True),
+        ({"page": {}}, True),
+        ({"page": {"next": None}}, False),
+        ({"page": None}, False),
+        ({"page": {"other": "t2"}}, True),
+    ],
+)
+def test_a_full_page_whose_next_is_nowhere_is_not_believed_to_be_all(
+    serve: Serve, said: dict[str, Any], doubted: bool
+) -> None:
+    server = serve(lambda _: {"rows": [thing(1), thing(2)], **said})
+    paging = Paging("token", "after", next="page.next", size=2)
+    _, _, facts = pull(api(server, listed(records="rows", paging=paging)))
+    assert ["says that it is the last" in gap.why for gap in facts.gaps] == [True] * doubted
+
+
+def test_a_total_that_is_not_told_is_a_gap(serve: Serve) -> None:
+    server = serve(lambda _: {"rows": [thing(1)], "totl": 1})
+    _, _, facts = pull(api(server, listed(records="rows", paging=Paging(total="total"))))
+    assert "no number of all records at 'total'" in facts.gaps[0].why
+
+
 def test_a_feed_ends_where_nothing_is_new(serve: Serve) -> None:
     feed = {"": ([thing(1)], "a"), "a": ([thing(2)], "b"), "b": ([], "b")}
     server = serve(lambda asked: dict(zip(("rows", "next"), feed[asked.query.get("after", "")],
@@ -370,6 +395,8 @@ def test_names_and_times_as_others_write_them() -> None:
     odata = Scope({"@odata.nextLink": "u", "a": {"@type": "t"}}, Scope({"x": 1}))
     assert expression("['@odata.nextLink']")(odata) == "u"
     assert expression("a.@type")(odata) == "t"
+    assert spoken_of(odata.record, "['@odata.nextLink']")
+    assert not spoken_of(odata.record, "['@odata.next']")
     assert expression("@parent.x")(odata) == 1
     with pytest.raises(ValueError, match="is none of"):
         expression("@odata.nextLink")

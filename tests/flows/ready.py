@@ -28,8 +28,8 @@ def ready(
     for old, new in (changes or {}).items():
         assert old in text, old
         text = text.replace(old, new)
-    text, found = re.subn(r'^url = "https://[^/"]+', f'url = "{url}', text, flags=re.M)
-    assert found == 1
+    text, found = re.subn(r'\burl = "https://[^/"]+', f'url = "{url}', text)
+    assert found >= 1
     text = re.sub(r"^calls_per_minute = .*\n", "", text, flags=re.M)
     text = text.replace("[[source]]\n", "[[source]]\nattempts = 1\n", 1)
     file = folder / f"{name}.toml"
