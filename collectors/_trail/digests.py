@@ -82,7 +82,7 @@ class Digest:
 class Finding:
     """What came of one digest.
 
-    `chain` is start, entered, continued, restarted, broken or rechecked.
+    `chain` is start, entered, continued, restarted, broken, rechecked or late.
     """
 
     digest: Digest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -31,11 +31,32 @@ class Judge:
     blind_at: list[datetime] = field(default_factory=list)
 
     def again(self) -> None:
-        """Judge once more the digests for which something could not be read last time."""
+        """Judge once more the digests for which something could not be read last time, and those
+        that were not there and have come since."""
         for suffix in sorted(self.logs.progress.recheck):
             name = self.logs.report.scope.digest(suffix)
             if name:
-                self._recheck(name)
+                self._recheck(name, "rechecked")
+        for suffix, before in sorted(self.logs.progress.lost.items(), reverse=True):
+            self._found(suffix, before)
+
+    def _found(self, suffix: str, before: str) -> None:
+        """Judge a digest that was missing and has come, and those before it, back to `before`."""
+        scope, after = self.logs.report.scope, None
+        while suffix != before and (name := scope.digest(suffix)):
+            if after is not None and name.at >= after:
+                return  # forged: no digest follows a later one
+            after, key = name.at, scope.digests + suffix
+            if not self._exists(self.logs.bucket.name, key):
+                self.logs.progress.lost[suffix] = before
+                return
+            digest = self._recheck(name, "late")
+            if digest is None:
+                return
+            self.logs.progress.lost.pop(suffix, None)
+            if digest.previous is None:
+                return
+            suffix = digest.previous[1].removeprefix(scope.digests)
 
     def digest(self, stored: Stored) -> None:
         """One listed digest, unless it was judged before. Raises SourceBusy and the like."""
@@ -123,6 +144,7 @@ class Judge:
         )
         logs = proof.log_problems(digest, self.logs.look)
         self._tell(name, proof.Finding(digest, chain, (*own, *linked, *logs)))
+        self._miss(linked, before)
         if before is None and not name.backfill:
             self._uncovered(digest)
         return digest.link(before)
@@ -135,10 +157,20 @@ class Judge:
     def _tell(self, name: DigestName, found: proof.Finding) -> None:
         self.logs.draft.add(self.logs.report.digest(name, found))
         self.logs.settle((key for _, key, _ in found.digest.logs), found.digest.end)
+        for problem in found.problems:
+            if problem.name == "missing log":
+                self.logs.expect(problem.what, name.suffix)
         if found.outcome is Outcome.ERROR:
             self.logs.progress.recheck.add(name.suffix)
         else:
             self.logs.progress.recheck.discard(name.suffix)
+
+    def _miss(self, linked: Sequence[proof.Problem], before: Link | None) -> None:
+        place = self.logs.report.scope.digests
+        for problem in linked:
+            if before and problem.name == "missing digest" and problem.what.startswith(place):
+                missing = problem.what.removeprefix(place)
+                self.logs.progress.lost[missing] = before.key.removeprefix(place)
 
     def _lost(
         self, name: DigestName, key: str, before: Link | None, outcome: Outcome, what: str, why: str
@@ -148,20 +180,22 @@ class Judge:
         self._object(key, name.at, outcome, what, why, title)
         return Link(key, before.since if before else name.at, name.at)
 
-    def _recheck(self, name: DigestName) -> None:
+    def _recheck(self, name: DigestName, chain: str) -> proof.Digest | None:
+        """The digest, if it could be judged."""
         key = self.logs.report.scope.digests + name.suffix
         try:
             digest = self._read(key)
             problems = (*self._keys(digest), *proof.log_problems(digest, self.logs.look))
         except (Unreadable, ValueError) as error:
             self.logs.draft.gap(f"s3://{self.logs.bucket.name}/{key}", str(error))
-            return
+            return None
         except KeysUnavailable as error:
             self.blind, self.blind_at = str(error), [name.at]
-            return
-        found = proof.Finding(digest, "rechecked", problems)
-        if found.outcome is not Outcome.ERROR:
+            return None
+        found = proof.Finding(digest, chain, problems)
+        if found.outcome is not Outcome.ERROR or chain == "late":
             self._tell(name, found)
+        return digest
 
     def _uncovered(self, digest: proof.Digest) -> None:
         """Log files from before the first digest: nobody can prove those."""

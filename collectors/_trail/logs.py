@@ -42,6 +42,18 @@ class LogReader:
         for suffix in sorted(self.progress.unread):
             if day_of(suffix) < self.since:
                 self._fetch(suffix)
+        for day in sorted({day_of(suffix) for suffix in self.progress.awaited}):
+            self._late(day)
+
+    def _late(self, day: str) -> None:
+        """Read what a digest named and was not there, if it has come since."""
+        scope = self.report.scope
+        for page in self.bucket.pages(f"{scope.logs}{day}/", ""):
+            self.draft.pages += 1
+            for stored in page:
+                suffix = stored.key.removeprefix(scope.logs)
+                if suffix in self.progress.awaited:
+                    self._fetch(suffix)
 
     def log(self, stored: Stored) -> None:
         """One listed object. Raises SourceBusy, SourceRefused, SourceBroken."""
@@ -83,6 +95,12 @@ class LogReader:
             if suffix != key:
                 self.progress.seen.setdefault(suffix, Seen("", at)).settled = True
 
+    def expect(self, key: str, named: str) -> None:
+        """A log file that the digest `named` tells of was not there: it may come, however late."""
+        suffix = key.removeprefix(self.report.scope.logs)
+        if suffix != key and self.report.scope.log(suffix):
+            self.progress.awaited[suffix] = named
+
     def forget(self, day: str) -> None:
         """Let go of what belongs to days long before `day`."""
         oldest = back(day, RELIST_DAYS)
@@ -107,6 +125,8 @@ class LogReader:
         if self.torn:
             self._torn(body.stored)
         self._note(suffix, body.stored)
+        if named := self.progress.awaited.pop(suffix, ""):
+            self.progress.recheck.add(named)
         return self.hashes[suffix]
 
     def _withheld(self, suffix: str, error: Unreadable) -> Hashed:

@@ -15,6 +15,7 @@ from evidence.times import parse, stamp
 
 RELIST_DAYS = 2
 WAIT_DAYS = 7
+AWAIT_DAYS = 90
 
 
 @dataclass(slots=True)
@@ -43,8 +44,10 @@ class Progress:
 
     `newest` is the newest day folder reached, `oldest` the first log file's delivery, `latest`
     the last one's; `unread` are log files that were denied and are asked for again; `recheck` the
-    digests that could not be judged for want of a readable object; `doubt` says why the region's
-    logs could not be validated at the end of the last pull ("" if they could).
+    digests that could not be judged for want of a readable object. What was named and not there may
+    come yet: `awaited` are such log files, each with the digest that names it, and `lost` such
+    digests, each with the one that was read before it. `doubt` says why the region's logs could not
+    be validated at the end of the last pull ("" if they could).
     """
 
     newest: str = ""
@@ -54,6 +57,8 @@ class Progress:
     unread: set[str] = field(default_factory=set)
     chains: dict[str, Link] = field(default_factory=dict)
     recheck: set[str] = field(default_factory=set)
+    awaited: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
     doubt: str = ""
 
     def window(self, start: str) -> str:
@@ -74,6 +79,9 @@ class Progress:
             for suffix, entry in self.seen.items()
             if suffix in self.unread or day_of(suffix) >= (settled if entry.settled else waiting)
         }
+        oldest = back(self.newest, AWAIT_DAYS)
+        self.awaited = {s: named for s, named in self.awaited.items() if day_of(s) >= oldest}
+        self.lost = {s: before for s, before in self.lost.items() if day_of(s) >= oldest}
 
     def end(self) -> datetime | None:
         """The end of the newest hourly digest read."""
@@ -114,6 +122,8 @@ def _told(progress: Progress) -> dict[str, Any]:
             for name, link in sorted(progress.chains.items())
         },
         "recheck": sorted(progress.recheck),
+        "awaited": dict(sorted(progress.awaited.items())),
+        "lost": dict(sorted(progress.lost.items())),
         "doubt": progress.doubt,
     }
 
@@ -130,6 +140,9 @@ def _progress(told: dict[str, Any]) -> Progress:
             for name, (key, since, end, sha, signature) in told["chains"].items()
         },
         recheck={str(suffix) for suffix in told["recheck"]},
+        # Bookmarks of before these were kept have neither.
+        awaited={str(s): str(named) for s, named in told.get("awaited", {}).items()},
+        lost={str(s): str(before) for s, before in told.get("lost", {}).items()},
         doubt=str(told["doubt"]),
     )
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from demo import cloud
 from evidence.errors import SourceBusy
-from evidence.model import Outcome
+from evidence.model import Cursor, Outcome
 from tests.collectors.trail_world import HOUR, NOW, Moody, Refusal, Trail, event, packed, payload
 
 
@@ -356,3 +356,68 @@ def test_a_log_put_late_into_an_old_folder_is_found_through_its_digest(trail: Tr
     got = trail.pull(between.cursor)
     assert "00000000-0000-4000-8000-000000000007" in {i.subject for i in got.events}
     assert got.bad() == []
+
+
+def test_a_log_that_comes_long_after_its_digest_is_read_and_its_digest_judged_again(
+    trail: Trail,
+) -> None:
+    key = trail.logs()[2]
+    raw = (trail.root / key).read_bytes()
+    trail.delete(key)
+    first = trail.pull()
+    assert first.problems() == [("missing log", key)]
+    cloud.later(trail.cloud, NOW + timedelta(days=5))
+    second = trail.pull(first.cursor)
+    assert second.bad() == []
+    trail.write(key, raw)
+    third = trail.pull(second.cursor)
+    assert {payload(i)["eventID"] for i in third.events} == {
+        record["eventID"] for record in trail.read(key)["Records"]
+    }
+    assert [(i.subject, i.outcome) for i in third.digests] == [(trail.naming(key), Outcome.PASSED)]
+    assert third.facts.gaps == ()
+    assert trail.pull(third.cursor).items == []
+
+
+def test_digests_that_come_days_late_bring_the_events_of_their_logs(trail: Trail) -> None:
+    late = trail.digests()[20:23]
+    logs = [entry["s3Object"] for key in late for entry in trail.read(key)["logFiles"]]
+    kept = {key: (trail.root / key).read_bytes() for key in (*late, *logs)}
+    assert logs
+    trail.delete(*kept)
+    first = trail.pull()
+    assert ("missing digest", late[-1]) in first.problems()
+    cloud.later(trail.cloud, NOW + timedelta(days=5))
+    second = trail.pull(first.cursor)
+    for key in (late[0], late[2], *logs):
+        trail.write(key, kept[key])
+    third = trail.pull(second.cursor)
+    assert [i.subject for i in third.digests] == [late[2]]
+    trail.write(late[1], kept[late[1]])
+    fourth = trail.pull(third.cursor)
+    assert [i.subject for i in fourth.digests] == [late[1], late[0]]
+    found = (*third.digests, *fourth.digests)
+    assert {(i.outcome, payload(i)["chain"]) for i in found} == {(Outcome.PASSED, "late")}
+    came = {payload(i)["eventID"] for i in (*third.events, *fourth.events)}
+    assert came == {record["eventID"] for key in logs for record in trail.read(key)["Records"]}
+    assert trail.pull(fourth.cursor).items == []
+
+
+def test_late_digests_that_name_each_other_are_read_once(trail: Trail) -> None:
+    late = trail.digests()[20:22]
+    kept = {key: (trail.root / key).read_bytes() for key in late}
+    trail.delete(*late)
+    first = trail.pull()
+    told = json.loads(gzip.decompress(kept[late[0]]))
+    trail.write(late[1], kept[late[1]])
+    trail.sign(late[0], told | {"previousDigestS3Object": late[1]})
+    second = trail.pull(first.cursor)
+    assert [i.subject for i in second.digests] == [late[1], late[0]]
+
+
+def test_a_bookmark_of_before_lateness_was_kept_still_counts(trail: Trail) -> None:
+    first = trail.pull()
+    told = json.loads(first.cursor.value)
+    for scope in told["scopes"].values():
+        del scope["awaited"], scope["lost"]
+    assert trail.pull(Cursor(json.dumps(told))).items == []
