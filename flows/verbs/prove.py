@@ -133,3 +133,15 @@ def reveal(
     from flows.reveal import reveal as tell
 
     raise typer.Exit(tell(config, what, sys.stdin.buffer.read(), salt, typer.echo))
+
+
+@verbs.command(rich_help_panel=PANEL)
+def oscal(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+) -> None:
+    """Write catalogue, statement of applicability and crosswalks as OSCAL 1.2 (JSON)."""
+    from flows.oscal import export
+
+    raise typer.Exit(export(config, folder, moment_asked(as_of)))
