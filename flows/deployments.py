@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Any
 
-from prefect import serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.runner import Runner
 
 from flows.anchor import anchor
 from flows.collect import collect
@@ -43,6 +45,26 @@ def deployments(config: Config) -> list[Any]:
     return [*pulls, judge, tidy, stamped]
 
 
+class _Runner(Runner):
+    """Prefect's, but SIGTERM ends it in order: its own handler calls a coroutine within the running
+    loop, which nobody awaits."""
+
+    async def start(self, *given: Any, **named: Any) -> None:
+        """Run until stopped."""
+        self._stops = asyncio.current_task()
+        await super().start(*given, **named)
+
+    def handle_sigterm(self, *_: Any, **__: Any) -> None:
+        """Cancel what runs, as Ctrl-C does; it may be that SIGINT is ignored where we run."""
+        if self._stops is not None:
+            self._stops.get_loop().call_soon_threadsafe(self._stops.cancel)
+
+
 def serve_deployments(config: Config) -> None:
-    """Serve them until stopped."""
-    serve(*deployments(config))
+    """Serve them until stopped, by SIGINT or SIGTERM."""
+    runner, served = _Runner(), deployments(config)
+    for deployment in served:
+        runner.add_deployment(deployment)
+    print(f"Serving {len(served)} schedules of {config.file} (Ctrl-C stops it)", flush=True)
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(runner.start())

@@ -26,8 +26,12 @@ def serve_all(file: Path) -> None:
         raise ConfigError(f"{config.file}: nothing to schedule: add a [[source]]")
     schedules(config)
     with _server():
+        from prefect.context import refresh_global_settings_context
+
         from flows.deployments import serve_deployments
 
+        # Checking the schedules has loaded Prefect's settings, which did not know our server then.
+        refresh_global_settings_context()
         serve_deployments(config)
 
 

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +48,19 @@ def until(ask: Callable[[], Any], seconds: float = 120) -> Any:
 
 
 @contextmanager
-def running(environment: dict[str, str], *command: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        command, env=environment, cwd=ROOT, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+def running(
+    environment: dict[str, str], *command: str, errors: Path = Path(os.devnull)
+) -> Iterator[subprocess.Popen[bytes]]:
+    with errors.open("wb") as log:
+        process = subprocess.Popen(
+            command, env=environment, cwd=ROOT, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=log,
+        )  # fmt: skip
     try:
         yield process
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
@@ -112,12 +116,20 @@ def test_artifacts_and_judgement(prefect_environment: dict[str, str], home: Home
     assert json.loads(rows.stdout)[0]["n"] > 0
 
 
-def test_served_schedules_are_planned(prefect_environment: dict[str, str], home: Home) -> None:
+def test_served_schedules_are_planned_until_it_is_told_to_end(
+    prefect_environment: dict[str, str], home: Home, tmp_path: Path
+) -> None:
     config = home(numbers("good", schedule="0 3 * * *"))
     command = (sys.executable, "-m", "flows.cli", "serve", "-c", str(config))
     names = {"good", "freshness", "maintain"}
-    with running(prefect_environment, *command):
+    with running(prefect_environment, *command, errors=tmp_path / "log") as process:
         until(lambda: scheduled(prefect_environment, names) == names)
+        process.terminate()
+        assert process.wait(120) == 0
+    told = (tmp_path / "log").read_text()
+    assert "never awaited" not in told
+    assert "Traceback" not in told
+    assert "Starting temporary server" not in told
 
 
 def scheduled(environment: dict[str, str], names: set[str]) -> set[str]:
