@@ -45,6 +45,14 @@ def file(field: Field) -> str:
     return file.parent.name
 
 
+def link(field: Field) -> str:
+    file = field.file_of(field.middle)
+    elsewhere = file.with_name(".elsewhere")
+    file.rename(elsewhere)
+    file.symlink_to(elsewhere)
+    return file.name
+
+
 def month(field: Field) -> str:
     folder = field.file_of(field.middle).parent
     remove(folder)

@@ -72,12 +72,23 @@ def short_cut(field: Field) -> str:
 
 def removal(field: Field) -> str:
     file = field.file_of(field.middle)
-    action = {"remove": {"path": file.relative_to(field.path / "evidence").as_posix(),
-                         "dataChange": False, "deletionTimestamp": 1}}  # fmt: skip
+    _add_entry(field, {"remove": {"path": file.relative_to(field.path / "evidence").as_posix(),
+                                  "dataChange": False, "deletionTimestamp": 1}})  # fmt: skip
+    return "sealed items are missing"
+
+
+def outside(field: Field) -> str:
+    stats = json.dumps({"numRecords": 1, "minValues": {}, "maxValues": {}, "nullCount": {}})
+    _add_entry(field, {"add": {"path": "../../elsewhere.parquet", "size": 1, "dataChange": True,
+                               "partitionValues": {"month": "2026-01"}, "modificationTime": 1,
+                               "stats": stats}})  # fmt: skip
+    return "names no file of the lake"
+
+
+def _add_entry(field: Field, action: Row) -> None:
     entries = field.entries("evidence")
     entry = entries[-1].with_name(f"{int(entries[-1].stem) + 1:020}.json")
     entry.write_text(json.dumps(action) + "\n", encoding="utf-8")
-    return "sealed items are missing"
 
 
 def false_tidying(field: Field) -> str:

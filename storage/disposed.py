@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from evidence.canonical import digest
-from evidence.errors import HeadwaterError, VerificationFailed
+from evidence.errors import HeadwaterError, InvalidItem, LakeError, VerificationFailed
 from evidence.model import EvidenceItem
 from evidence.own import DISPOSAL_KIND, OWN_SOURCE
 from evidence.times import parse
@@ -79,7 +79,7 @@ def read_disposals(
                 good.append(_opened(row, key))
             except VerificationFailed as error:
                 bad.append((item_id, error.findings[0]))
-            except (HeadwaterError, KeyError, TypeError, ValueError) as error:
+            except (HeadwaterError, KeyError, TypeError, ValueError, RecursionError) as error:
                 bad.append((item_id, f"it is no whole record ({error})"))
     return good, bad
 
@@ -150,12 +150,18 @@ _seen: dict[bytes, Keys] = {}
 
 
 def _named(table: Table, commit: Commit) -> set[str]:
-    times = [parse(record["at"]) for record in commit.metadata[DISPOSAL]]
-    spans = {month_of(at): (min(times), max(times)) for at in times}
     found: set[str] = set()
-    for path in table.place.locals(file.name for file in table.files(spans)):
-        for row in rows_of_kind(path, DISPOSAL_KIND):
-            found.update(str(item["item_id"]) for item in json.loads(row["payload"])["items"])
+    try:
+        times = [parse(record["at"]) for record in commit.metadata[DISPOSAL]]
+        spans = {month_of(at): (min(times), max(times)) for at in times}
+        for path in table.place.locals(file.name for file in table.files(spans)):
+            for row in rows_of_kind(path, DISPOSAL_KIND):
+                found.update(str(item["item_id"]) for item in json.loads(row["payload"])["items"])
+    except (InvalidItem, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise LakeError(
+            f"what was disposed of by version {commit.version} of {table.spec.name} cannot be read "
+            f"({error}): run `headwater verify`"
+        ) from error
     return found
 
 

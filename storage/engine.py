@@ -94,6 +94,11 @@ def load_table(connection: Connection, name: str, table: pa.Table) -> None:
     connection.unregister("_incoming")
 
 
+def sentence(error: Exception) -> str:
+    """What the engine says, as one line, without our SQL."""
+    return " ".join(str(error).split("\n\n")[0].split())
+
+
 def quote(name: str) -> str:
     """A name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

@@ -174,6 +174,14 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def has_bytes(path: Path, sha256: str, size: int) -> bool:
+    """Whether a file has this digest; one that is much longer than `size` is not read for it.
+
+    Raises OSError.
+    """
+    return path.stat().st_size <= size + PART_BYTES and file_sha256(path) == sha256
+
+
 def read_rows(
     path: Path, partition: Mapping[str, str], columns: Iterable[str] | None = None
 ) -> pa.Table:
@@ -206,7 +214,7 @@ def read_parts(
     try:
         with pq.ParquetFile(path) as file:
             _demand_columns(file.schema_arrow)
-            _demand_size(file.metadata, most, None if landed else path.stat().st_size)
+            demand_size(file.metadata, most, None if landed else path.stat().st_size)
             held = _held(partition, columns)
             # Threads inside the library cost small files more than they give.
             for batch in file.iter_batches(_step(file, rows), columns=held, use_threads=False):
@@ -230,7 +238,9 @@ def _demand_columns(there: pa.Schema, wanted: Iterable[str] = ()) -> None:
             raise ValueError(f"its column {field.name} is of type {field.type}, not {kind}")
 
 
-def _demand_size(told: pq.FileMetaData, most: int, size: int | None) -> None:
+def demand_size(told: pq.FileMetaData, most: int, size: int | None) -> None:
+    """Raise ValueError if a file says that it holds more rows than `most`, or that so many bytes
+    (`size`, None: they are trusted) would swell a thousandfold."""
     if told.num_rows > most:
         raise ValueError(f"it holds more than {most} rows")
     swollen = sum(told.row_group(number).total_byte_size for number in range(told.num_row_groups))

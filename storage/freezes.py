@@ -107,7 +107,7 @@ def freezes(connection: Connection) -> dict[str, Freeze]:
         try:
             facts = json.loads(text)
             made = Freeze(act, hold_of(facts), _frozen(facts["frozen"]), facts["note"], released)
-        except (InvalidItem, ValueError, KeyError, TypeError) as error:
+        except (InvalidItem, ValueError, KeyError, TypeError, RecursionError) as error:
             raise LakeError(
                 f"the act {act} ({FREEZE}) cannot be read ({error}): run `headwater verify`"
             ) from error

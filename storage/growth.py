@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from evidence.errors import LakeError, VerificationFailed
+from evidence.errors import InvalidItem, LakeError, VerificationFailed
 from evidence.times import parse, stamp
 from storage.canonical_rows import digests, leaf_data_of
 from storage.commits import Commit
@@ -50,10 +50,18 @@ def tip_of(leaves: Table) -> Tip:
         return Tip()
     try:
         hashes = tuple(bytes.fromhex(text) for text in commit.metadata["edge"])
-        chain = LogChain(commit.transactions[APP], bytes.fromhex(commit.metadata["chain"]))
+        chain = LogChain(commit.transactions[APP], chain_digest(commit))
         at = parse(commit.metadata.get("sealed_at", stamp(_NEVER)))
         return Tip(Edge(commit.metadata["size"], hashes), chain, at)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, InvalidItem) as error:
+        raise LakeError(f"the ledger's log entry {commit.version} is damaged: {error}") from error
+
+
+def chain_digest(commit: Commit) -> bytes:
+    """The evidence log's chain as the leaves of a commit were made from it. Raises LakeError."""
+    try:
+        return bytes.fromhex(commit.metadata["chain"])
+    except (KeyError, ValueError) as error:
         raise LakeError(f"the ledger's log entry {commit.version} is damaged: {error}") from error
 
 

@@ -85,7 +85,7 @@ def _acts(case: Case, paths: Sequence[Path]) -> Iterator[tuple[str, str, Hold | 
             try:
                 facts = json.loads(row["payload"])["facts"]
                 told = facts["lifts"] if row["subject"] == RELEASE else hold_of(facts)
-            except (HeadwaterError, ValueError, KeyError, TypeError) as error:
+            except (HeadwaterError, ValueError, KeyError, TypeError, RecursionError) as error:
                 case.say("hold", f"the act {row['item_id']} cannot be read ({error}): what it held "
                                  "is not known", item_id=str(row["item_id"]))  # fmt: skip
                 continue

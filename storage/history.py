@@ -9,6 +9,7 @@ from storage.case import Case
 from storage.checkpoints import CHECKPOINT, history_name, history_sizes, open_checkpoint
 from storage.followers import lasting
 from storage.note import Checkpoint
+from storage.place import Place
 from storage.survey import Survey
 from storage.witness import Held
 
@@ -20,7 +21,7 @@ def read_seals(case: Case) -> list[Checkpoint]:
     """
     what = "the lake's checkpoint"
     own = _open(case, CHECKPOINT, what)
-    if own is None and case.place.read(CHECKPOINT) is None:
+    if own is None and _missing(case.place, CHECKPOINT):
         where = case.place.shown(CHECKPOINT)
         case.say("seal", f"{what} is missing ({where}): what it sealed cannot be verified")
     history = list(_history(case))
@@ -31,6 +32,15 @@ def read_seals(case: Case) -> list[Checkpoint]:
     outside = (held.head for held in case.outside)
     case.seal = max(filter(None, (case.seal, *outside)), key=lambda head: head.size, default=None)
     return [*([own] if own else []), *(lasting(held.head) for held in case.outside)]
+
+
+def _missing(place: Place, name: str) -> bool:
+    try:
+        return place.facts(name) is None
+    except (LakeBusy, LakeRefused):
+        raise
+    except LakeError:  # something lies there, and what it is was said
+        return False
 
 
 def _open(case: Case, name: str, what: str) -> Checkpoint | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from evidence.errors import LakeError
+from evidence.errors import InvalidItem, LakeError
 from evidence.own import ACTION_KIND, OWN_SOURCE
 from evidence.times import parse, stamp
 from storage.engine import Connection, literal
@@ -96,7 +96,7 @@ def holds_in_force(connection: Connection, *, now: datetime) -> dict[str, Hold]:
                 lifted.add(facts["lifts"])
             else:
                 found[item_id] = hold_of(facts)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, InvalidItem, RecursionError) as error:
             raise LakeError(
                 f"the act {item_id} ({subject}) cannot be read ({error}): run `headwater verify`"
             ) from error

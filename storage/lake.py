@@ -293,7 +293,7 @@ def check_form(place: Place) -> None:
         if content is None:
             raise LakeError(f"there is no lake at {place}; run `headwater init`")
         form = json.loads(content).get("form")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise LakeError(f"{place.shown('lake.json')} cannot be read: {error}") from error
     if form not in FORMS:
         raise LakeError(

@@ -14,7 +14,7 @@ from storage.checkpoints import keep_checkpoint, own_seal, read_checkpoint
 from storage.commits import read_commit
 from storage.delta import Table
 from storage.followers import follower_chains, lasting
-from storage.growth import APP, Tip, append_leaves, tip_of
+from storage.growth import APP, Tip, append_leaves, chain_digest, tip_of
 from storage.keys import Signer
 from storage.lake import Lake
 from storage.leaves import leaf_hashes
@@ -143,7 +143,7 @@ def _chain_at(evidence: Log, leaves: Table, version: int) -> LogChain:
     for commit in reversed(range(max(0, leaves.version - _RECENT), leaves.version + 1)):
         held = read_commit(leaves.place, commit)
         if held is not None and held.transactions.get(APP) == version:
-            return LogChain(version, bytes.fromhex(held.metadata["chain"]))
+            return LogChain(version, chain_digest(held))
     chain = LogChain()
     for entry in evidence.commits(-1):
         if entry.version > version:

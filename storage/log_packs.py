@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from evidence.errors import LakeError
+from storage.files import demand_size
 from storage.place import Place
 
 LOG = "_delta_log"
@@ -82,9 +83,13 @@ class Packed:
 
 def _read(pack: Pack, only: int | None = None) -> dict[int, bytes]:
     wanted = None if only is None else pc.field("version") == only
-    content = pack.place.read(pack.name)
+    content = pack.place.read(pack.name) or b""
     try:
-        rows = pq.read_table(io.BytesIO(content or b""), columns=_SCHEMA.names, filters=wanted)
+        with pq.ParquetFile(io.BytesIO(content)) as file:
+            if not file.schema_arrow.equals(_SCHEMA):
+                raise ValueError("it has other columns")
+            demand_size(file.metadata, _MOST, len(content))
+        rows = pq.read_table(io.BytesIO(content), columns=_SCHEMA.names, filters=wanted)
         return {row["version"]: row["entry"] for row in rows.to_pylist()}
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise LakeError(
@@ -103,7 +108,7 @@ def listed_versions(place: Place, since: int = 0) -> list[int]:
     after = commit_name(since - 1) if since > 0 else ""
     names = (name.removeprefix(f"{LOG}/") for name in place.names(LOG, after=after))
     stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
-    return sorted(int(stem) for stem in stems if len(stem) == 20 and stem.isdigit())
+    return sorted(int(stem) for stem in stems if len(stem) == 20 and stem.isdecimal())
 
 
 def pack_entries(place: Place, below: int) -> int:

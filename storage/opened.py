@@ -14,7 +14,8 @@ from evidence.errors import LakeError
 from storage.commits import Commit
 from storage.files import DataFile
 from storage.log import Log
-from storage.place import Place
+from storage.log_packs import LOG
+from storage.place import MOST_BYTES, Place, inside
 from storage.schema import TableSpec
 from storage.spans import Span, may_hold
 
@@ -24,6 +25,10 @@ class Opened(Log):
 
     def __init__(self, place: Place, spec: TableSpec) -> None:
         super().__init__(place, spec)
+        for told in place.strange(
+            LOG, MOST_BYTES
+        ):  # the library would open it, and perhaps never come back
+            raise LakeError(f"table {spec.name} cannot be opened: {told}")
         try:
             self._opened = DeltaTable(place.uri, storage_options=place.options)
         except (DeltaError, OSError) as error:
@@ -76,7 +81,7 @@ class Opened(Log):
             if group in ends and name and value is not None:
                 ends[group][name] = value
         return DataFile(
-            place=self.place, name=action["path"], rows=action["num_records"] or 0,
+            place=self.place, name=inside(action["path"]), rows=action["num_records"] or 0,
             partition=ends["partition"], least=ends["min"], greatest=ends["max"],
             size=action["size_bytes"],
         )  # fmt: skip

@@ -16,6 +16,9 @@ from evidence.errors import LakeError
 if TYPE_CHECKING:
     from storage.bucket import Access
 
+MOST_BYTES = 1 << 29
+"""Bytes of a file that is read whole: log entries, packs, notes and tiles are far smaller."""
+_LONGEST, _LONGEST_PART = 1000, 255  # bytes of a name, and of its parts, that can be opened
 _UNSAFE = set("=*?[]%\n")  # what glob, hive names or URLs in the libraries would misread
 
 
@@ -150,6 +153,14 @@ class Place(Protocol):
         """For the length of a `with`: the bytes that lie there now, whatever was fetched before."""
         ...
 
+    def strange(self, folder: str = "", most: int | None = None) -> Iterator[str]:
+        """A sentence for each link, pipe or device in a folder (all: "") and below, and for each
+        file of more than `most` bytes.
+
+        None of them is ever followed or opened; a store knows no such things.
+        """
+        ...
+
     def locked(self, name: str) -> AbstractContextManager[None]:
         """Keep other processes of this machine out, where the place can; else it does nothing.
 
@@ -194,6 +205,23 @@ def usable(path: Path) -> Path:
     if bad := _bad(str(path)):
         raise LakeError(f"the lake's path {str(path)!r} holds {bad!r}; choose another")
     return path
+
+
+def inside(name: str) -> str:
+    """The name of a file as given, if it stays in its folder.
+
+    Raises LakeError for `..`, an absolute path, an address, or what no file can be called: names
+    come from logs, which others may have written.
+    """
+    parts = name.split("/")
+    long = _length(name) > _LONGEST or max(map(_length, parts)) > _LONGEST_PART
+    if {"", ".", ".."} & set(parts) or "\0" in name or long:
+        raise LakeError(f"{name[:200]!r} names no file of the lake; run `headwater verify`")
+    return name
+
+
+def _length(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def plain_words(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evidence.errors import LakeError
-from storage.place import Facts, plain_words
+from storage.place import MOST_BYTES, Facts, inside, plain_words
 
 _THREADS = 8
+_UNFOLLOWED = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""A link leads out of the lake, and to open a pipe would mean to wait for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +60,21 @@ class LocalPlace:
     def read(self, name: str) -> bytes | None:
         """The file's bytes, None if it is not there."""
         try:
-            return (self.path / name).read_bytes()
-        except FileNotFoundError:
+            return _content(self._at(name))
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise self._told("read", name, error) from error
 
     def put_new(self, name: str, content: bytes) -> bool:
         """A hard link is made or refused in one step, also among several processes."""
-        path = self.path / name
+        path = self._at(name)
         try:
             with _written(path, content) as fresh:
                 try:
                     os.link(fresh, path)
                 except FileExistsError:
-                    return path.read_bytes() == content
+                    return _content(path) == content
                 sync(path.parent)
         except OSError as error:
             raise self._told("write", name, error) from error
@@ -80,14 +83,15 @@ class LocalPlace:
     def replace(self, name: str, content: bytes) -> None:
         """The old or the new file, also after power loss."""
         try:
-            _put(self.path / name, content)
-            sync((self.path / name).parent)
+            path = self._at(name)
+            _put(path, content)
+            sync(path.parent)
         except OSError as error:
             raise self._told("write", name, error) from error
 
     def replace_all(self, files: Mapping[str, bytes]) -> None:
         """Each the old or the new file; the disk is waited for by several at once."""
-        paths = [self.path / name for name in files]
+        paths = [self._at(name) for name in files]
         folders = {path.parent for path in paths}
         try:
             for folder in folders:
@@ -99,7 +103,7 @@ class LocalPlace:
 
     def store(self, name: str, content: bytes | Path) -> None:
         """The file is forced to disk, its folder's entry by `settle`."""
-        path = self.path / name
+        path = self._at(name)
         try:
             _folder(path.parent)
             if isinstance(content, Path):
@@ -129,7 +133,7 @@ class LocalPlace:
     def remove(self, name: str) -> None:
         """Remove the file if it is there."""
         try:
-            (self.path / name).unlink(missing_ok=True)
+            self._at(name).unlink(missing_ok=True)
         except OSError as error:
             raise self._told("remove", name, error) from error
 
@@ -140,14 +144,21 @@ class LocalPlace:
         return iter(sorted(path[start:] for path in found))
 
     def local(self, name: str) -> Path:
-        """The file itself, whether or not it is there."""
-        return self.path / name
+        """The file itself, whether or not it is there. Raises LakeError if it is no plain file."""
+        path = self._at(name)
+        try:
+            status = path.lstat()
+        except OSError:
+            return path
+        if not stat.S_ISREG(status.st_mode):
+            raise LakeError(_strange(path, status.st_mode))
+        return path
 
     def facts(self, name: str) -> Facts | None:
         """As the file system tells them."""
         try:
-            status = (self.path / name).stat()
-        except FileNotFoundError:
+            status = self._at(name).lstat()
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise self._told("read", name, error) from error
@@ -159,7 +170,7 @@ class LocalPlace:
 
     def has(self, name: str) -> bool:
         """Whether the file is there."""
-        return (self.path / name).is_file()
+        return self.local(name).exists()
 
     def scratch(self, name: str) -> Path:
         """The name itself, in its folder."""
@@ -182,14 +193,19 @@ class LocalPlace:
 
     def locals(self, names: Iterable[str]) -> list[Path]:
         """The files themselves."""
-        return [self.path / name for name in names]
+        return [self.local(name) for name in names]
 
     @contextmanager
     def fresh(self, name: str) -> Iterator[Path]:
         """The file itself. Raises LakeError if it is gone."""
-        if not (self.path / name).is_file():
-            raise LakeError(f"{self.path / name} is gone")
-        yield self.path / name
+        path = self.local(name)
+        if not path.exists():
+            raise LakeError(f"{path} is gone")
+        yield path
+
+    def strange(self, folder: str = "", most: int | None = None) -> Iterator[str]:
+        """By what the folders say of their entries: nothing is opened."""
+        yield from _strangers(self.path / folder, most)
 
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
@@ -197,12 +213,15 @@ class LocalPlace:
         path = self.path / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("ab")
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | _UNFOLLOWED, 0o666)
         except OSError as error:
             raise self._told("lock", name, error) from error
-        with file:
+        with os.fdopen(handle, "wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    def _at(self, name: str) -> Path:
+        return self.path / inside(name)
 
     def _told(self, verb: str, name: str, error: OSError) -> LakeError:
         why = error.strerror or error
@@ -234,6 +253,51 @@ def _written(path: Path, content: bytes, mode: int = 0o666) -> Iterator[Path]:
         fresh.unlink(missing_ok=True)
 
 
+def _content(path: Path) -> bytes:
+    """A plain file's bytes. Raises LakeError for anything else, OSError."""
+    try:
+        handle = os.open(path, os.O_RDONLY | _UNFOLLOWED)
+    except OSError:
+        with suppress(OSError):
+            if not stat.S_ISREG(mode := path.lstat().st_mode):
+                raise LakeError(_strange(path, mode)) from None
+        raise
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise LakeError(_strange(path, status.st_mode))
+        if status.st_size > MOST_BYTES:
+            raise LakeError(_too_large(path, status.st_size))
+        return file.read()
+
+
+def _strangers(folder: Path | str, most: int | None) -> Iterator[str]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _strangers(entry.path, most)
+        elif most is not None or not entry.is_file(follow_symlinks=False):
+            with suppress(OSError):  # it was taken away meanwhile
+                status = entry.stat(follow_symlinks=False)
+                if not stat.S_ISREG(status.st_mode):
+                    yield _strange(entry.path, status.st_mode)
+                elif most is not None and status.st_size > most:
+                    yield _too_large(entry.path, status.st_size)
+
+
+def _too_large(path: Path | str, size: int) -> str:
+    return f"{path} has {size} bytes, far more than it can have, and was not read: remove it"
+
+
+def _strange(path: Path | str, mode: int) -> str:
+    kinds = {stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe", stat.S_IFDIR: "a folder"}
+    kind = kinds.get(stat.S_IFMT(mode), "a device or socket")
+    return f"{path} is {kind}, no plain file of a lake, and was not opened: remove it"
+
+
 def _files(folder: Path | str, after: str) -> Iterator[str]:
     """The paths beyond `after` of the files in a folder and below; one that is closed has none."""
     try:
@@ -243,7 +307,11 @@ def _files(folder: Path | str, after: str) -> Iterator[str]:
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             yield from _files(entry.path, after)
-        elif entry.path > after and not entry.name.startswith(".") and entry.is_file():
+        elif (
+            entry.path > after
+            and not entry.name.startswith(".")
+            and entry.is_file(follow_symlinks=False)
+        ):
             yield entry.path
 
 

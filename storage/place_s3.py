@@ -18,7 +18,7 @@ from obstore.store import S3Store
 
 from evidence.errors import LakeError, LakeRefused
 from storage.bucket import Access, explained
-from storage.place import Facts
+from storage.place import Facts, inside
 
 _AT_ONCE = 8
 _PART = 8 << 20
@@ -187,12 +187,16 @@ class ObjectPlace:
             self._download(name, path)
             yield path
 
+    def strange(self, folder: str = "", most: int | None = None) -> Iterator[str]:  # noqa: ARG002
+        """A bucket has objects only."""
+        return iter(())
+
     def locked(self, name: str) -> nullcontext[None]:  # noqa: ARG002
         """A bucket has no locks."""
         return nullcontext()
 
     def _key(self, name: str) -> str:
-        return f"{self.access.endpoint or 'aws'}/{self.bucket}/{self.prefix}/{name}"
+        return f"{self.access.endpoint or 'aws'}/{self.bucket}/{self.prefix}/{inside(name)}"
 
     def _fetched(self, name: str, path: Path) -> Path:
         with self.access.cache.filling(path) as partial:
@@ -210,7 +214,7 @@ class ObjectPlace:
         digest = hashlib.sha256()
         try:
             with path.open("wb") as file:
-                for chunk in obstore.get(self._store, name).stream(1 << 20):
+                for chunk in obstore.get(self._store, inside(name)).stream(1 << 20):
                     digest.update(chunk)
                     file.write(chunk)
         except FileNotFoundError as error:

@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from evidence.errors import LakeError
+from evidence.errors import InvalidItem, LakeError
 from evidence.times import parse, stamp
 from storage.note import Checkpoint, VerifierKey
 from storage.place import Place
@@ -46,11 +47,21 @@ def remembered(log: Place) -> Mapping[str, Published]:
         return {}
     try:
         raw = json.loads(content)
-        return {where: Published(**facts) for where, facts in raw.items()}
-    except (ValueError, TypeError, AttributeError) as error:
+        return {where: _published(facts) for where, facts in raw.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError, InvalidItem) as error:
         raise LakeError(
             f"{log.shown(MEMORY)} is damaged: {error}; delete it, the next seal writes a new one"
         ) from error
+
+
+def _published(facts: Mapping[str, Any]) -> Published:
+    told = Published(**facts)
+    texts = (told.digest, told.at, told.mark, told.error, told.since)
+    if type(told.size) is not int or not all(isinstance(text, str) for text in texts):
+        raise TypeError("what it says of a witness has not the types that it was written with")
+    for moment in filter(None, (told.at, told.since)):
+        parse(moment)
+    return told
 
 
 def silent(log: Place, witnesses: Sequence[Witness]) -> Iterator[str]:

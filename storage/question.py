@@ -13,13 +13,13 @@ import duckdb
 import pyarrow as pa
 
 from evidence.errors import LakeError
-from storage.engine import Connection, Limits
+from storage.engine import Connection, Limits, sentence
 
 # Anything else that is called like a table acts on the engine itself (enable_logging kills it).
 _TABLE_FUNCTIONS = {"unnest", "range", "generate_series", "json_each", "json_tree"}
-_SIDE_EFFECTS = {"write_log", "nextval", "currval"}
+_SIDE_EFFECTS = {"write_log", "nextval", "currval", "sleep_ms", "pg_sleep"}
 # What tells of this machine instead of the lake: settings, and paths in the text of views.
-_SETTINGS = {"current_setting", "getvariable"}
+_SETTINGS = {"current_setting", "getvariable", "pg_get_viewdef", "json_serialize_plan"}
 _INSIDES = {
     "duckdb_views", "duckdb_databases", "duckdb_settings", "duckdb_secrets", "pg_views",
     "pg_settings", "sqlite_master", "sqlite_schema", "sqlite_temp_master", "sqlite_temp_schema",
@@ -31,7 +31,7 @@ _GROWTH = {
     "range", "generate_series",
 }  # fmt: skip
 _LONGEST = 100_000
-_EXPLAIN = re.compile(r"\s*explain\s+(?:analyze\s+)?", re.IGNORECASE)
+_EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?", re.IGNORECASE)
 _ONLY = "only one SELECT, WITH or EXPLAIN SELECT statement is answered here"
 _SLICE = 2048
 
@@ -80,7 +80,7 @@ def ask(
     except (duckdb.Error, pa.ArrowException) as error:
         if isinstance(error, pa.ArrowException) and "nterrupt" in str(error):
             raise LakeError(f"the answer took longer than {bounds.seconds:g} s") from error
-        raise LakeError(f"the question cannot be answered: {_sentence(error)}") from error
+        raise LakeError(f"the question cannot be answered: {sentence(error)}") from error
     finally:
         timer.cancel()
 
@@ -102,12 +102,15 @@ def check(sql: str) -> None:
     """Raise LakeError unless `sql` is one statement that only reads the views."""
     if len(sql) > _LONGEST:
         raise LakeError(f"the question is longer than {_LONGEST} characters")
-    inner = _EXPLAIN.sub("", sql, count=1) if _EXPLAIN.match(sql) else sql
+    explained = _EXPLAIN.match(sql)
+    if explained and explained[1]:
+        raise LakeError("EXPLAIN ANALYZE tells of this machine's files; EXPLAIN shows the plan")
+    inner = sql[explained.end() :] if explained else sql
     with duckdb.connect(":memory:") as parser:
         try:
             kinds = [statement.type for statement in parser.extract_statements(inner)]
         except duckdb.Error as error:
-            raise LakeError(f"this is no SQL: {_sentence(error)}") from error
+            raise LakeError(f"this is no SQL: {sentence(error)}") from error
         if kinds != [duckdb.StatementType.SELECT]:
             raise LakeError(f"{_ONLY}{_hint(sql)}")
         tree = parser.execute("SELECT json_serialize_sql(?)", [inner]).fetchone()
@@ -135,6 +138,8 @@ def _refuse_insides(parsed: Any) -> None:
         if node.get("type") != "BASE_TABLE":
             continue
         name = str(node["table_name"]).lower()
+        if "/" in name:  # files of the lake could be opened so, past the moment asked about
+            raise LakeError(f"{name} is a file, not a table; ask the views instead")
         if _INSIDES & {name, f"{str(node['schema_name']).lower()}.{name}"}:
             raise LakeError(f"{name} tells of this machine, not of the lake; ask the views instead")
 
@@ -174,7 +179,3 @@ def _calls(tree: Any) -> Iterator[tuple[str, bool]]:
             stack.extend((value, table and key == "function") for key, value in node.items())
         elif isinstance(node, list):
             stack.extend((value, False) for value in node)
-
-
-def _sentence(error: Exception) -> str:
-    return " ".join(str(error).split("\n\n")[0].split())

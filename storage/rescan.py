@@ -17,7 +17,7 @@ from evidence.errors import HeadwaterError, LakeBusy, LakeError, LakeRefused
 from evidence.own import DISPOSAL_KIND
 from storage.ahead import ahead
 from storage.canonical_rows import digests, told_of
-from storage.files import file_sha256, gathered, read_parts
+from storage.files import gathered, has_bytes, read_parts
 from storage.leaves import Hashes, hashes_of
 from storage.merkle import LEAF_PREFIX, leaf_hash
 from storage.place import Place
@@ -145,7 +145,7 @@ def _rows(
         version = file.version if file.added.data_change else 0
         try:
             with place.fresh(file.path) as path:
-                landed = file_sha256(path) == file.sha256
+                landed = has_bytes(path, file.sha256, file.added.size)
                 if not landed:
                     told = f"the file evidence/{file.path} does not have the bytes that landed"
                     findings.append(Finding("file", told))

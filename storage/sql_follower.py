@@ -13,7 +13,7 @@ import pyarrow as pa
 from evidence.errors import LakeConflict, LakeError
 from evidence.times import utc
 from storage.delta import Table
-from storage.engine import Limits, lock, open_engine, rows_of
+from storage.engine import Limits, lock, open_engine, rows_of, sentence
 from storage.schema import TABLES, TableSpec
 
 STEP_ROWS = 50_000
@@ -137,13 +137,19 @@ def _select(
         return
     now = utc(clock())
     with open_engine(_LIMITS) as engine:
-        engine.execute(f"CREATE VIEW items AS {items.sql}")
+        try:
+            engine.execute(f"CREATE VIEW items AS {items.sql}")
+        except duckdb.Error as error:
+            told = f"what {spec.name} follow cannot be read: {sentence(error)}"
+            raise LakeError(f"{told}; run `headwater verify`") from error
         lock(engine, items.files)
         try:
             for batch in engine.execute(sql).to_arrow_reader(STEP_ROWS):
                 yield _fitted(pa.Table.from_batches([batch]), spec, now)
         except duckdb.Error as error:
-            raise LakeError(f"the query that fills {spec.name} failed: {error}") from error
+            raise LakeError(
+                f"the query that fills {spec.name} failed: {sentence(error)}"
+            ) from error
 
 
 def _fitted(rows: pa.Table, spec: TableSpec, now: datetime) -> pa.Table:

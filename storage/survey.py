@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby, pairwise
 from typing import Any
 
-from evidence.errors import LakeBusy, LakeError, LakeRefused
+from evidence.errors import InvalidItem, LakeBusy, LakeError, LakeRefused
 from evidence.times import stamp
 from storage.clocks import Landing, landed_rows, landing
 from storage.commits import Add, Commit, log_versions, read_commit
@@ -102,6 +102,7 @@ def survey(place: Place, name: str) -> Survey:
         follow.take(version)
     try:
         shown = Opened(place, TABLES[name])
+        files = {file.name: file for file in shown.files()}
     except (LakeBusy, LakeRefused):
         raise
     except LakeError as error:
@@ -110,7 +111,7 @@ def survey(place: Place, name: str) -> Survey:
     for version in range(versions[-1] + 1, shown.version + 1):  # landed since the log was listed
         if not follow.take(version):
             break
-    found.findings += _other_view(name, found, shown)
+    found.findings += _other_view(name, found, shown, files)
     return found
 
 
@@ -169,8 +170,11 @@ def _read(place: Place, name: str, version: int, packed: Packed, found: Survey) 
         found.findings.append(Finding("log", told))
     else:
         _apply(name, commit, found)
-        if times := landing(commit, found.rows):
-            found.landings.append(times)
+        try:
+            found.landings += filter(None, [landing(commit, found.rows)])
+        except InvalidItem as error:
+            told = f"log entry {version} of table {name} names a time that is none: {error}"
+            found.findings.append(Finding("log", told))
         found.rows += landed_rows(commit)
     return commit
 
@@ -208,9 +212,11 @@ def _records(commit: Commit) -> tuple[str, ...]:
         return ()
 
 
-def _other_view(name: str, found: Survey, view: Opened) -> list[Finding]:
+def _other_view(
+    name: str, found: Survey, view: Opened, shown: Mapping[str, DataFile]
+) -> list[Finding]:
     """Readers start from the table's checkpoints: these must tell the same as the log."""
-    listed, shown = found.listed, {file.name: file for file in view.files()}
+    listed = found.listed
     findings = [
         Finding("log", f"readers of {name} are told otherwise of {app!r} than its log tells")
         for app, marker in found.markers.items()

@@ -125,6 +125,8 @@ def _examine(case: Case, roots: Sequence[Certificate] | None, processes: int) ->
         raise
     except LakeError as error:
         case.say("form", str(error))
+    for told in case.place.strange():
+        case.say("strange", told)
     heads = read_seals(case)
     evidence, ledger = _survey(case, "evidence"), _survey(case, "leaves")
     case.findings += examine_followers(case.place, heads)

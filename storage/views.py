@@ -22,6 +22,7 @@ from storage.engine import (
     open_engine,
     quote,
     rows_of,
+    sentence,
 )
 from storage.lake import Lake
 from storage.question import Answer, ask
@@ -182,7 +183,8 @@ def connect_files(
         lock(connection, [path for paths in files.values() for path in paths])
     except duckdb.Error as error:
         connection.close()
-        raise LakeError(f"the lake's files cannot be read: {error}") from error
+        told = f"the lake's files cannot be read: {sentence(error)}; run `headwater verify`"
+        raise LakeError(told) from error
     except LakeError:
         connection.close()
         raise

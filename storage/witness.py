@@ -87,6 +87,8 @@ class FileWitness:
     def kept(self, mark: str, *, whole: bool) -> Sequence[Kept]:  # noqa: ARG002  it has only one
         """The note in the file."""
         try:
+            if self.path.exists() and not self.path.is_file():
+                raise LakeError(f"{self.path} is no file: it was not opened")  # a pipe never ends
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return ()

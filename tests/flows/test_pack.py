@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import base64
+import copy
 import hashlib
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import warnings
@@ -339,6 +341,32 @@ def test_bytes_beside_and_names_twice_are_refused(packed: Packed, tmp_path: Path
             entry.external_attr, entry.create_system = verify_pack.MODE, 3
             archive.writestr(entry, b"x")
     assert "README.txt twice" in check(packed, tmp_path / "twice")[1]
+
+
+@pytest.mark.parametrize("size", [2**32 - 1, 2**32 - 2, 900_000_000])
+def test_sizes_that_are_not_there_are_not_believed(
+    packed: Packed, tmp_path: Path, size: int
+) -> None:
+    """Neither read nor allotted: in the list at the end each file claims what none has."""
+    content = bytearray(packed.path.read_bytes())
+    at = content.index(b"PK\1\2")
+    content[at + 20 : at + 28] = struct.pack("<2L", size, size)
+    (tmp_path / "claims").write_bytes(content)
+    code, told = check(packed, tmp_path / "claims")
+    assert (code, told.count("\n")) == (1, 1)
+
+
+def test_files_that_share_their_bytes_are_refused_unread(packed: Packed, tmp_path: Path) -> None:
+    content = bytes(30_000_000)
+    with zipfile.ZipFile(tmp_path / "shared", "w") as archive:
+        archive.writestr("a.txt", content)
+        for number in range(1, 30):
+            entry = copy.copy(archive.infolist()[0])
+            entry.filename = entry.orig_filename = f"{'a' * number}b.txt"
+            archive.filelist.append(entry)
+    code, told = check(packed, tmp_path / "shared")
+    assert code == 1
+    assert "larger than the pack" in told
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,25 @@ ATTACKS = [
     "SELECT current_setting('allowed_paths')",
     "SELECT system.main.current_setting('home_directory')",
     "SELECT sql FROM duckdb_views",
+    "SUMMARIZE duckdb_views",
+    "FROM (DESCRIBE duckdb_settings)",
+    "SELECT pg_get_viewdef(oid) FROM pg_catalog.pg_class",
+    "SELECT json_serialize_plan('SELECT * FROM evidence')",
+    "EXPLAIN ANALYZE SELECT * FROM evidence",
+    "SELECT * FROM '{file}'",
+    "SUMMARIZE '{file}'",
+    "SELECT pg_sleep(1000)",
+    "SELECT sum(sleep_ms(1000)) FROM range(1000)",
+    "SET VARIABLE x = 1",
+    "SELECT * FROM read_duckdb('{file}')",
+    "SELECT * FROM duckdb_logs_parsed('QueryLog')",
+    "SELECT * FROM parquet_kv_metadata('{file}')",
+    "SELECT * FROM \"read_text\"('/etc/passwd')",
+    "SELECT * FROM main.read_text('/etc/passwd')",
+    "SELECT " + "[" * 3000 + "]" * 3000,
+    "SELECT " + "NOT " * 20_000 + "true",
+    "SELECT * FROM " + "(SELECT * FROM " * 500 + "evidence" + ")" * 500,
+    "SELECT 1\u2028;DROP VIEW evidence",
     "SELECT (SELECT string_agg(view_definition, '') FROM information_schema.views)",
     "SELECT * FROM evidence, pg_catalog.PG_VIEWS",
     "WITH a AS (FROM sqlite_master) FROM a",
@@ -153,7 +172,7 @@ def test_python_variables_are_not_tables(connection: Connection) -> None:
     [
         "SELECT * FROM evidence", "FROM controls", "VALUES (1)", "TABLE controls",
         "WITH a AS (SELECT 1) SELECT * FROM a", "EXPLAIN SELECT * FROM evidence",
-        "EXPLAIN ANALYZE SELECT 1", "DESCRIBE evidence", "SUMMARIZE controls", "SHOW TABLES",
+        "EXPLAIN SELECT 1", "DESCRIBE evidence", "SUMMARIZE controls", "SHOW TABLES",
         "SELECT * FROM range(3), unnest([1, 2])", "SELECT 1;", "-- why\nSELECT 1",
         "SELECT e.item_id, j.key FROM evidence e, json_each(e.payload) j",
         "SELECT table_name FROM information_schema.tables",
@@ -195,6 +214,9 @@ def test_a_question_that_never_ends_is_stopped(connection: Connection) -> None:
     rows = "SELECT a.range FROM range(1000000000) a, range(100) b WHERE a.range * b.range = -1"
     with pytest.raises(LakeError, match="longer than"):
         ask(connection, rows, limits=Limits(seconds=0.3))
+    endless = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n FROM t"
+    with pytest.raises(LakeError, match="longer than"):
+        ask(connection, endless, limits=Limits(seconds=0.3))
     assert ask(connection, "SELECT 1").rows == ((1,),)
 
 
@@ -204,6 +226,9 @@ def test_a_question_that_eats_memory_is_stopped(world: World) -> None:
         sql = "SELECT list(a.range::VARCHAR || b.range) FROM range(20000) a, range(1000) b"
         with pytest.raises(LakeError, match="80 MB"):
             ask(connection, sql, limits=limits)
+        doubling = "WITH RECURSIVE t(x) AS (SELECT 'x' UNION ALL SELECT x || x FROM t) FROM t"
+        with pytest.raises(LakeError, match="80 MB"):
+            ask(connection, doubling, limits=limits)
         assert ask(connection, "SELECT 1").rows == ((1,),)
 
 
