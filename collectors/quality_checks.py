@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
 
 from collectors._aws import clients
+from collectors._checks.gx_checkpoints import due, run
 from collectors._checks.gx_memory import Memory
 from collectors._checks.gx_reading import groups, lost, results, suites
 from collectors._checks.gx_results import RESULT, SUITE
-from collectors._checks.gx_store import BUCKET, TABLE, Keys, Store, open_store
+from collectors._checks.gx_store import BUCKET, TABLE, Keys, Store, open_store, project
 from collectors._checks.json_files import Origin
 from collectors._checks.shelves import Shelves, shelve
 from collectors.base import Clock, utc_now
@@ -21,6 +23,7 @@ from evidence.errors import ConfigError, SourceRefused
 from evidence.model import Batch, Cursor
 from evidence.runs import PullFacts
 from evidence.secret import Secret
+from evidence.times import stamp
 
 _FILES_A_BATCH = 1000
 
@@ -32,9 +35,11 @@ class QualityChecks:
     `folder` is a project's `gx/` folder, the folder around it, or a bare folder of results.
     `results` and `suites` say where these lie elsewhere: `s3://bucket/prefix`, read in
     `region_name` with `role`, `profile` or keys as in CloudTrail, or `table:name` of the database
-    at `database`, an SQLAlchemy URL. `systems` maps globs over suite and asset names to AI systems;
-    `answered` the id of a suite's weakening to who answers for it and why. Cells of the checked
-    tables that a result carries are left behind; counts and criteria are kept.
+    at `database`, an SQLAlchemy URL. `checkpoints` of the project are run first, `run_every` so
+    often and all within `run_for`, without their actions; one that cannot run is an error.
+    `systems` maps globs over suite and asset names to AI systems; `answered` the id of a suite's
+    weakening to who answers for it and why. Cells of the checked tables that a result carries are
+    left behind; counts and criteria are kept.
     """
 
     source: str
@@ -51,6 +56,9 @@ class QualityChecks:
     profile: str = ""
     access_key: Secret | None = None
     secret_key: Secret | None = None
+    checkpoints: tuple[str, ...] = ()
+    run_every: timedelta = timedelta(days=1)
+    run_for: timedelta = timedelta(minutes=15)
     clock: Clock = field(default=utc_now, repr=False, compare=False)
 
     kinds: ClassVar[tuple[str, ...]] = (RESULT, SUITE)
@@ -69,6 +77,10 @@ class QualityChecks:
                 yield f"{name} = {where!r} is neither s3://bucket/prefix nor table:name"
         if self.folder is None and not self.results:
             yield "give folder, or say in results where they lie"
+        if self.checkpoints and (isinstance(self.checkpoints, str) or self.folder is None):
+            yield "checkpoints must be a list of names, and folder the project they belong to"
+        if self.run_for < timedelta(seconds=1) or self.run_every < timedelta(0):
+            yield "run_for must be a second at least, run_every not negative"
         yield from self._access().mistakes()
 
     def probe(self) -> str:
@@ -103,6 +115,9 @@ class QualityChecks:
 
     def _collect(self, store: Store, cursor: Cursor | None) -> Iterator[Batch]:
         memory, settings = Memory.of(cursor), digest(dict(self.systems))
+        since = self.clock()
+        asked = due(self.checkpoints, memory.ran, self.run_every, since)
+        runs = run(self._project(), asked, self.run_for) if asked else []
         origin = Origin(self.source, self.systems, self.clock())
         found = store.results.listing()
         shelves = shelve(found.prints, settings)
@@ -111,15 +126,26 @@ class QualityChecks:
         seen = {k: v for k, v in memory.shelves.seen.items() if found.gaps or k in shelves}
         news = () if found.gaps else lost(memory.shelves.lost(shelves), origin)
         memory = replace(memory, shelves=Shelves(seen))
+        ran: set[tuple[str, str]] = set()
         for group in groups(changed):
             read = results(store.results, group, origin, memory.latest, settings[:8])
             shelves_now = Shelves({**memory.shelves.seen, **read.seen})
             memory = replace(memory, shelves=shelves_now, latest=read.latest)
+            ran |= read.runs
             yield Batch(news + read.items, memory.cursor(), read.facts)
             news = ()
+        failed = [one for one in (each.judged(ran) for each in runs) if one.why]
+        news += tuple(one.failed(origin, since) for one in failed)
         states, snapshot, strict, facts = suites(
             store.suites, memory.seen, origin, memory.strict, self.answered
         )
         whole = PullFacts(query=str(store), gaps=found.gaps, identity=store.identity())
-        memory = replace(memory, seen=snapshot, strict=strict)
+        good = dict.fromkeys(set(asked) - {one.checkpoint for one in failed}, stamp(since))
+        memory = replace(memory, seen=snapshot, strict=strict, ran={**memory.ran, **good})
         yield Batch(news + states, memory.cursor(), facts + whole)
+
+    def _project(self) -> Path:
+        root = project(self.folder) if self.folder is not None else None
+        if root is None:
+            raise SourceRefused(f"{self.folder}: no project, so it has no checkpoints to run")
+        return root

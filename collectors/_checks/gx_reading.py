@@ -18,6 +18,7 @@ from collectors._states import compared
 from evidence.model import Change, EvidenceItem
 from evidence.runs import Gap, PullFacts
 from evidence.snapshot import Snapshot
+from evidence.times import stamp
 
 _FILES_A_BATCH = 1000
 
@@ -36,12 +37,13 @@ def groups(shelves: list[Shelf]) -> Iterator[list[Shelf]]:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a group of shelves held: its items, what was asked, and what to remember."""
+    """What a group of shelves held: its items, what was asked, what to remember, of which runs."""
 
     items: tuple[EvidenceItem, ...]
     facts: PullFacts
     seen: dict[str, tuple[int, str]]
     latest: Latest
+    runs: frozenset[tuple[str, str]]
 
 
 def results(
@@ -56,6 +58,7 @@ def results(
     hashes: list[str] = []
     seen: dict[str, tuple[int, str]] = {}
     kept: dict[str, Kept] = {}
+    runs = set()
     for shelf in group:
         before = len(gaps)
         for name in shelf.paths:
@@ -66,13 +69,14 @@ def results(
                 gaps.append(Gap(shown(name), str(error)))
                 continue
             hashes.append(sha256)
+            runs.add((item.subject, stamp(item.observed_to)))
             landing, now = latest.seen(name, sha256, item, settings)
             kept |= now
             items += [landing] if landing is not None else []
         seen[shelf.key] = (len(shelf.paths), shelf.digest if len(gaps) == before else "")
     once = {item.item_id: item for item in sorted(items, key=_when)}
     facts = _facts(sum(len(s.paths) for s in group), hashes, gaps)
-    return Read(tuple(once.values()), facts, seen, latest.and_(kept))
+    return Read(tuple(once.values()), facts, seen, latest.and_(kept), frozenset(runs))
 
 
 def suites(

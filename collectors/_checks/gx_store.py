@@ -70,7 +70,7 @@ def open_store(folder: Path | None, results: str, suites: str, keys: Keys) -> St
     SourceRefused when there is none of these, SourceBusy when one does not answer.
     """
     told = {name: _place(where, keys) for name, where in (("results", results), ("suites", suites))}
-    root = _root(folder) if folder is not None else None
+    root = project(folder) if folder is not None else None
     if root is not None:
         config = _config(root)
         for name in (name for name, place in told.items() if place is None):
@@ -97,7 +97,7 @@ def _place(where: str, keys: Keys) -> Place | None:
     return BucketPlace(s3.Bucket(client, name), prefix, who)
 
 
-def _root(folder: Path) -> Path | None:
+def project(folder: Path) -> Path | None:
     """Where the project's file lies, None if there is none."""
     for root in (folder, folder / "gx"):
         with reading(root / CONFIG):

@@ -99,7 +99,7 @@ def open_table(url: Secret, name: str) -> TablePlace:
         if parts.get_backend_name() == "sqlite":
             engine = create_engine("sqlite://", creator=_read_only(parts.database or ""))
         else:
-            engine = create_engine(parts)
+            engine = create_engine(parts, pool_pre_ping=True)
         found = Table(table, MetaData(schema=schema or None), autoload_with=engine)
     if _VALUE not in found.columns or len(found.columns) < 2:
         engine.dispose()
