@@ -152,3 +152,19 @@ def rules_diff(
     from flows.rules import differ
 
     raise typer.Exit(differ(config, old, new))
+
+
+@rules.command("schema")
+def rules_schema() -> None:
+    """Print the JSON Schema of rule files, for an editor."""
+    from mappings.schemas import schema
+
+    typer.echo(schema("rules"), nl=False)
+
+
+@frameworks.command("schema")
+def framework_schema() -> None:
+    """Print the JSON Schema of framework and review files, for an editor."""
+    from mappings.schemas import schema
+
+    typer.echo(schema("frameworks"), nl=False)
