@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -29,6 +30,14 @@ from mappings.patterns import MAX_TEXT, glob_expression
 if TYPE_CHECKING:
     from mappings.rules import Rule, RuleSet
 
+# Each node is made for one place in the tree; with copies, every step would copy all below it.
+_and = partial(exp.and_, copy=False)
+_or = partial(exp.or_, copy=False)
+_not = partial(exp.not_, copy=False)
+_func = partial(exp.func, copy=False)
+_paren = partial(exp.paren, copy=False)
+_cast = partial(exp.cast, copy=False)
+_TEXTS = exp.DataType.build("VARCHAR[]", dialect="duckdb")
 _NUMBERS = ("BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "DOUBLE")
 _COMPARE: Mapping[str, type[exp.Binary]] = {
     "gt": exp.GT, "gte": exp.GTE, "lt": exp.LT, "lte": exp.LTE,
@@ -37,7 +46,7 @@ _COMPARE: Mapping[str, type[exp.Binary]] = {
 
 def select(rules: RuleSet, dialect: str) -> str:
     """One row per item, control, evidence and rule, over the relation `items`."""
-    return _Query(rules).tags().sql(dialect=dialect)
+    return _Query(rules).tags().sql(dialect=dialect, copy=False)
 
 
 class _Query:
@@ -53,19 +62,21 @@ class _Query:
         columns = ("control", "evidence", "rule", "strength", "rationale")
         return (
             exp.select(_column("m", "item_id"), *(_column("t", name) for name in columns))
-            .select(exp.alias_(_text(self.digest), "mapping_digest"))
-            .from_(self._matched().subquery("m"))
-            .join(_targets(self.rules), on=_meets())
+            .select(exp.alias_(_text(self.digest), "mapping_digest"), copy=False)
+            .from_(self._matched().subquery("m", copy=False), copy=False)
+            .join(_targets(self.rules), on=_meets(), copy=False)
         )
 
     def _matched(self) -> exp.Select:
         named = [(rule, self._names(rule.named)) for rule in self.rules if rule.named]
+        asked = ((rule, self.condition(rule.when)) for rule in self.rules)
+        same_kind = _column("c", "kind").eq(_column("i", "kind"))
         return (
             exp.select(_column("i", "item_id"), _column("i", "kind"), _column("c", "rule"))
-            .select(exp.alias_(_case(named, None), "named"))
-            .from_(self._items().subquery("i"))
-            .join(_candidates(self.rules), on=_column("c", "kind").eq(_column("i", "kind")))
-            .where(_case(((r, self.condition(r.when)) for r in self.rules), exp.false()))
+            .select(exp.alias_(_case(named, None), "named"), copy=False)
+            .from_(self._items().subquery("i", copy=False), copy=False)
+            .join(_candidates(self.rules), on=same_kind, copy=False)
+            .where(_case(asked, exp.false()), copy=False)
         )
 
     def _items(self) -> exp.Select:
@@ -74,40 +85,40 @@ class _Query:
         places = _list(_call("JSON_EXTRACT", exp.column("payload"), paths)) if self.places else None
         return (
             exp.select("item_id", "kind", *COLUMNS)
-            .select(exp.alias_(places or _array(()), "places"))
+            .select(exp.alias_(places or _array(()), "places"), copy=False)
             .from_("items")
         )
 
     def condition(self, what: Condition) -> exp.Expr:
         """The boolean expression of one condition; never NULL: `not` means what it says."""
         if isinstance(what, All):
-            return exp.and_(exp.true(), *(self.condition(part) for part in what.parts))
+            return _and(exp.true(), *(self.condition(part) for part in what.parts))
         if isinstance(what, Some):
-            return exp.or_(*(self.condition(part) for part in what.parts))
+            return _or(*(self.condition(part) for part in what.parts))
         if isinstance(what, Not):
-            return exp.not_(self.condition(what.part))
-        return exp.func("COALESCE", exp.paren(self._leaf(what)), exp.false())
+            return _not(self.condition(what.part))
+        return _func("COALESCE", _paren(self._leaf(what)), exp.false())
 
     def _leaf(self, what: Leaf) -> exp.Expr:
         field = what.field
         if isinstance(what, Exists):
             return self._exists(field)
         if isinstance(what, Is):
-            return exp.or_(*self._equal(field, what.values))
+            return _or(*self._equal(field, what.values))
         if isinstance(what, Range):
             bound = _double(_text(repr(float(what.bound))))
             value = _double(self._string(field))
-            return exp.and_(
+            return _and(
                 self._typed(field, *_NUMBERS), _COMPARE[what.op](this=value, expression=bound)
             )
         if isinstance(what, Like):
-            return exp.or_(*(self._covers(field, glob_expression(glob)) for glob in what.globs))
+            return _or(*(self._covers(field, glob_expression(glob)) for glob in what.globs))
         if isinstance(what, Matches):
             length = exp.Length(this=self._string(field))
             short = exp.LTE(this=length, expression=exp.Literal.number(MAX_TEXT))
-            return exp.and_(short, self._covers(field, what.pattern))
+            return _and(short, self._covers(field, what.pattern))
         wanted = _array(_text(fragment(text)) for text in what.texts)
-        return exp.and_(
+        return _and(
             self._typed(field, "ARRAY"), _call("LIST_HAS_ANY", self._entries(field), wanted)
         )
 
@@ -115,27 +126,28 @@ class _Query:
         if not field.path:
             return self._string(field).neq(_text(""))
         empty = (_text(nothing) for nothing in ("null", '""', "[]", "{}"))
-        return exp.not_(self._place(field).isin(*empty))
+        return _not(self._place(field).isin(*empty, copy=False))
 
     def _equal(self, field: Field, values: Sequence[Scalar]) -> Iterator[exp.Expr]:
         if texts := [value for value in values if isinstance(value, str)]:
             place = self._place(field) if field.path else self._string(field)
-            yield place.isin(*(_text(fragment(t) if field.path else t) for t in texts))
+            found = (_text(fragment(t) if field.path else t) for t in texts)
+            yield place.isin(*found, copy=False)
         if numbers := [_double(_text(repr(float(v)))) for v in values if is_number(v)]:
-            yield exp.and_(
-                self._typed(field, *_NUMBERS), _double(self._string(field)).isin(*numbers)
-            )
+            number = _double(self._string(field))
+            yield _and(self._typed(field, *_NUMBERS), number.isin(*numbers, copy=False))
         if flags := [_text(fragment(value)) for value in values if isinstance(value, bool)]:
-            yield self._place(field).isin(*flags)
+            yield self._place(field).isin(*flags, copy=False)
 
     def _covers(self, field: Field, pattern: str) -> exp.Expr:
         match = _call("REGEXP_FULL_MATCH", self._string(field), _text(pattern), _text("s"))
         known = self._typed(field, "VARCHAR") if field.path else self._exists(field)
-        return exp.and_(known, match)
+        return _and(known, match)
 
     def _typed(self, field: Field, *types: str) -> exp.Expr:
         """That a place in the payload holds one of the JSON types."""
-        return _call("JSON_TYPE", self._place(field)).isin(*(_text(name) for name in types))
+        names = map(_text, types)
+        return _call("JSON_TYPE", self._place(field)).isin(*names, copy=False)
 
     def _place(self, field: Field) -> exp.Expr:
         number = exp.Literal.number(self.places[field])
@@ -204,10 +216,10 @@ def _meets() -> exp.Expr:
     """A target is met by rule and kind, and where it goes by name also by a name of the item."""
     nameless = exp.Length(this=_column("t", "names")).eq(exp.Literal.number(0))
     called = _call("LIST_HAS_ANY", _column("m", "named"), _column("t", "names"))
-    return exp.and_(
+    return _and(
         _column("t", "rule").eq(_column("m", "rule")),
         _column("t", "kind").eq(_column("m", "kind")),
-        exp.or_(nameless, exp.func("COALESCE", called, exp.false())),
+        _or(nameless, _func("COALESCE", called, exp.false())),
     )
 
 
@@ -221,7 +233,7 @@ def _path(field: Field) -> str:
 
 
 def _list(value: exp.Expr) -> exp.Expr:
-    return exp.cast(value, exp.DataType.build("VARCHAR[]", dialect="duckdb"))
+    return _cast(value, _TEXTS.copy())
 
 
 def _column(table: str, name: str) -> exp.Column:

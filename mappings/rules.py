@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -93,16 +93,20 @@ class RuleSet:
 
     rules: tuple[Rule, ...]
     digest: str
+    _written: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def sql(self, dialect: str = "duckdb") -> str:
         """One SELECT over the relation `items`, a row per item, control, evidence and rule.
 
         Columns: item_id, control, evidence, rule, strength, rationale, mapping_digest. `items`
         must offer item_id, kind, the text columns of the evidence table and payload (JSON text).
+        Written once: what follows the lake asks for it at every landing.
         """
         from mappings.compile import select  # sqlglot is slow to import
 
-        return select(self, dialect)
+        if dialect not in self._written:
+            self._written[dialect] = select(self, dialect)
+        return self._written[dialect]
 
     def explain(self, row: Mapping[str, Any]) -> Explanation:
         """Which rules speak for one row of the evidence table, why, and which nearly did.

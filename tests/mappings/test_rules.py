@@ -255,3 +255,12 @@ def test_the_digest_moves_with_a_word_but_not_with_an_example(tmp_path: Path) ->
     assert load(tmp_path, "# a remark\n" + GOOD).digest == first
     assert load(tmp_path, GOOD.replace("{status: FAILED}", "{status: KILLED}")).digest == first
     assert load(tmp_path, GOOD.replace("It ran.", "It ran to its end.")).digest != first
+
+
+def test_the_query_is_written_once_for_each_set_of_rules(tmp_path: Path) -> None:
+    rules = load(tmp_path, GOOD)
+    assert rules.sql() is rules.sql()
+    assert rules.sql("sqlite") != rules.sql()
+    other = load(tmp_path, GOOD.replace("It ran.", "It ran to its end."))
+    assert "It ran to its end." in other.sql()
+    assert "It ran to its end." not in rules.sql()
