@@ -10,8 +10,7 @@ from typing import ClassVar
 
 from collectors._aws import bedrock_days as days
 from collectors._aws import s3
-from collectors._aws.asking import Asking
-from collectors._aws.day_marks import Marks, read_marks
+from collectors._aws.day_marks import Marks, closed_days, read_marks
 from collectors._aws.source import AwsSource, Place
 from collectors.base import Window
 from evidence.errors import SourceRefused
@@ -79,7 +78,7 @@ class BedrockInvocations(AwsSource):
             why = "Bedrock logs invocations to no bucket: nothing tells what was called"
             place.asking.gap(f"invocation log in {place.region}", why)
             return
-        due = self._due(place.asking)
+        due = closed_days(place.asking.now - _SETTLE, self.lookback, self.window)
         counted = self._counted(place, due)
         for day in due:
             items = tuple(reader.day(day, counted.get(day, 0) if counted is not None else None))
@@ -102,16 +101,6 @@ class BedrockInvocations(AwsSource):
             place, s3.Bucket(client, str(bucket["bucketName"])),
             f"{prefix}/{folder}" if prefix else folder, marks.of(place.subject()),
         )  # fmt: skip
-
-    def _due(self, asking: Asking) -> list[date]:
-        """Closed days, oldest first."""
-        last = (asking.now - _SETTLE).date() - days.DAY
-        first = (asking.now - self.lookback).date()
-        if self.window is not None:
-            # A day belongs to the window that its end lies in.
-            first = self.window.since.astimezone(UTC).date() - days.DAY
-            last = min(last, self.window.until.astimezone(UTC).date() - days.DAY)
-        return [first + days.DAY * n for n in range((last - first).days + 1)]
 
     def _counted(self, place: Place, due: list[date]) -> Counter[date] | None:
         """Invocations that CloudWatch counted of each day; None where it may not be asked.

@@ -20,6 +20,7 @@ _BUSY = frozenset({
     "SlowDown", "Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded",
     "TooManyRequestsException", "RequestTimeout", "RequestTimeoutException", "InternalError",
     "ServiceUnavailable", "BandwidthLimitExceeded", "OperationAborted",
+    "LimitExceededException",
 })  # fmt: skip
 _REFUSED = frozenset({
     "NoSuchBucket", "AccessDenied", "AccessDeniedException", "InvalidAccessKeyId",
@@ -27,7 +28,7 @@ _REFUSED = frozenset({
     "UnrecognizedClientException", "AccountProblem", "AllAccessDisabled", "InvalidBucketName",
     "PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidClientTokenId",
     "IncompleteSignature", "RequestTimeTooSkewed", "NotSignedUp", "OptInRequired",
-    "InvalidSecurity", "401", "403", "404", "301",
+    "InvalidSecurity", "MalformedQueryException", "401", "403", "404", "301",
 })  # fmt: skip
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 
+from collectors.base import Window
 from evidence.errors import SourceBroken
 from evidence.model import Cursor
 from evidence.snapshot import Snapshot
+
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,10 @@ class Known:
     events: int
     digest: str
     read: int
+
+    def old(self, now: datetime, reread: timedelta) -> bool:
+        """Whether it was read `reread` ago, or at a time that is still to come."""
+        return not 0 <= now.timestamp() - self.read < reread.total_seconds()
 
 
 Days = dict[date, Known]
@@ -72,3 +79,16 @@ def read_marks(cursor: Cursor | None) -> Marks:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SourceBroken(f"the cursor is not one of days of a log: {error}") from error
     return Marks(states, days)
+
+
+def closed_days(now: datetime, lookback: timedelta, window: Window | None) -> list[date]:
+    """Days (UTC) that had ended by `now`, oldest first: those of `lookback`, or of the window.
+
+    A day belongs to the window that its end lies in.
+    """
+    first, last = (now - lookback).date(), now.date() - _DAY
+    if window is not None:
+        first = window.since.astimezone(UTC).date() - _DAY
+        until = window.until - timedelta(microseconds=1)
+        last = min(last, until.astimezone(UTC).date() - _DAY)
+    return [first + _DAY * n for n in range((last - first).days + 1)]

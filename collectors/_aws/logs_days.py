@@ -107,7 +107,7 @@ class Reader:
 
     def _old(self, day: date, reread: timedelta) -> bool:
         known = self.known.get(day)
-        return known is None or not 0 <= self.now.timestamp() - known.read < reread.total_seconds()
+        return known is None or known.old(self.now, reread)
 
     def _item(self, begin: datetime, count: _Count, old: Known | None) -> EvidenceItem:
         name, events = self.group.name, len(count.seen)
