@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from collectors._github.checks import checks
 from collectors._github.json import Api
 from collectors._json import array, moment, number, obj, text
 from collectors._review.approval import Account, Review, Said
-from collectors._review.pull import Merged, Repository
+from collectors._review.pull import Merged, Repository, Signatures
 from collectors._review.walk import Seen
 from collectors.http import clean
 from evidence.errors import SourceBroken, SourceBusy, SourceRefused
@@ -91,6 +92,7 @@ def merged(api: Api, of: Repository, nr: int) -> Merged:
         watched=into in of.watched, fork=_place(head, what) != _place(base, what),
         head=sha, commit=str(pull.get("merge_commit_sha") or ""), labels=_labels(pull, what),
         reviews=_reviews(api, of.name, nr, sha, at), checks=checks(api, of.name, sha, at),
+        signatures=_signatures(commits, f"{what}: commit"),
     )  # fmt: skip
 
 
@@ -126,6 +128,17 @@ def _hands(
     if author:
         found.pop(author.id, None)
     return tuple(found[key] for key in sorted(found)), strangers
+
+
+def _signatures(commits: list[dict[str, Any]], what: str) -> Signatures:
+    """What GitHub makes of the commits' signatures, now: a key that was revoked since counts."""
+    found = [
+        obj(obj(row.get("commit") or {}, what).get("verification") or {}, what) for row in commits
+    ]
+    if any(not isinstance(one.get("verified"), bool) for one in found):
+        return Signatures(unread="not told of every commit")
+    reasons = Counter(text(one, "reason", what) for one in found if not one["verified"])
+    return Signatures(sum(one["verified"] for one in found), reasons)
 
 
 def _reviews(api: Api, name: str, nr: int, sha: str, merged_at: datetime) -> tuple[Review, ...]:

@@ -14,7 +14,7 @@ from collectors._gitlab.json import Api
 from collectors._json import array, moment, number, obj, text
 from collectors._review.approval import Account, Review, Said
 from collectors._review.host import absent
-from collectors._review.pull import Check, Checks, Merged, Repository
+from collectors._review.pull import Check, Checks, Merged, Repository, Signatures
 from collectors._review.walk import Seen
 from evidence.errors import SourceBroken, SourceBusy, SourceError, SourceRefused
 from evidence.times import stamp
@@ -88,6 +88,7 @@ def merged(api: Api, of: Repository, nr: int) -> Merged:
         head=head, commit=next((str(sha) for sha in came if sha), head),
         labels=tuple(sorted(map(str, array(request.get("labels"), f"{what}: labels")))),
         reviews=reviews, checks=_checks(request, head, at, what), unread=unread,
+        signatures=Signatures(unread="GitLab tells them one commit at a time: not asked"),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -77,6 +77,21 @@ class Checks:
 
 
 @dataclass(frozen=True, slots=True)
+class Signatures:
+    """Whose signatures the host could verify, of the commits that were merged: how many `verified`,
+    how many not for which reason; `unread` says why that is not known, empty where it is."""
+
+    verified: int = 0
+    unverified: Mapping[str, int] = field(default_factory=dict)
+    unread: str = ""
+
+    def payload(self) -> dict[str, Any]:
+        """As it is kept."""
+        unverified = dict(sorted(self.unverified.items()))
+        return {"verified": self.verified, "unverified": unverified, "unread": self.unread}
+
+
+@dataclass(frozen=True, slots=True)
 class Merged:
     """A pull or merge request that was merged. `watched`: into a branch that must be reviewed.
 
@@ -103,6 +118,7 @@ class Merged:
     labels: tuple[str, ...]
     reviews: tuple[Review, ...]
     checks: Checks
+    signatures: Signatures
     unread: str = ""
 
     @property
@@ -162,6 +178,7 @@ class Merged:
             "contributors": [one.payload() for one in self.contributors],
             "strangers": self.strangers, "commits_whole": self.whole, "unread": self.unread,
             "reviews": [one.payload() for one in found], "checks": self.checks.payload(),
+            "signatures": self.signatures.payload(),
             **self._duties(found),
         }  # fmt: skip
 

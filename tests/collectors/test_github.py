@@ -243,6 +243,18 @@ def test_checks_that_the_key_may_not_read_are_unknown(world: World) -> None:
     assert (checks["state"], checks["unread"]) == ("unknown", "check runs: HTTP 403")
 
 
+def test_whose_signatures_were_verified_is_told_of_every_commit_or_not_at_all(world: World) -> None:
+    number = world.opened(world.credit, 6)
+    unsigned = {"verification": {"verified": False, "reason": "unsigned"}}
+    world.github.push(world.credit, number, "mira", at(6), commit=unsigned)
+    world.github.merge(world.credit, number, "mira", at(6, 1))
+    told = kept(read(world, world.credit, number))["signatures"]
+    assert told == {"verified": 1, "unverified": {"unsigned": 1}, "unread": ""}
+    world.credit.commits[number][0].pop("commit")
+    told = kept(read(world, world.credit, number))["signatures"]
+    assert told == {"verified": 0, "unverified": {}, "unread": "not told of every commit"}
+
+
 def test_a_merge_into_a_branch_that_is_not_watched_is_recorded_only(world: World) -> None:
     base = {"ref": "topic-1", "sha": sha("base"), "repo": {"id": world.credit.id}}
     number = world.good(world.credit, 6, base=base)
