@@ -111,7 +111,8 @@ class LakeFacts:
     """How much landed and what it was sealed with; `ledger_size` is None before the first seal.
 
     `shown` is what to give to `--as-of` to see this again, `result` the digest of what was judged;
-    `disposed` items went by signed records and are in no count.
+    `disposed` items went by signed records and are in no count. Of the `untagged` items, `errors`
+    stand as an error.
     """
 
     items: int
@@ -124,6 +125,7 @@ class LakeFacts:
     shown: str = ""
     result: str = ""
     disposed: int = 0
+    errors: int = 0
 
 
 @dataclass(frozen=True, slots=True)

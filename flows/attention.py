@@ -18,6 +18,10 @@ ACTIONS = {
 SILENT = "Until it answers, what it should show counts as unknown: check address, key, network."
 ACCOUNTED = "Nothing; `headwater verify` tells what went, when, by whom and why."
 SEE_TO_IT = "Mend what makes it wrong at its source, so that nobody has to override it again."
+UNREAD = (
+    'Mend what they name at their source, or add a rule: headwater query "select title from latest '
+    "where outcome = 'error' and item_id not in (select item_id from tags)\""
+)
 SHOWN = 20
 PARTIAL = "Mend what is named, or its rights; until a pull is whole, nothing in it counts as fresh."
 
@@ -30,6 +34,11 @@ def attention(judged: Judged, sources: Sequence[SourceRow], lake: LakeFacts) -> 
     yield from _empty(judged)
     yield from _unsigned(judged)
     yield from _grouped(judged, "due", lambda v: not v.failed and v.state is State.DUE)
+    if lake.errors:
+        yield Attention(
+            "mapping", f"{lake.errors} items report an error and speak to no control: no control "
+            "shows them.", UNREAD,
+        )  # fmt: skip
     if lake.untagged:
         yield Attention(
             "mapping", f"{lake.untagged} items speak to no control yet.",

@@ -47,6 +47,7 @@ from storage.pages import (
     item_rows,
     item_tags,
     leaf_indexes,
+    unclaimed_errors,
 )
 from storage.publication import silent
 
@@ -263,6 +264,7 @@ def _lake_facts(connection: Connection, lake: Lake, judged: Judged) -> LakeFacts
         ledger_root=sealed.root.hex() if sealed else "",
         ledger_origin=sealed.origin if sealed else "",
         untagged=untagged,
+        errors=unclaimed_errors(connection),
         mapping_digest=judged.mapping_digest,
         shown=judged.moment.token,
         result=judged.digest,

@@ -43,7 +43,8 @@ def show(file: Path, name: str, *, as_json: bool) -> int:
         went = disposed(connection)
     wanted = [known[name]] if name else list(known.values())
     if as_json:
-        print(json.dumps([_machine(s, seen.get(s.name), at) for s in wanted], indent=2))
+        told = [_machine(s, seen.get(s.name), at) | {"lake_disposed": went} for s in wanted]
+        print(json.dumps(told, indent=2))
     elif name:
         _one(known[name], seen.get(name), lately, at)
     else:

@@ -70,6 +70,7 @@ def _machine(board: Board) -> dict[str, object]:
         "sources": {row.source: row.outcome for row in board.sources},
         "items": board.lake.items,
         "disposed": board.lake.disposed,
+        "errors_of_no_control": board.lake.errors,
         "sealed": board.lake.ledger_size,
         "shown": board.lake.shown,
         "version": board.lake.version,
@@ -93,6 +94,8 @@ def show_standings(board: Board) -> None:
         f"rules {board.lake.mapping_digest[:16]} · result {board.lake.result}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
+    if board.lake.errors:
+        console.print(f"[bold]{board.lake.errors} items report an error and speak to no control[/]")
     table = Table("", "what needs a person now", "what to do", show_lines=False)
     for note in board.attention[:SHOWN]:
         style = STYLES.get(note.severity, "")

@@ -131,6 +131,18 @@ def counts(connection: Connection) -> tuple[int, int]:
     return row["items"], row["untagged"]
 
 
+def unclaimed_errors(connection: Connection) -> int:
+    """How many items stand as an error, uncorrected, and have no tag: no control shows them."""
+    (row,) = all_rows(
+        connection,
+        """SELECT count(*) AS errors FROM latest WHERE outcome = 'error' AND change <> 'gone'
+            AND NOT starts_with(kind, $own) AND item_id NOT IN (SELECT item_id FROM tags)
+            AND item_id NOT IN (SELECT item_id FROM lake_corrected)""",
+        {"own": "headwater."},
+    )
+    return int(row["errors"])
+
+
 def records(
     connection: Connection, *registers: str, confirmed: bool = False
 ) -> list[dict[str, Any]]:

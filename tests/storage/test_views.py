@@ -11,7 +11,7 @@ import pytest
 
 from evidence.errors import LakeError
 from evidence.freshness import ControlStanding, Standing, State, Verdict
-from evidence.model import Change, ControlId, Nature
+from evidence.model import Change, ControlId, Nature, Outcome
 from evidence.runs import PullOutcome
 from storage import pages
 from storage.health import attempts, healths
@@ -144,6 +144,20 @@ def test_boards_get_items_tags_and_health(world: World) -> None:
         assert (first.outcome, second.outcome, second.new) == ("busy", "complete", 3)
         assert pages.seen_systems(connection) == ["credit-scoring"]
         assert pages.leaf_indexes(connection, [newest]) == {}
+
+
+def test_an_error_that_no_control_shows_is_counted_until_it_is_mended(world: World) -> None:
+    def errors() -> int:
+        with connect(world.lake) as connection:
+            return pages.unclaimed_errors(connection)
+
+    world.land(item(1, outcome=Outcome.ERROR), item(2), item(3, outcome=Outcome.ERROR), cursor="1")
+    world.land(item(4, outcome=Outcome.ERROR, kind="jira.note"), cursor="2")
+    assert errors() == 3
+    world.tag("iso42001:A.1", "ticket", "kind = 'jira.note'")
+    assert errors() == 2, "a control shows the tagged one"
+    world.land(item(3, at=START + days(5), title="mended"), cursor="3")
+    assert errors() == 1, "the latest version of the other is none"
 
 
 def test_only_registers_make_records(world: World) -> None:
