@@ -105,11 +105,15 @@ def patient(config: Config, ask: Callable[[], T], sleep: Callable[[float], None]
 def show_pulls(rows: Sequence[Mapping[str, object]]) -> None:
     """The table of what a collection brought, on the terminal."""
     table = Table("source", "outcome", "new", "known", "pages", "received", "took")
-    table.add_column("note", overflow="fold")  # a cut file name could not be looked up
+    console = Console()
     for row in rows:
         cells = (str(row.get(str(column.header), "")) for column in table.columns)
         table.add_row(*(escape(printable(cell)) for cell in cells))
-    Console().print(table)
+    console.print(table)
+    for row in rows:  # below it, whole: a file name that is cut could not be looked up
+        if note := printable(str(row.get("note", ""))):
+            told = f"[bold]{escape(str(row['source']))}[/] {escape(note)}"
+            console.print(told, highlight=False, soft_wrap=True)
 
 
 def judge_now(file: Path) -> int:
