@@ -47,8 +47,8 @@ Spoil = Callable[[Answer], Answer]
 
 
 class Proxy:
-    """Runs until `close`. Answers number `first` up to before `last` are spoilt, counted from 0;
-    `passed` counts those that went through since `clear`."""
+    """Runs until `close`. Answers number `first` up to before `last` are spoilt, counted from 0,
+    unless they are errors by themselves; `passed` counts all since `clear`."""
 
     def __init__(self, upstream: str) -> None:
         self.upstream = urlsplit(upstream)
@@ -101,7 +101,8 @@ class Proxy:
         kept += (("Date", got.headers["Date"]),) if got.headers["Date"] else ()
         made = Answer(f"{method} {path.partition('?')[0]}", got.status, kept, raw, len(raw))
         number, self.passed = self.passed, self.passed + 1
-        return self.spoil(made) if self.spoil and self.first <= number < self.last else made
+        turn = self.first <= number < self.last and made.status < 400
+        return self.spoil(made) if self.spoil and turn else made
 
     def _ours(self, text: bytes) -> bytes:
         return text.replace(f"http://{self.upstream.netloc}".encode(), self.url.encode())
