@@ -122,6 +122,8 @@ class Question:
             "matched": answer.matched, "wrong": answer.wrong,
             "sha256": hashlib.sha256(canonical(list(answer.rows))).hexdigest(), **answer.told,
         }  # fmt: skip
+        # Late events make the answer what it would have been if they had been in time.
+        fewer = before is not None and len(answer.rows) < before.events
         came = f"{len(answer.rows)} rows" if answer.matched is None else (
             f"{len(answer.rows)} rows from {answer.matched} records"
         )  # fmt: skip
@@ -131,7 +133,7 @@ class Question:
             observed_to=begin + _DAY, collected_at=asking.at, payload=told,
             system=system_of(self.place.source.systems, self.name, *groups),
             title=clean(f"{self.name} on {day}: {answer.wrong or came}"),
-            change=Change.CHANGED if before else Change.NEW,
+            change=Change.CHANGED if fewer else Change.NEW,
             outcome=Outcome.ERROR if answer.wrong else Outcome.RECORDED,
             locator=f"aws:{self.place.subject(self.name)}",
         )  # fmt: skip
