@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from dashboards import summary
@@ -15,7 +15,8 @@ FORM = "headwater.board/1"
 
 
 def as_json(board: Board) -> dict[str, Any]:
-    """JSON-like values; times are `YYYY-MM-DDTHH:MM:SS.ffffffZ` or null. Items are left to
+    """JSON-like values; times are `YYYY-MM-DDTHH:MM:SS.ffffffZ` or null,
+    spans are seconds. Items are left to
     `/items/{id}`."""
     return {
         "form": FORM,
@@ -71,11 +72,19 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def _source(source: SourceRow) -> dict[str, Any]:
-    times = {
-        "last_attempt": _stamp(source.last_attempt),
-        "last_complete": _stamp(source.last_complete),
-    }
-    return asdict(source) | times | {"gaps": list(source.gaps)}
+    told: dict[str, Any] = _plain(asdict(source))
+    return told
+
+
+def _plain(value: Any) -> Any:
+    """Times as text, spans in seconds."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return stamp(value) if isinstance(value, datetime) else value
 
 
 def _stamp(moment: datetime | None) -> str | None:

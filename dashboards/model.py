@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from evidence.freshness import ControlStanding, Verdict
+from evidence.runs import Total
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,30 @@ class ControlRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One attempt at a source; `why` says what was missing of it, one sentence each."""
+
+    started_at: datetime
+    took: timedelta
+    outcome: str
+    new: int
+    received: int
+    promised: int | None = None
+    backfill: bool = False
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SourceRow:
-    """One source's health: when it last tried, how that ended, when it last finished whole."""
+    """One source's health: when it last tried, how that ended, when it last finished whole.
+
+    The collector's clock: `next_run` by its `schedule`, `missed_run` one that did not start,
+    `streak` attempts in a row that were not whole, `completes` of `tries` whole in seven days,
+    `usual` the time that a whole one takes, `moved` when its bookmark last did. The source's own
+    clock: `newest` is the latest time that a fact of it is about, `brought` when the last new item
+    landed. `totals` are the control totals of the last attempt, `lacking` what it was not allowed
+    to see; `attempts` the last ones, newest first.
+    """
 
     source: str
     collector: str
@@ -48,6 +71,22 @@ class SourceRow:
     items: int
     error: str = ""
     gaps: tuple[str, ...] = ()
+    schedule: str = ""
+    next_run: datetime | None = None
+    missed_run: datetime | None = None
+    streak: int = 0
+    failing_since: datetime | None = None
+    tries: int = 0
+    completes: int = 0
+    usual: timedelta | None = None
+    moved: datetime | None = None
+    newest: datetime | None = None
+    brought: datetime | None = None
+    identity: str = ""
+    query: str = ""
+    totals: tuple[Total, ...] = ()
+    lacking: tuple[str, ...] = ()
+    attempts: tuple[AttemptRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

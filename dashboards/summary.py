@@ -157,6 +157,19 @@ def healthy(source: SourceRow) -> bool:
     return source.outcome == PullOutcome.COMPLETE and not source.gaps
 
 
+def collector_clock(source: SourceRow) -> str:
+    """Whether the collector works, in one sentence; whether its source is silent is another."""
+    if source.last_attempt is None:
+        return "It was never pulled."
+    if source.missed_run is not None:
+        return "It is not run any more: a run was due and did not start."
+    if healthy(source):
+        return "The last pull was whole."
+    if source.last_complete is None:
+        return f"No pull was ever whole; {many(source.streak, 'attempt')} so far."
+    return f"{many(source.streak or 1, 'attempt')} since the last whole pull did not end whole."
+
+
 def urgencies(board: Board) -> tuple[Urgency, ...]:
     """The attention list by severity; a severity this page does not know comes first, unhidden."""
     ranks = {severity: rank for rank, severity in enumerate(SEVERITIES)}

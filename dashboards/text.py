@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlsplit
 
 from markupsafe import Markup, escape
@@ -74,6 +74,15 @@ def _time(moment: datetime | None, form: str) -> Markup:
         return Markup("never")
     at = moment.astimezone(UTC)
     return Markup('<time datetime="{}">{} UTC</time>').format(at.isoformat(), at.strftime(form))
+
+
+def lasting(span: timedelta) -> str:
+    """How long something took, in one unit: `45 s`, `3 h`, `12 days`."""
+    seconds = max(0, round(span.total_seconds()))
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def long_day(moment: datetime) -> Markup:

@@ -5,20 +5,10 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
-from dashboards.model import (
-    Attention,
-    Board,
-    ControlRow,
-    ItemPage,
-    LakeFacts,
-    SourceRow,
-    SystemRow,
-    TagRow,
-)
+from dashboards.model import Attention, Board, ControlRow, ItemPage, LakeFacts, SystemRow, TagRow
 from evidence.errors import LakeError
 from evidence.freshness import ORGANISATION
 from evidence.times import stamp
@@ -28,14 +18,14 @@ from flows.coverage import coverage, uncovered
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
 from flows.outside import witnesses
-from flows.sources import missed
+from flows.source_rows import ATTEMPTS, missed_runs, source_rows
 from flows.statements import refused
 from storage.checkpoints import checkpoint_of
 from storage.clocks import landed_ahead
 from storage.corrections import told_correction, what_counts
 from storage.disposed import disposed
 from storage.engine import ample
-from storage.health import SourceHealth, healths
+from storage.health import healths, lately
 from storage.lake import Lake
 from storage.note import Checkpoint
 from storage.pages import (
@@ -54,7 +44,6 @@ from storage.publication import silent
 UNJUDGED = "Run `headwater collect` or `headwater freshness`; if that fails, mend what it names."
 UNSEEN = "Mend its address, key or network; it is tried again with the next seal."
 CLOCK = "Set the clocks of this machine and of those that collect; `headwater verify` names when."
-SCHEDULER = "See that `headwater serve`, or Prefect with a worker, runs: `headwater sources`."
 SHOWN_PER_CONTROL = 8
 SHOWN_IN_ALL = 600
 SHOWN_BYTES = 8_000_000
@@ -67,7 +56,9 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
     with judged.moment.connect(lake, ample()) as connection:
         shown = control_items(connection, SHOWN_PER_CONTROL)
         seen = healths(connection, judged.at)
-        sources = _sources(seen, config)
+        sources = source_rows(
+            config, seen, lately(connection, ATTEMPTS), None if asked else judged.at
+        )
         needed = [i for v in judged.verdicts for i in (v.item_id, *v.overridden) if i]
         items = _capped(pages(connection, _first((*needed, *_flat(shown.values())), SHOWN_IN_ALL)))
         totals = control_totals(connection)
@@ -87,7 +78,7 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
             *_notes(judged),
             *_unseen(lake, config),
             *_ahead(lake),
-            *(_missed(config, seen, judged.at) if asked is None else ()),
+            *missed_runs(sources),
             *attention(judged, sources, facts),
             *unsigned,
             *lacking,
@@ -215,43 +206,6 @@ def _systems(judged: Judged) -> Iterator[SystemRow]:
             risk_class=str(row.get("risk_class") or ""),
             stage=str(row.get("stage") or ""),
         )
-
-
-def _missed(config: Config, seen: Mapping[str, SourceHealth], at: datetime) -> Iterator[Attention]:
-    """A source that is not pulled any more looks well by its last pull."""
-    for source in config.sources:
-        if due := missed(source, seen.get(source.name), at):
-            yield Attention(
-                "source", f"Source {source.name} should have been pulled at {stamp(due)} and was "
-                "not.", SCHEDULER, source=source.name,
-            )  # fmt: skip
-
-
-def _sources(seen: Mapping[str, SourceHealth], config: Config) -> tuple[SourceRow, ...]:
-    """Every configured source, also one that never ran, and every source that once landed."""
-    configured = {source.name: source.uses for source in config.sources}
-    names = [*configured, *(name for name in seen if name not in configured)]
-    return tuple(_source(name, configured.get(name, ""), seen.get(name)) for name in names)
-
-
-def _source(name: str, uses: str, health: SourceHealth | None) -> SourceRow:
-    if health is None:
-        return SourceRow(name, uses, "never ran", None, None, 0)
-    last = health.last
-    short = (t for t in last.totals if t.short)
-    return SourceRow(
-        source=name,
-        collector=uses or f"{last.collector} (no longer configured)",
-        outcome=last.outcome,
-        last_attempt=last.finished_at,
-        last_complete=health.last_complete,
-        items=health.items,
-        error=last.error,
-        gaps=(
-            *(f"{gap.what}: {gap.why}" for gap in last.gaps),
-            *(f"{t.what}: {t.short} of {t.promised} did not come" for t in short),
-        ),
-    )
 
 
 def _lake_facts(connection: Connection, lake: Lake, judged: Judged) -> LakeFacts:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from dashboards.text import lasting
 from evidence.errors import SourceError
 from evidence.freshness import Verdict
 from evidence.runs import PullFacts, PullOutcome
 from evidence.times import stamp
 from flows.pull import Attempt
-from flows.terminal import lasted
 
 
 def pull_rows(ended: Mapping[str, Attempt | BaseException]) -> list[dict[str, object]]:
@@ -33,7 +33,7 @@ def _row(name: str, end: Attempt | BaseException) -> dict[str, object]:
             "pages": facts.pages,
             "received": facts.received,
             "promised": "" if facts.promised is None else facts.promised,
-            "took": lasted(end.pull.finished_at - end.pull.started_at),
+            "took": lasting(end.pull.finished_at - end.pull.started_at),
             "note": "; ".join(_notes(facts)) or _error(end),
         }
     word = type(end).__name__.removeprefix("Source").lower() if _known(end) else "broken"

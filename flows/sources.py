@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dashboards.text import lasting
 from evidence.canonical import plain
 from evidence.errors import ConfigError
 from evidence.own import OWN_SOURCE
 from flows.attention import told_disposed
 from flows.config import Config, Source, load, now
-from flows.terminal import lasted
 from storage.disposed import disposed
 from storage.health import Attempted, SourceHealth, attempts, healths, is_well
 from storage.lake import Lake
@@ -76,9 +76,9 @@ def trouble(source: Source, health: SourceHealth | None, at: datetime) -> Iterat
         yield "was never pulled"
         return
     if due := missed(source, health, at):
-        yield f"should have run {lasted(at - due)} ago: is its scheduler alive?"
+        yield f"should have run {lasting(at - due)} ago: is its scheduler alive?"
     if health.streak > 1 and health.failing_since:
-        since = lasted(at - health.failing_since)
+        since = lasting(at - health.failing_since)
         yield f"{health.streak} attempts in a row were not whole, for {since}"
     if health.last.error:
         yield health.last.error
@@ -111,12 +111,12 @@ def _all(config: Config, seen: dict[str, SourceHealth], at: datetime) -> None:
 
 def _cells(source: Source, health: SourceHealth | None, at: datetime) -> list[str]:
     upcoming = next_run(source, at)
-    ahead = f"in {lasted(upcoming - at)}" if upcoming else "by hand"
+    ahead = f"in {lasting(upcoming - at)}" if upcoming else "by hand"
     if health is None:
         return [source.name, "never", "", "never", "", "", ahead]
-    whole = f"{lasted(at - health.last_complete)} ago" if health.last_complete else "never"
+    whole = f"{lasting(at - health.last_complete)} ago" if health.last_complete else "never"
     return [
-        source.name, f"{lasted(at - health.last.finished_at)} ago", health.last.outcome, whole,
+        source.name, f"{lasting(at - health.last.finished_at)} ago", health.last.outcome, whole,
         f"{health.completes} of {health.tries}", str(health.last.new), ahead,
     ]  # fmt: skip
 
@@ -132,7 +132,7 @@ def _one(
     for one in lately:
         missing = [one.error, *(f"{gap.what}: {gap.why}" for gap in one.gaps)]
         table.add_row(
-            f"{lasted(at - one.started_at)} ago", lasted(one.finished_at - one.started_at),
+            f"{lasting(at - one.started_at)} ago", lasting(one.finished_at - one.started_at),
             escape(one.outcome), str(one.new), str(one.received),
             "" if one.promised is None else str(one.promised), "yes" if one.backfill else "",
             escape("; ".join(text for text in missing if text)),
@@ -146,10 +146,10 @@ def _facts(source: Source, health: SourceHealth | None, at: datetime) -> Iterato
     if health is not None:
         yield "read as", health.last.identity or "the source does not say"
         yield "asked", health.last.query or "the collector does not say"
-        usual = f", a whole pull takes {lasted(health.usual)}" if health.usual else ""
+        usual = f", a whole pull takes {lasting(health.usual)}" if health.usual else ""
         yield "landed", f"{health.items} items{usual}"
         if health.newest:
-            yield "newest fact", f"{lasted(at - health.newest)} ago"
+            yield "newest fact", f"{lasting(at - health.newest)} ago"
         yield "7 days", f"{health.completes} of {health.tries} attempts whole"
     for sentence in trouble(source, health, at):
         yield "trouble", sentence

@@ -24,14 +24,15 @@ whole AS (
         (PARTITION BY source ORDER BY finished_at DESC, landed_at DESC) <= {USUAL_OF})
     GROUP BY source
 ), landed AS (
-    SELECT source, count(*) AS items, max(observed_to) AS newest
+    SELECT source, count(*) AS items, max(observed_to) AS newest, max(landed_at) AS brought
     FROM evidence WHERE kind <> '{PULL_KIND}' GROUP BY source
 ), brought AS (
     SELECT pull_id, count(*) AS new FROM evidence WHERE kind <> '{PULL_KIND}' GROUP BY pull_id
 ), filled AS (
     SELECT source, count(*) AS backfills FROM pulls WHERE backfill GROUP BY source
 )
-SELECT s.source, w.last_complete, w.usual, l.items, l.newest, f.backfills,
+SELECT s.source, w.last_complete, w.usual, l.items, l.newest, l.brought, f.backfills,
+    max(s.finished_at) FILTER (s.cursor_after IS DISTINCT FROM s.cursor_before) AS moved,
     arg_max(s, row(s.finished_at, s.landed_at)) AS last,
     arg_max(b.new, row(s.finished_at, s.landed_at)) AS new,
     count(*) FILTER (w.last_complete IS NULL OR s.finished_at > w.last_complete) AS streak,
@@ -64,6 +65,7 @@ class Attempted:
     query: str = ""
     api_version: str = ""
     backfill: bool = False
+    pages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,9 @@ class SourceHealth:
 
     `streak` attempts in a row did not end whole, the first of them at `failing_since`; in the last
     seven days `completes` of `tries` did. `usual` is the median time of the last whole pulls;
-    `newest` the latest time that any landed fact is about.
+    `newest` the latest time that any landed fact is about, `brought` when the last item landed that
+    was new. `moved` is the end of the last pull that moved the source's bookmark, as far as the 200
+    signs of it tell that a record keeps.
     """
 
     source: str
@@ -86,6 +90,8 @@ class SourceHealth:
     items: int
     newest: datetime | None
     backfills: int = 0
+    brought: datetime | None = None
+    moved: datetime | None = None
 
 
 def healths(connection: Connection, now: datetime) -> dict[str, SourceHealth]:
@@ -96,15 +102,25 @@ def healths(connection: Connection, now: datetime) -> dict[str, SourceHealth]:
 
 def attempts(connection: Connection, source: str, most: int) -> list[Attempted]:
     """The latest attempts at a source, newest first, backfills too. Raises LakeError."""
+    return lately(connection, most, source).get(source, [])
+
+
+def lately(connection: Connection, most: int, source: str = "") -> dict[str, list[Attempted]]:
+    """Source (only the one named, if one is) → its latest attempts as `attempts` gives them."""
     rows = all_rows(
         connection,
-        """SELECT p.*, (SELECT count(*) FROM evidence e WHERE e.pull_id = p.pull_id
-            AND e.kind <> $kind) AS new
-        FROM pulls p WHERE source = $source ORDER BY finished_at DESC, landed_at DESC
-        LIMIT $most""",
+        """WITH last AS (SELECT * FROM pulls WHERE $source IN ('', source) QUALIFY row_number()
+                OVER (PARTITION BY source ORDER BY finished_at DESC, landed_at DESC) <= $most),
+            brought AS (SELECT pull_id, count(*) AS new FROM evidence
+                WHERE kind <> $kind AND pull_id IN (SELECT pull_id FROM last) GROUP BY pull_id)
+        SELECT last.*, brought.new FROM last LEFT JOIN brought USING (pull_id)
+        ORDER BY source, finished_at DESC, landed_at DESC""",
         {"source": source, "most": most, "kind": PULL_KIND},
     )
-    return [_attempted(row, row["new"]) for row in rows]
+    found: dict[str, list[Attempted]] = {}
+    for row in rows:
+        found.setdefault(row["source"], []).append(_attempted(row, row["new"]))
+    return found
 
 
 def _health(row: Mapping[str, Any]) -> SourceHealth:
@@ -114,6 +130,7 @@ def _health(row: Mapping[str, Any]) -> SourceHealth:
         failing_since=row["failing_since"], tries=row["tries"], completes=row["completes"],
         usual=None if row["usual"] is None else timedelta(seconds=row["usual"]),
         items=row["items"] or 0, newest=row["newest"], backfills=row["backfills"] or 0,
+        brought=row["brought"], moved=row["moved"],
     )  # fmt: skip
 
 
@@ -125,7 +142,7 @@ def _attempted(row: Mapping[str, Any], new: int | None) -> Attempted:
     gaps = json.loads(row["gaps"] or "[]")
     return Attempted(
         **{name: row[name] for name in names}, collector=row["collector"] or "",
-        new=new or 0, received=row["received"] or 0,
+        new=new or 0, received=row["received"] or 0, pages=row["pages"] or 0,
         error=row["error"] or "", gaps=tuple(Gap(gap["what"], gap["why"]) for gap in gaps),
         totals=tuple(Total(**total) for total in json.loads(row["totals"] or "[]")),
     )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from dashboards.model import (
+    AttemptRow,
     Attention,
     Board,
     ControlRow,
@@ -22,6 +23,7 @@ from dashboards.model import (
 )
 from evidence.freshness import Attestation, Expectation, Scope, Sighting, Verdict, judge, stand
 from evidence.model import ControlId, EvidenceItem, Nature, Outcome
+from evidence.runs import Total
 
 NOW = datetime(2026, 11, 23, 19, 43, tzinfo=UTC)
 HOSTILE = (
@@ -126,7 +128,11 @@ def hostile_board() -> Board:
         attestation_needed=HOSTILE,
         standing=dataclasses.replace(row.standing, why=HOSTILE, verdicts=(verdict,)),
     )  # fmt: skip
-    source = SourceRow(HOSTILE, HOSTILE, HOSTILE, NOW, None, 3, HOSTILE, (HOSTILE,))
+    source = SourceRow(
+        HOSTILE, HOSTILE, HOSTILE, NOW, None, 3, HOSTILE, (HOSTILE,), schedule=HOSTILE,
+        identity=HOSTILE, query=HOSTILE, totals=(Total(HOSTILE, 2, 1),), lacking=(HOSTILE,),
+        attempts=(AttemptRow(NOW, timedelta(0), HOSTILE, 1, 1, why=(HOSTILE,)),),
+    )  # fmt: skip
     alarm = Attention(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)
     return dataclasses.replace(
         board, organisation=HOSTILE, controls=(bad, *board.controls[1:]),
@@ -231,7 +237,8 @@ def page_of(
 
 def _sources() -> tuple[SourceRow, ...]:
     well = [
-        SourceRow(name, f"collectors.{module}", "complete", NOW, NOW - timedelta(hours=1), count)
+        _watched(SourceRow(name, f"collectors.{module}", "complete", NOW, NOW - timedelta(hours=1),
+                           count))
         for name, module, count in (
             ("github", "github:GitHub", 310), ("jira", "jira:Jira", 205),
             ("quality", "quality_checks:QualityChecks", 611),
@@ -240,13 +247,33 @@ def _sources() -> tuple[SourceRow, ...]:
     ]  # fmt: skip
     refused = "AccessDenied: the role headwater-reader may not list s3://brookside-trail"
     gap = "run 8f21: its artifact store did not answer, evaluation table not read"
+    trail = SourceRow("cloudtrail", "collectors.cloudtrail:CloudTrail", "refused", NOW, DEAD, 402,
+                      refused)  # fmt: skip
+    runs = SourceRow("mlflow", "collectors.mlflow_runs:MlflowRuns", "complete", NOW, NOW, 388, "",
+                     (gap,))  # fmt: skip
     return (
-        SourceRow("cloudtrail", "collectors.cloudtrail:CloudTrail", "refused", NOW, DEAD, 402,
-                  refused),
-        SourceRow("mlflow", "collectors.mlflow_runs:MlflowRuns", "complete", NOW, NOW, 388, "",
-                  (gap,)),
+        _watched(trail, streak=9, completes=3, lacking=(refused,)),
+        _watched(runs, totals=(Total("experiment credit", 380, 371), Total("experiment", 17, 17))),
         *well,
     )  # fmt: skip
+
+
+def _watched(source: SourceRow, **given: Any) -> SourceRow:
+    """The source with a day of attempts that ended as its last one did, a backfill among them."""
+    why = tuple(filter(None, (source.error, *source.gaps)))
+    attempts = tuple(
+        AttemptRow(NOW - timedelta(hours=n, minutes=1), timedelta(seconds=48 + 9 * n),
+                   source.outcome, 7 * n, 388, None if n % 2 else 397, n == 4, why)
+        for n in range(6)
+    )  # fmt: skip
+    shared: dict[str, Any] = {
+        "schedule": "0 * * * *", "next_run": NOW + timedelta(minutes=17), "tries": 12,
+        "completes": 12, "usual": timedelta(minutes=3), "moved": NOW - timedelta(hours=2),
+        "newest": NOW - timedelta(days=12), "brought": NOW - timedelta(days=11),
+        "identity": "evidence-reader@brookside.example", "query": "updated >= '2026-11-23 18:28'",
+        "attempts": attempts, "failing_since": source.last_complete,
+    }  # fmt: skip
+    return dataclasses.replace(source, **(shared | given))
 
 
 def _lake() -> LakeFacts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import json
 import re
 import unicodedata
 from datetime import timedelta
@@ -264,6 +265,32 @@ def test_sources_show_their_trouble() -> None:
     assert "2 of 6 sources did not bring everything at the last pull" in page
 
 
+def test_a_source_shows_both_clocks_its_attempts_and_what_it_promised() -> None:
+    for document in ("demo file", "demo served"):
+        page = Page.read(DOCUMENTS[document])
+        assert "health-cloudtrail" in page.ids
+        for told in (
+            "9 attempts since the last whole pull did not end whole.",
+            "The last new item landed 2026-11-12 19:43 UTC; the newest fact is of 2026-11-11",
+            "Not allowed, as far as the source says so",
+            "Next run2026-11-23 20:00 UTC",
+            "experiment credit3803719",
+            "2026-11-23 15:42 UTC refusedbackfill 84 s 28 388 397",
+        ):
+            assert told in page.text, told
+
+
+def test_the_collectors_clock_is_worst_first() -> None:
+    well = next(source for source in DEMO.sources if source.source == "jira")
+    say = summary.collector_clock
+    assert say(well) == "The last pull was whole."
+    missed = dataclasses.replace(well, missed_run=NOW)
+    assert say(missed).startswith("It is not run any more")
+    assert say(dataclasses.replace(missed, last_attempt=None)) == "It was never pulled."
+    never = dataclasses.replace(well, outcome="busy", last_complete=None, streak=3)
+    assert say(never) == "No pull was ever whole; 3 attempts so far."
+
+
 def test_the_judged_verdicts_are_the_ones_drawn() -> None:
     """A board of nothing but unseen evidence is drawn as unknown throughout, never as fresh."""
     blind = [
@@ -298,3 +325,7 @@ def test_programs_read_the_same_counts() -> None:
     assert len(told["controls"]) == 70
     assert told["as_of"] == "2026-11-23T19:43:00.000000Z"
     assert told["attention"][0]["severity"] == "failed"
+    (trail,) = (source for source in told["sources"] if source["source"] == "cloudtrail")
+    assert trail["attempts"][0]["started_at"] == "2026-11-23T19:42:00.000000Z"
+    assert (trail["attempts"][0]["took"], trail["usual"]) == (48.0, 180.0)
+    json.dumps(told)

@@ -278,7 +278,7 @@ def _same_verdicts(before: dict[Any, Any], after: dict[Any, Any]) -> None:
 
 def _same_source(was: dict[str, Any], now: dict[str, Any]) -> None:
     for one in (was, now):
-        for name in ("items", "newest", "backfills"):
+        for name in ("items", "newest", "backfills", "brought", "moved"):
             (one["health"] or {}).pop(name, None)
         if one["health"]:
             one["health"]["last"].pop("new")
