@@ -25,8 +25,6 @@ from evidence.runs import PullFacts
 from evidence.secret import Secret
 from evidence.times import stamp
 
-_FILES_A_BATCH = 1000
-
 
 @dataclass(frozen=True)
 class QualityChecks:

@@ -152,8 +152,9 @@ def _tests(metrics: list[_Metric], kind: str) -> Iterator[_Test]:
             column = clean(text(metric.params.get("column")))
             test = _short(loose(loose(told.get("bound_test")).get("test")).get("type"))
             name = f"{metric.type}{f' of {column}' if column else ''}: {test or told.get('id')}"
+            name = clean(name)
             seen[name] += 1
-            yield _Test(f"{clean(name)} #{seen[name]}", metric, told)
+            yield _Test(f"{name} #{seen[name]}", metric, told)
 
 
 def _metrics(document: Mapping[str, Any]) -> list[_Metric]:

@@ -93,6 +93,7 @@ def _place(where: str, keys: Keys) -> Place | None:
     session = keys.access.session(keys.region)
     client = s3.s3_client(session, keys.region, keys.access.endpoint_url)
     who = clients.identity(session, keys.access.profile)
+    who += f" of {keys.access.role}" if keys.access.role else ""
     prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
     return BucketPlace(s3.Bucket(client, name), prefix, who)
 

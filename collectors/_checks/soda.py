@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -40,6 +39,8 @@ def scan(document: Any) -> tuple[tuple[Results, ...], tuple[Stock, ...]]:
     ended = moment(document, "scanEndTimestamp")
     started = min(moment(document, "scanStartTimestamp"), ended)
     name = clean(text(document.get("definitionName")) or text(document.get("defaultDataSource")))
+    # Subjects of one scan begin alike, and no other's so.
+    name = name.replace("%", "%25").replace("/", "%2F")
     if not name:
         raise Unreadable("names no scan (`definitionName`): give each scan a name of its own")
     tables = _tables(document)
@@ -100,12 +101,19 @@ def _table(told: Check, home: str) -> str:
 
 
 def _named(checks: list[Check]) -> Iterator[tuple[str, Check]]:
-    """By name and place among those of one name: identities change with what is asked."""
-    seen: Counter[str] = Counter()
+    """By name and place among those of one name: identities change with what is asked.
+
+    No two have one name, whatever they are called: a result would hide behind another's.
+    """
+    used: set[str] = set()
     for check in sorted(checks, key=lambda one: text(one.get("identity"))):
-        name = clean(text(check.get("name"))) or "unnamed"
-        seen[name] += 1
-        yield (f"{name} #{seen[name]}" if seen[name] > 1 else name), check
+        given = name = clean(text(check.get("name"))) or "unnamed"
+        place = 1
+        while name in used:
+            place += 1
+            name = f"{given} #{place}"
+        used.add(name)
+        yield name, check
 
 
 def _criterion(name: str, check: Check) -> Criterion:

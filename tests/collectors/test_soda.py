@@ -229,3 +229,28 @@ def test_two_sources_and_two_checks_of_one_name_stay_apart(tmp_path: Path) -> No
     assert outcomes(items) == {LOANS: "passed", "soda/nightly/lake.loans": "passed"}
     names = [c["name"] for c in payload(kind(items, "suite")[LOANS])["checks"]]
     assert len(set(names)) == 6
+
+
+def test_no_check_hides_behind_another_of_its_name(tmp_path: Path) -> None:
+    def crowd(document: dict[str, Any]) -> None:
+        for number, check in enumerate(c for c in document["checks"] if c["table"] == "loans"):
+            check["identity"] = str(number)
+            check["name"] = "n #2" if number == 2 else "n"
+            check["outcome"] = "fail" if number == 1 else "pass"
+
+    edit(lay(tmp_path, "good") / "good.json", crowd)
+    items, _, _ = pull(tmp_path)
+    told = payload(kind(items, "result")[LOANS])
+    assert told["counts"] == {"held": 5, "failed": 1, "error": 0, "skipped": 0}
+    assert len({check["name"] for check in told["checks"]}) == 6
+
+
+def test_a_scan_whose_name_begins_like_another_s_is_left_alone(tmp_path: Path) -> None:
+    for name in ("nightly", "nightly/loans"):
+        file = tmp_path / f"{len(name)}.json"
+        shutil.copyfile(SODA / "good.json", file)
+        edit(file, lambda document, name=name: document.update(definitionName=name))
+    items, cursor, _ = pull(tmp_path)
+    assert len(kind(items, "suite")) == 4
+    assert {str(i.outcome) for i in kind(items, "suite").values()} == {"recorded"}
+    assert pull(tmp_path, cursor)[0] == []
