@@ -23,6 +23,7 @@ from collectors._git.register_items import (
     history,
 )
 from collectors._git.repository import Entry, Repository
+from collectors._git.signers import Signers
 from collectors.base import Clock, utc_now
 from evidence.canonical import digest
 from evidence.errors import SourceBroken, SourceRefused
@@ -41,8 +42,10 @@ class GitRegisters:
     `registers` and `documents` are folders in it (empty: none); `systems` maps globs over file
     paths and record ids to AI systems, for records that name none. An event is observed at its
     declared review date, at 00:00 UTC of that day and never later than its commit, else at the
-    commit. Where the branch stands is a state, read anew by each pull. `patience` is the seconds
-    that one call of git may take.
+    commit. Where the branch stands is a state, read anew by each pull. `signers` maps fingerprints
+    of keys to people: with it, a statement of a person counts only if the commit that brought it
+    to the branch is signed by a key of that person. `patience` is the seconds that one call of git
+    may take.
     """
 
     source: str
@@ -51,11 +54,15 @@ class GitRegisters:
     registers: str = "registers"
     documents: str = "documents"
     systems: Mapping[str, str] = field(default_factory=dict)
+    signers: Mapping[str, str] = field(default_factory=dict)
     patience: float = 60.0
     clock: Clock = field(default=utc_now, repr=False, compare=False)
 
     kinds: ClassVar[tuple[str, ...]] = (REGISTER, DOCUMENT, HISTORY, ATTESTATION, BRANCH)
     states: ClassVar[tuple[str, ...]] = (BRANCH,)
+
+    def __post_init__(self) -> None:
+        Signers(self.signers)
 
     def probe(self) -> str:
         """Which commit the ref names, and as whom it is read."""
@@ -73,7 +80,7 @@ class GitRegisters:
         repository, places = self._repository(), Places(self.registers, self.documents)
         memory = Memory.read(cursor)
         head = repository.resolve(self.ref)
-        origin = Origin(self.source, self.systems, self.clock())
+        origin = Origin(self.source, self.systems, self.clock(), Signers(self.signers))
         old = memory.commit if memory.ref == self.ref else ""
         if old and not repository.is_ancestor(old, head):
             memory = memory.rewritten(Rewrite(self.ref, old, head))
@@ -111,11 +118,13 @@ class GitRegisters:
         return Batch((*found, *states), told.cursor(), facts)
 
     def _repository(self) -> Repository:
-        return Repository(Path(os.path.abspath(self.repository)), self.patience)
+        path = Path(os.path.abspath(self.repository))
+        return Repository(path, self.patience, ssh=bool(self.signers))
 
     def _salt(self) -> str:
         settings = [self.registers, self.documents, dict(self.systems)]
-        return digest(settings)[:16]
+        # Without signers the digest stays that of older cursors: nothing is read again for it.
+        return digest([*settings, dict(self.signers)] if self.signers else settings)[:16]
 
     def _whole(self, reader: Reader, head: str) -> tuple[PullFacts, list[Entry]]:
         """What stands at the head now, read whole: a file broken long ago is still a gap today."""

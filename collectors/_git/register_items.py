@@ -20,6 +20,7 @@ from collectors._git.register_files import (
     read_register,
 )
 from collectors._git.repository import Commit, Edit, Entry, Repository
+from collectors._git.signers import Signers
 from collectors._safe_yaml import Unreadable
 from collectors.base import system_of
 from evidence.attestation import EARLY, Statement, recorded
@@ -67,11 +68,13 @@ def _below(path: str, folder: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose repository it is: the collector's name, its globs, when it was read."""
+    """Whose repository it is: the collector's name, its globs, when it was read, whose keys sign
+    statements there."""
 
     source: str
     systems: Mapping[str, str]
     collected_at: datetime
+    signers: Signers = field(default_factory=Signers)
 
     def after(self, commits: int) -> Origin:
         """The same, some commits on: of two versions of one day the later is collected later."""
@@ -221,8 +224,8 @@ def _item(
     declared: Declared, path: str, commit: Commit, change: Change, origin: Origin
 ) -> EvidenceItem:
     at, note = _observed(declared, commit, origin.collected_at)
-    if late := _recorded_late(declared, commit, origin.collected_at):
-        declared = replace(declared, problems=(late,))
+    if wrong := _believed(declared, commit, origin):
+        declared = replace(declared, problems=wrong)
     payload = beside(declared.payload, _provenance(path, commit))
     if note:
         payload["reviewed_note"] = note
@@ -230,6 +233,8 @@ def _item(
         payload["problems"] = list(declared.problems)
     if declared.actor:
         payload["by_is_author"] = declared.actor in (commit.author, commit.author_email)
+    if declared.kind == ATTESTATION and origin.signers:
+        payload["signed_by"] = origin.signers.person(commit)
     flaw = f" ({one_line(declared.problems[0])})" if declared.problems else ""
     return EvidenceItem(
         source=origin.source, kind=declared.kind, subject=declared.subject, observed_from=at,
@@ -265,17 +270,18 @@ def _observed(declared: Declared, commit: Commit, now: datetime) -> tuple[dateti
     return declared.dated, ""
 
 
-def _recorded_late(declared: Declared, commit: Commit, now: datetime) -> str:
+def _believed(declared: Declared, commit: Commit, origin: Origin) -> tuple[str, ...]:
     """Why a statement that reads well counts for nothing as of its commit; empty if it counts."""
     if declared.kind != ATTESTATION:
-        return ""
+        return ()
     try:
         told = Statement.read(declared.payload)
     except InvalidItem:
-        return ""  # its problems say so already
+        return ()  # its problems say so already
     if told.withdrawn:
-        return ""
-    return recorded(told.at, told.until, min(commit.committed_at, now))
+        return ()
+    late = recorded(told.at, told.until, min(commit.committed_at, origin.collected_at))
+    return tuple(filter(None, (late, origin.signers.doubt(commit, told.by))))
 
 
 def history(commit: Commit, files: list[str], unread: list[Gap], origin: Origin) -> EvidenceItem:

@@ -25,13 +25,18 @@ _SETTINGS = (
     "gpg.x509.program=gpgsm", "gpg.ssh.program=ssh-keygen", "gpg.ssh.defaultKeyCommand=",
     "log.showSignature=false", "log.mailmap=false", "i18n.logOutputEncoding=UTF-8",
 )  # fmt: skip
-_FIELDS = ("%H", "%an", "%ae", "%cn", "%ce", "%ct", "%at", "%G?", "%P", "%s")
+# Lets git say of an SSH signature that it holds, and which key made it; it trusts no key by that.
+_SSH = "gpg.ssh.allowedSignersFile=/dev/null"
+_FIELDS = ("%H", "%an", "%ae", "%cn", "%ce", "%ct", "%at", "%G?", "%GF", "%GP", "%P", "%s")
 _REGULAR = {"100644", "100755"}
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One commit as its object tells; text is decoded with what is no UTF-8 shown as `\\xe9`."""
+    """One commit as its object tells; text is decoded with what is no UTF-8 shown as `\\xe9`.
+
+    `signature` is git's letter for it, `keys` the fingerprints of the key that made it.
+    """
 
     id: str
     author: str
@@ -41,6 +46,7 @@ class Commit:
     committed_at: datetime
     authored_at: datetime
     signature: str
+    keys: tuple[str, ...]
     parents: tuple[str, ...]
     subject: str
 
@@ -72,10 +78,14 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository on disk, bare or not. `patience` is seconds that one git call may take."""
+    """A repository on disk, bare or not. `patience` is seconds that one git call may take.
+
+    With `ssh`, signatures by SSH keys are checked too, whoever owns the key.
+    """
 
     path: Path
     patience: float
+    ssh: bool = False
 
     def resolve(self, ref: str) -> str:
         """The commit id of a branch, tag or id. Raises SourceRefused, SourceBusy."""
@@ -174,7 +184,8 @@ class Repository:
         return done.stdout
 
     def _git(self, *words: str, give: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        settings = [w for s in (*_SETTINGS, f"safe.directory={self.path}") for w in ("-c", s)]
+        given = (*_SETTINGS, f"safe.directory={self.path}", *((_SSH,) if self.ssh else ()))
+        settings = [word for setting in given for word in ("-c", setting)]
         command = ["git", "--no-pager", "-C", str(self.path), *settings, *words]
         try:
             return subprocess.run(
@@ -207,10 +218,10 @@ def _error(path: Path, stderr: bytes) -> SourceBusy | SourceRefused:
 def _commit(cells: Sequence[str]) -> Commit:
     if len(cells) < len(_FIELDS):
         raise SourceBroken("git log gave fewer fields than asked for")
-    commit, author, email, committer, c_email, at, authored, sign, parents, subject = cells
+    commit, author, email, committer, c_email, at, authored, sign, *keys, parents, subject = cells
     return Commit(
         commit, author, email, committer, c_email, _moment(at), _moment(authored), sign,
-        tuple(parents.split()), subject,
+        tuple(dict.fromkeys(filter(None, keys))), tuple(parents.split()), subject,
     )  # fmt: skip
 
 
