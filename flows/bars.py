@@ -26,10 +26,12 @@ def watching(console: Console) -> Iterator[Watch]:
         TimeElapsedColumn(), TextColumn("{task.description}"),
     )  # fmt: skip
     with Progress(*columns, console=console, refresh_per_second=4) as shown:
-        yield _Bars(shown)
+        yield Bars(shown)
 
 
-class _Bars:
+class Bars:
+    """One row a source in a progress display of rich's."""
+
     def __init__(self, shown: Progress) -> None:
         self._shown = shown
         self._rows: dict[str, TaskID] = {}
@@ -39,9 +41,9 @@ class _Bars:
         if pull.source not in self._rows:
             self._rows[pull.source] = self._shown.add_task("", total=None, name=escape(pull.source))
         row = self._rows[pull.source]
-        of = pull.received if pull.ended else pull.promised
-        # A row with nothing in it and nothing promised is done as well when its pull has ended.
-        total, done = (1, 1) if pull.ended and not of else (of, pull.received)
+        total, done = pull.promised, pull.received
+        if pull.ended:  # a full bar says that all came: nothing else may show one
+            total, done = 1, int(pull.whole)
         self._shown.update(row, description=escape(pull.sentence), total=total, completed=done)
         if pull.ended:
             self._shown.stop_task(row)

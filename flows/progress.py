@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from collectors.base import Step
-from evidence.runs import Pull, PullFacts
+from evidence.runs import Pull, PullFacts, PullOutcome
 from evidence.times import stamp
 from flows.terminal import printable
 
@@ -44,6 +44,7 @@ class Progress:
     waits_for: str = ""
     waits_until: datetime | None = None
     ended: str = ""
+    whole: bool = False
 
     def begins(self) -> None:
         """It is its turn now."""
@@ -76,6 +77,7 @@ class Progress:
     def ends(self, pull: Pull, new: int) -> None:
         """It ended, and its record has landed."""
         self.received, self.new, self.ended = pull.facts.received, new, pull.outcome.value
+        self.whole = pull.outcome is PullOutcome.COMPLETE
         self.answers = max(self.answers, pull.facts.pages)
         if pull.error:
             self.ended += printable(f": {pull.error}")

@@ -9,18 +9,18 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def together(names: Sequence[str], work: Callable[[str], T]) -> Mapping[str, T | Exception]:
+def together(names: Sequence[str], work: Callable[[str], T]) -> Mapping[str, T | BaseException]:
     """What `work` gives for each name, or the error it raised, in the order of the names.
 
     Each runs in a thread of its own, which does not outlive the process: whoever stops it waits for
     no source.
     """
-    ended: dict[str, T | Exception] = {}
+    ended: dict[str, T | BaseException] = {}
 
     def one(name: str) -> None:
         try:
             ended[name] = work(name)
-        except Exception as error:  # noqa: BLE001  told beside the others, whatever it is
+        except BaseException as error:  # noqa: BLE001  told beside the others, whatever it is
             ended[name] = error
 
     threads = [threading.Thread(target=one, args=(n,), name=n, daemon=True) for n in names]

@@ -50,7 +50,7 @@ class Turns:
         with ExitStack() as held:
             # In one order, and the turn of all last: nobody waits for somebody who waits for him.
             for host in sorted(hosts):
-                self._hold(held, host, self.hosts.get(host, 1), partial(waits, host))
+                self._hold(held, host, self.hosts.get(host.lower(), 1), partial(waits, host))
             self._hold(held, "", self.at_once, partial(waits, ""))
             yield
 

@@ -6,11 +6,12 @@ import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import rich.progress
 from rich.console import Console
 
 from collectors.base import Step
 from evidence.runs import PullFacts
-from flows.bars import watching
+from flows.bars import Bars, watching
 from flows.config import load
 from flows.progress import Lines, Progress
 from flows.pull import attempt
@@ -89,3 +90,13 @@ def test_elsewhere_lines_with_a_time_follow_one_another(home: Home, tmp_path: Pa
     assert first[8:] == " n: begins"
     assert last[8:] == " n: refused: wrong key; 3 pages, 10 of 10 received, 10 new"
     assert "\x1b" not in text
+
+
+def test_only_a_whole_pull_fills_its_bar(home: Home) -> None:
+    config = load(home(numbers("whole"), numbers("short", trouble="short"), numbers("no", upto=0)))
+    lake = Lake.open(config.lake, clock=lambda: datetime.now(UTC))
+    rows = rich.progress.Progress(console=Console(file=io.StringIO()))
+    bars = Bars(rows)
+    for source in config.sources:
+        attempt(lake, source, lambda: datetime.now(UTC), watch=bars)
+    assert [row.percentage for row in rows.tasks] == [100, 0, 100]

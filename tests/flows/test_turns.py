@@ -73,6 +73,12 @@ def test_a_host_may_be_asked_by_more_where_the_configuration_says_so(
     assert taken_in_turn(config) == {"n0": 3, "n1": 3}
 
 
+def test_what_has_no_address_is_named_by_its_class(home: Home, tmp_path: Path) -> None:
+    both = [meeting(f"n{n}", "", tmp_path / "in", 2) for n in range(2)]
+    named = '[collect]\nhosts = { "tests.flows.sources:Meeting" = 2 }\n'
+    assert taken_in_turn(load(home(*both, extra=named))) == {"n0": 3, "n1": 3}
+
+
 def test_whoever_waits_for_a_host_keeps_nobody_from_another(tmp_path: Path) -> None:
     turns, waited = Turns(tmp_path, 2, {}), list[str]()
     with turns.turn(["a"]):
@@ -114,12 +120,12 @@ def test_a_process_that_dies_gives_its_turn_back(tmp_path: Path) -> None:
 def test_one_that_fails_holds_nobody_back_and_the_order_is_that_of_the_names() -> None:
     def work(name: str) -> str:
         if name == "b":
-            raise ValueError(name)
+            raise SystemExit(name)
         return name
 
     ended = together(["c", "b", "a"], work)
     assert list(ended) == ["c", "b", "a"]
-    assert (ended["c"], ended["a"], type(ended["b"])) == ("c", "a", ValueError)
+    assert (ended["c"], ended["a"], type(ended["b"])) == ("c", "a", SystemExit)
 
 
 @pytest.mark.parametrize(
