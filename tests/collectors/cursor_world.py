@@ -183,17 +183,17 @@ class Tracker:
     def _list(self, asked: Asked) -> Any:
         query, paging = asked.query, self.style.paging
         rows = [row for row in self.rows.values() if self._asked_for(row, query.get("since", ""))]
-        rows.sort(key=self._key, reverse=self.style.down)
+        rows.sort(key=self.key, reverse=self.style.down)
         size = int(query.get("limit", "1000"))
         told: dict[str, Any] = {"total": len(rows)}
         if after := query.get("cursor") or (query.get("after") and f"{query['after']}:0"):
             key = tuple(map(int, after.split(":")))
             rows = [
-                r for r in rows if (self._key(r) < key if self.style.down else self._key(r) > key)
+                r for r in rows if (self.key(r) < key if self.style.down else self.key(r) > key)
             ]
         first = (int(query.get("page", "1")) - 1) * size + int(query.get("offset", "0"))
         shown, more = rows[first : first + size], first + size < len(rows)
-        token = ":".join(map(str, self._key(shown[-1]))) if shown and more else None
+        token = ":".join(map(str, self.key(shown[-1]))) if shown and more else None
         headers, kept = {}, "&".join(f"{k}={v}" for k, v in query.items() if k not in _MOVING)
         if paging.style == "link" and more:
             to = f"{asked.url.partition('?')[0]}?{kept}&page={int(query.get('page', '1')) + 1}"
@@ -204,7 +204,8 @@ class Tracker:
         told["pageInfo"] = {"hasNextPage": more, "endCursor": token}
         return Answer(told | {"items": [row.told() for row in shown]}, headers=headers)
 
-    def _key(self, row: Row) -> tuple[int, int]:
+    def key(self, row: Row) -> tuple[int, int]:
+        """What the list is sorted by."""
         return {"at": (row.at, row.id), "id": (row.id, 0), "seq": (row.seq, 0)}[self.style.sort]
 
     def _asked_for(self, row: Row, since: str) -> bool:

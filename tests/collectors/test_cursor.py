@@ -36,11 +36,8 @@ TRIED = list(STYLES) if EXAMPLES else [
     "states",
 ]  # fmt: skip
 KIND = "acme.record"
-PLANS = st.dictionaries(
-    st.sampled_from([2, 3, 4, 5, 1]),
-    st.sampled_from(["delete", "500", "write", "half", "edit", "commit"]),
-    max_size=2,
-)  # fmt: skip
+HAPPENINGS = st.sampled_from(["delete", "500", "write", "half", "edit", "commit"])
+PLANS = st.dictionaries(st.sampled_from([2, 3, 4, 5, 1]), HAPPENINGS, max_size=2)
 """What happens when a page is asked for, by its number within the pull."""
 DEATHS = st.none() | st.tuples(st.integers(0, 2), st.booleans())
 """At which landing the process dies, and whether the landing is done by then."""
@@ -108,6 +105,7 @@ class History(RuleBasedStateMachine):
         super().__init__()
         self.tracker, self.lake, self.name = house.begin(style)
         self.style, self.url, self.reread = style, house.server.url, False
+        self.told: set[Row] = set()
 
     @rule(count=st.integers(1, 4))
     def burst(self, count: int) -> None:
@@ -138,10 +136,6 @@ class History(RuleBasedStateMachine):
         """A transaction that began before others ends after them."""
         self.tracker.commit(self.tracker.late[:1])
 
-    @rule(seconds=st.sampled_from([1, 4, 15]))
-    def wait(self, seconds: int) -> None:
-        self.tracker.wait(seconds)
-
     @rule()
     def replay(self) -> None:
         """The next pull asks for everything again, as after a change of settings."""
@@ -154,23 +148,42 @@ class History(RuleBasedStateMachine):
         done = self._attempt({page: self._happening(what) for page, what in plan.items()}, death)
         self._judge(done, before)
 
+    @rule(count=st.integers(2, 4), what=st.sampled_from(["delete", "500", "edit"]))
+    def disturb(self, count: int, what: str) -> None:
+        """Several pages of old and new records, and a pull in the midst of which something is."""
+        self.burst(7)
+        self.tracker.wait(15)
+        self.burst(count)
+        self.pull({2: what}, None)
+
     @rule()
     def pull_in_peace(self) -> None:
         """Whole, and a second one at once brings nothing."""
+        self._whole()
+        assert self._whole().new == 0
+
+    def teardown(self) -> None:
+        """In the end everything has shown, and has landed."""
+        self._whole()
+        self.tracker.commit(self.tracker.late[:])
+        self.pull_in_peace()
+
+    def _whole(self) -> Attempt:
         before = dict(self.tracker.rows)
         done = self._attempt({})
         assert done is not None
         assert done.pull.outcome is PullOutcome.COMPLETE, (done.error, done.pull.facts.gaps)
         self._judge(done, before)
-        again = self._attempt({})
-        assert again is not None
-        assert (again.pull.outcome, again.new) == (PullOutcome.COMPLETE, 0)
-
-    def teardown(self) -> None:
-        self.pull_in_peace()
+        return done
 
     def _one(self, draw: Callable[[Any], Any]) -> int:
         return int(draw(st.sampled_from(sorted(self.tracker.rows))))
+
+    def _first(self) -> int:
+        """The record that the list being read begins with: without it all others move up."""
+        fresh = [row for row in self.tracker.rows.values() if row not in self.told]
+        rows = fresh or self.tracker.rows.values()
+        return sorted(rows, key=self.tracker.key, reverse=self.style.down)[0].id
 
     def _happening(self, what: str) -> Callable[[], Answer | None]:
         tracker = self.tracker
@@ -185,9 +198,9 @@ class History(RuleBasedStateMachine):
             elif what == "commit":
                 tracker.commit(tracker.late[:1])
             elif tracker.rows and what == "edit":
-                tracker.write(min(tracker.rows))
+                tracker.write(self._first())
             elif tracker.rows:
-                tracker.delete(min(tracker.rows))
+                tracker.delete(self._first())
             return None
 
         return happen
@@ -215,6 +228,7 @@ class History(RuleBasedStateMachine):
         ids = [item_id for item_id, _, _ in landed]
         assert len(ids) == len(set(ids)), "an item landed twice"
         told = [(row, change) for _, row, change in landed]
+        self.told = {row for row, _ in told}
         if self.style.since is not None:
             versions = [(row.id, row.version) for row, _ in told]
             assert len(versions) == len(set(versions)), "a version landed twice"
@@ -228,7 +242,7 @@ class History(RuleBasedStateMachine):
         if self.style.since is None:
             self._judge_states(told, steady, before)
             return
-        assert steady <= {row for row, _ in told}, "a version was lost"
+        assert steady <= self.told, "a version was lost"
         assert all((change == "gone") is row.deleted for row, change in told)
 
     def _judge_states(
