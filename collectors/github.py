@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from collectors._github import branches, deployments, pulls, pushes
+from collectors._github import branches, deployments, pulls, pushes, releases
 from collectors._github.json import HEADERS, Api
 from collectors._json import number, obj, text
-from collectors._review.deployment import Deployment
+from collectors._review.deployment import Deployment, Origin
 from collectors._review.host import Host, absent
 from collectors._review.protection import Protection
 from collectors._review.pull import Merged, Repository
 from collectors._review.push import Push
+from collectors._review.release import Release
 from collectors._review.source import CodeHost
 from collectors._review.walk import Seen
 from collectors.http import Auth, Http, Reply, clean
@@ -92,6 +93,15 @@ class _Host:
         self, of: Repository, number: int, merged: Callable[[int], Merged]
     ) -> Deployment:
         return deployments.deployment(self.asked, of, number, merged)
+
+    def releases(self, of: Repository, floor: datetime | None) -> Iterator[Release]:
+        return releases.releases(self.asked, of, floor)
+
+    def tagged(self, of: Repository, release: Release) -> str:
+        return releases.tagged(self.asked, of, release)
+
+    def origin(self, of: Repository, commit: str, merged: Callable[[int], Merged]) -> Origin:
+        return deployments.origin(self.asked, of, commit, merged)
 
     def protection(self, of: Repository, branch: str) -> Protection:
         return branches.protection(self.asked, of.name, branch)

@@ -52,7 +52,7 @@ def deployment(api: Api, of: Repository, nr: int, merged: Callable[[int], Merged
         id=str(number(row, "id", what)), environment=where, ref=str(row.get("ref") or ""),
         commit=commit, stage=stage, created=created, began=began, at=at,
         by=api.account(row.get("creator"), what),
-        origin=_origin(api, of, commit, merged) if began else Origin(),
+        origin=origin(api, of, commit, merged) if began else Origin(),
         gates=gates, gates_unread=unread, url=_shown(rows),
     )  # fmt: skip
 
@@ -76,7 +76,8 @@ def _came(told: Sequence[_Told], created: datetime) -> tuple[Stage, datetime | N
     return (Stage.WAITING, None, created) if told else (Stage.UNTOLD, created, created)
 
 
-def _origin(api: Api, of: Repository, commit: str, merged: Callable[[int], Merged]) -> Origin:
+def origin(api: Api, of: Repository, commit: str, merged: Callable[[int], Merged]) -> Origin:
+    """How a commit came to be; `merged` reads a merged change. Raises SourceError."""
     path, what = f"/repos/{of.name}/commits/{commit}/pulls", f"{of.name} {commit[:7]}"
     try:
         rows = api.every(path, what)

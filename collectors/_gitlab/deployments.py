@@ -56,7 +56,7 @@ def deployment(api: Api, of: Repository, nr: int, merged: Callable[[int], Merged
         ref=str(row.get("ref") or ""), commit=commit, stage=stage, created=created, began=began,
         at=moment(ended, what) if ended else began or created,
         by=api.account(row.get("user"), what),
-        origin=_origin(api, of, commit, merged) if began else Origin(),
+        origin=origin(api, of, commit, merged) if began else Origin(),
         gates=gates, gates_unread=unread, url=str(job.get("web_url") or ""),
     )  # fmt: skip
 
@@ -71,7 +71,8 @@ def _began(stage: Stage, job: Mapping[str, Any], created: datetime, what: str) -
     return None if stage is Stage.FAILED else created
 
 
-def _origin(api: Api, of: Repository, commit: str, merged: Callable[[int], Merged]) -> Origin:
+def origin(api: Api, of: Repository, commit: str, merged: Callable[[int], Merged]) -> Origin:
+    """How a commit came to be; `merged` reads a merged change. Raises SourceError."""
     path = f"/projects/{of.id}/repository/commits/{commit}/merge_requests"
     what = f"{of.name} {commit[:7]}"
     try:

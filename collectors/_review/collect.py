@@ -10,11 +10,20 @@ from typing import TypeVar
 
 from collectors._marks import Marks
 from collectors._review.host import Host, absent
-from collectors._review.lists import DEPLOYMENTS, Span, deployed, deployments, merges
+from collectors._review.lists import (
+    DEPLOYMENTS,
+    RELEASES,
+    Span,
+    deployed,
+    deployments,
+    merges,
+    releases,
+)
 from collectors._review.protection import PROTECTION
 from collectors._review.pull import Making, Repository
 from collectors._review.push import Push
 from collectors._review.read import Step
+from collectors._review.release import Release
 from collectors._review.walk import Seen
 from collectors._states import compared
 from collectors.base import Clock
@@ -31,8 +40,8 @@ T = TypeVar("T")
 class Part:
     """One repository: changes at or after `floor` are read, merges from `since` to the pull's
     `until` are counted; `counted` is how many of those the host says there are, or why not;
-    `pushes` is what came past review, yet to be read, `deployed` the deployments that are read, or
-    why they are not told."""
+    `pushes` is what came past review, yet to be read, `deployed` and `released` what of these is
+    read, or why they are not told."""
 
     of: Repository
     floor: datetime | None
@@ -40,6 +49,7 @@ class Part:
     counted: int | str
     pushes: Iterator[Push | None] | str
     deployed: Sequence[Seen] | str
+    released: Sequence[Release] | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +112,12 @@ class Pulling:
         since = max((at for at in (floor, self.span.start) if at), default=None)
         pushes = self.span.floor(read.get(of.id + _PUSHES))
         made, mark = self._making(of, collected_at), read.get(of.id + DEPLOYMENTS)
+        late = self.span.floor(read.get(of.id + RELEASES))
         return Part(
             of, floor, since, self.host.count(of, since, until),
             _unless_hidden(lambda: _begun(self.host.pushes(of, pushes))),
             _unless_hidden(lambda: deployed(self.host, made, self.span, mark)),
+            _unless_hidden(lambda: list(self.host.releases(of, late))),
         )  # fmt: skip
 
     def _until(self, reply: Reply | None, collected_at: datetime) -> datetime:
@@ -135,14 +147,14 @@ class Pulling:
         asked = (
             f"{part.of.name} changed since {part.floor or 'the beginning'}"
             f" (the host counts {part.counted}; pushes past review are {_told(part.pushes)};"
-            f" deployments are {_told(part.deployed)})"
+            f" deployments are {_told(part.deployed)}; releases are {_told(part.released)})"
             for part in survey.parts
         )
         scope = f"merged from {self.span.start or 'the beginning'} to {survey.until}"
         return f"changes {scope}, last changed first, each with its reviews: {'; '.join(asked)}"
 
     def _part(self, survey: Survey, part: Part, marks: Marks) -> Iterator[Step]:
-        """One repository: its merges, its deployments, what came past review."""
+        """One repository: its merges, its deployments and releases, what came past review."""
         made = self._making(part.of, survey.collected_at)
         merged = merges(self.host, made, self.span, part.floor)
         counted = self._counted(survey, part, merged.every)
@@ -152,6 +164,9 @@ class Pulling:
         if not isinstance(part.deployed, str):
             asked = deployments(self.host, made, self.span, part.deployed, survey.until)
             marks, facts = yield from asked.steps(marks, facts, survey.until)
+        if not isinstance(part.released, str):
+            published = releases(self.host, made, self.span, part.released)
+            marks, facts = yield from published.steps(marks, facts, survey.until)
         items: tuple[EvidenceItem, ...] = ()
         if not isinstance(part.pushes, str):
             found = sorted((one for one in part.pushes if one), key=lambda one: one.at)
@@ -208,6 +223,7 @@ def _lost(part: Part, before: Marks) -> Iterator[Gap]:
     lists = (
         ("pushes past review", _PUSHES, part.pushes),
         ("deployments", DEPLOYMENTS, part.deployed),
+        ("releases", RELEASES, part.released),
     )
     for what, mark, found in lists:
         if isinstance(found, str) and part.of.id + mark in before.read:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Protocol
 
-from collectors._review.deployment import Deployment
+from collectors._review.deployment import Deployment, Origin
 from collectors._review.protection import Protection
 from collectors._review.pull import Merged, Repository
 from collectors._review.push import Push
+from collectors._review.release import Release
 from collectors._review.walk import Seen
 from collectors.http import Reply
 from evidence.errors import SourceBusy, SourceError
@@ -67,6 +68,15 @@ class Host(Protocol):
         self, of: Repository, number: int, merged: Callable[[int], Merged]
     ) -> Deployment:
         """One deployment, whole; `merged` reads the merged changes that it came of."""
+
+    def releases(self, of: Repository, floor: datetime | None) -> Iterator[Release]:
+        """What was published at or after `floor` (None: ever), in any order."""
+
+    def tagged(self, of: Repository, release: Release) -> str:
+        """The commit that a release's tag names, empty where that is not told."""
+
+    def origin(self, of: Repository, commit: str, merged: Callable[[int], Merged]) -> Origin:
+        """How a commit came to be; `merged` reads the merged changes that it came of."""
 
     def protection(self, of: Repository, branch: str) -> Protection:
         """What is enforced on a branch."""

@@ -1,9 +1,9 @@
-"""The lists of a repository that become evidence: what was merged, and what was deployed."""
+"""The lists of a repository that become evidence: what was merged, deployed and released."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 
@@ -11,11 +11,13 @@ from collectors._review.deployment import Stage
 from collectors._review.host import Host
 from collectors._review.pull import Making
 from collectors._review.read import Listed
+from collectors._review.release import Release
 from collectors._review.walk import Seen, changed
 from collectors.base import Window
+from collectors.http import clean
 from evidence.model import EvidenceItem
 
-DEPLOYMENTS = "/deployments"
+DEPLOYMENTS, RELEASES = "/deployments", "/releases"
 _PATIENCE = timedelta(days=35)
 """How long a deployment that has not ended is read again: GitHub lets one wait for 30 days."""
 _AT_ONCE = timedelta(hours=1)
@@ -51,8 +53,9 @@ def merges(host: Host, made: Making, span: Span, floor: datetime | None) -> List
     every = changed(lambda: host.newest_first(of), host.seen, floor)
     wanted = [one for one in every if one.merged and span.holds(one.merged)]
     return Listed(
-        of.id, f"{of.name}#", every, wanted, lambda nr: (host.merged(of, nr).item(made), False)
-    )
+        of.id, lambda nr: f"{of.name}#{nr}", every, wanted,
+        lambda nr: (host.merged(of, nr).item(made), False),
+    )  # fmt: skip
 
 
 def deployed(host: Host, made: Making, span: Span, mark: datetime | None) -> Sequence[Seen]:
@@ -79,7 +82,35 @@ def deployments(
         return item if asked and not early else None, not one.stage.ended and age < _PATIENCE
 
     wanted = [one for one in every if one.merged and _begins(span, one.merged)]
-    return Listed(of.id + DEPLOYMENTS, f"{of.name} deployment ", every, wanted, read, dense=True)
+    return Listed(
+        of.id + DEPLOYMENTS,
+        lambda nr: f"{of.name} deployment {nr}",
+        every,
+        wanted,
+        read,
+        dense=True,
+    )
+
+
+def releases(host: Host, made: Making, span: Span, found: Sequence[Release]) -> Listed:
+    """What was published within the span, by its place in `found`: GitLab's have no number."""
+    of = made.repository
+    origin = partial(host.origin, of, merged=lru_cache(256)(partial(host.merged, of)))
+
+    def read(n: int) -> tuple[EvidenceItem, bool]:
+        whole = replace(found[n], commit=host.tagged(of, found[n]))
+        return whole.item(made, origin), False
+
+    every = sorted((Seen(n, one.at, one.at) for n, one in enumerate(found)), key=_changed)
+    return Listed(
+        of.id + RELEASES, lambda n: f"{of.name} release {clean(found[n].tag, 80)}", every,
+        [one for one in every if span.holds(one.updated)],
+        read, dense=True,
+    )  # fmt: skip
+
+
+def _changed(one: Seen) -> datetime:
+    return one.updated
 
 
 def _begins(span: Span, at: datetime) -> bool:

@@ -32,11 +32,11 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A list of a repository, oldest change first, and which of it is evidence. `mark` is its name
-    in the bookmark, `name` what its changes are called. `dense`: once all of it is read, the
-    watermark stands at the beginning of the pull, not at the last change."""
+    in the bookmark, `name` what a change of a number is called. `dense`: once all of it is read,
+    the watermark stands at the beginning of the pull, not at the last change."""
 
     mark: str
-    name: str
+    name: Callable[[int], str]
     every: Sequence[Seen]
     wanted: Sequence[Seen]
     read: Read
@@ -90,7 +90,7 @@ class Listed:
                 if not ill and not absent(error):
                     raise
                 failing = ill
-                gaps.append(Gap(f"{self.name}{one.number}", str(error)))
+                gaps.append(Gap(self.name(one.number), str(error)))
                 held.append(one.updated)
         return _Readings(tuple(items), tuple(gaps), min(held, default=None))
 

@@ -17,6 +17,7 @@ from collectors._review.lists import Span
 from collectors._review.protection import PROTECTION
 from collectors._review.pull import PULL
 from collectors._review.push import PUSH
+from collectors._review.release import RELEASE
 from collectors.base import Clock, Window, utc_now
 from collectors.http import Http
 from evidence.canonical import digest, plain
@@ -30,7 +31,7 @@ _NAME = re.compile(f"{_PART}(?:/{_PART})+", re.ASCII)
 
 @dataclass(frozen=True)
 class CodeHost(ABC):
-    """Merges, deployments, pushes past review and branch protection of repositories at a code host.
+    """Merges, deployments, releases, pushes past review and branch protection at one code host.
 
     `repositories` are their full names. `branches` must be reviewed as the default one must; a
     merge into another branch is recorded, not judged. `machines` are globs over logins of users
@@ -47,7 +48,7 @@ class CodeHost(ABC):
     counts more merges than its list brought, the pull is partial and the same is asked for again.
     """
 
-    kinds: ClassVar[tuple[str, ...]] = (PULL, PUSH, DEPLOYMENT, PROTECTION)
+    kinds: ClassVar[tuple[str, ...]] = (PULL, PUSH, DEPLOYMENT, RELEASE, PROTECTION)
     states: ClassVar[tuple[str, ...]] = (PROTECTION,)
 
     source: str

@@ -57,6 +57,8 @@ class Repo:
     deployments: dict[int, Row] = field(default_factory=dict)
     stages: dict[int, list[Row]] = field(default_factory=dict)
     gates: dict[str, list[Row]] = field(default_factory=dict)
+    releases: list[Row] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
     old_names: list[str] = field(default_factory=list)
     hidden: bool = False
     admin: bool = True
@@ -182,6 +184,20 @@ class GitHubServer:
         row = {"id": nr, "state": state, "created_at": written(at), "log_url": log}
         repo.stages.setdefault(nr, []).insert(0, row | {"target_url": log})
 
+    def release(
+        self, repo: Repo, tag: str, commit: str, at: datetime, by: str | None = "mira", **more: Any
+    ) -> int:
+        """A version is published; the list is in the order of the commits."""
+        self.serial += 1
+        row = {
+            "id": self.serial, "tag_name": tag, "name": f"Version {tag}", "draft": False,
+            "prerelease": False, "author": by and user(by), "published_at": written(at),
+            "html_url": f"https://github.example/{repo.name}/releases/tag/{tag}",
+        }  # fmt: skip
+        repo.releases.insert(0, row | more)
+        repo.tags[tag] = commit
+        return self.serial
+
     def gate(
         self,
         repo: Repo,
@@ -272,6 +288,7 @@ class GitHubServer:
             f"/deployments/{number}/statuses": self._stages,
             f"/actions/runs/{number}/approvals": self._gates,
             f"/commits/{commit}/pulls": self._bringing,
+            "/releases": self._releases, "/commits/tags/(.+)": self._tag,
         }  # fmt: skip
 
     def _repo(self, asked: Asked, repo: Repo) -> Any:
@@ -346,6 +363,15 @@ class GitHubServer:
     def _gates(self, asked: Asked, repo: Repo, run: str) -> Any:
         only(asked)
         return repo.gates.get(run, [])
+
+    def _releases(self, asked: Asked, repo: Repo) -> Any:
+        only(asked, "per_page", "page")
+        return self._paged(asked, repo.releases)
+
+    def _tag(self, asked: Asked, repo: Repo, tag: str) -> Any:
+        if tag not in repo.tags:
+            raise Refused(422, {"message": f"No commit found for SHA: tags/{tag}"})
+        return {"sha": repo.tags[tag]}
 
     def _bringing(self, asked: Asked, repo: Repo, commit: str) -> Any:
         if commit == sha("gone"):

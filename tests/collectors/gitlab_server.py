@@ -42,6 +42,7 @@ class Project:
     events: list[Row] = field(default_factory=list)
     guarded: list[Row] = field(default_factory=list)
     deployments: dict[int, Row] = field(default_factory=dict)
+    releases: list[Row] = field(default_factory=list)
     rules: list[Row] | None = None
     settings: Row | None = None
     maintainer: bool = True
@@ -195,7 +196,7 @@ class GitLabServer:
             "/repository/branches/(.+)": self._branch, "/protected_branches": self._guarded,
             "/approval_rules": self._rules, "/approvals": self._settings,
             "/events": self._events, "/deployments": self._deployments,
-            r"/deployments/(\d+)": self._deployment,
+            r"/deployments/(\d+)": self._deployment, "/releases": self._releases,
             "/repository/commits/([0-9a-f]{40})/merge_requests": self._bringing,
         }  # fmt: skip
 
@@ -254,6 +255,13 @@ class GitLabServer:
         demand(asked.query.get("action") == "pushed", "action")
         day = asked.query.get("after", "")
         return self._paged(asked, [e for e in project.events if e["created_at"][:10] > day])
+
+    def _releases(self, asked: Asked, project: Project) -> Any:
+        only(asked, "order_by", "sort", "per_page", "page")
+        demand(asked.query.get("order_by") == "created_at", "order_by")
+        down = asked.query.get("sort") == "desc"
+        rows = sorted(project.releases, key=lambda r: str(r["created_at"]), reverse=down)
+        return self._paged(asked, rows)
 
     def _deployments(self, asked: Asked, project: Project) -> Any:
         only(asked, "order_by", "sort", "per_page", "page")

@@ -515,10 +515,11 @@ def test_requests_and_answers_are_as_the_vendor_describes(world: World, tmp_path
     world.github.dismiss(world.credit, number, review, at(6, 1.5))
     world.github.merge(world.credit, number, "mira", at(6, 2))
     world.github.gate(world.credit, world.live, "lea")
+    world.github.release(world.credit, "v1", sha("m1"), at(1))
     with prism.proxy("github", world.github.url, tmp_path) as (proxied, log):
         settings = {"url": proxied, "page_size": 100}  # a link would lead past the proxy
         items, cursor, facts = pull(world.collector(**settings))
-        assert (len(items), facts.gaps) == (8, ())
+        assert (len(items), facts.gaps) == (9, ())
         pull(world.collector(**settings), cursor)
         assert "violation" not in log.read_text().lower(), log.read_text()
         # That the proxy does compare: an answer that is not as described is refused by it.

@@ -290,3 +290,46 @@ def test_a_deployer_who_is_gone_and_hostile_texts_stay_texts(world: World) -> No
     assert (item.actor, "by a deleted account" in item.title) == ("", True)
     assert "\x1b" not in item.title
     assert kept(item)["environment"] == evil
+
+
+def released(items: list[EvidenceItem]) -> dict[str, EvidenceItem]:
+    return {kept(i)["tag"]: i for i in items if i.kind == "review.release"}
+
+
+def test_a_release_is_judged_by_how_its_commit_came(world: World) -> None:
+    world.credit.pulls[1]["labels"] = [{"name": "model:churn:3"}]
+    world.github.release(world.credit, "v1", sha("m1"), at(1))
+    world.github.release(world.credit, "release/2", sha("by hand"), at(2))
+    world.github.release(world.credit, "v0", sha("m1"), at(0))
+    world.github.release(world.credit, "v3-rc", sha("by hand"), at(3), prerelease=True)
+    world.github.release(world.credit, "draft", sha("m1"), at(3), draft=True, published_at=None)
+    world.github.release(world.credit, "lost", sha("m1"), at(3))
+    world.credit.tags.pop("lost")
+    items, _, facts = pull(world.collector())
+    found = released(items)
+    assert {tag: item.outcome for tag, item in found.items()} == {
+        "v1": Outcome.PASSED, "release/2": Outcome.FAILED, "v0": Outcome.FAILED,
+        "v3-rc": Outcome.RECORDED, "lost": Outcome.ERROR,
+    }  # fmt: skip
+    assert found["v1"].title == (
+        "acme/credit v1 released by mira: #1 merged by mira, approved by jonas"
+    )
+    assert kept(found["v1"])["models"] == [{"name": "churn", "version": "3"}]
+    assert (found["v1"].observed_to, found["v1"].system) == (at(1), "credit-scoring")
+    assert "releases are told" in facts.query
+
+
+def test_a_release_that_cannot_be_read_is_a_gap_and_news_are_found(world: World) -> None:
+    world.github.release(world.credit, "v1", sha("m1"), at(1))
+    world.deployed(world.credit, world.stale, 2)
+    world.github.faults.append(Fault(r"pulls/1$", Answer({}, 502), skip=2))
+    items, cursor, facts = pull(world.collector())
+    assert ([gap.what for gap in facts.gaps], released(items)) == (["acme/credit release v1"], {})
+    items, cursor, facts = pull(world.collector(), cursor)
+    assert (list(released(items)), facts.gaps) == (["v1"], ())
+    assert released(pull(world.collector(), cursor)[0]) == {}
+    world.github.release(world.credit, "old commit, new release", sha("m1"), at(20))
+    items, _, _ = pull(world.collector(window=None), cursor)
+    assert list(released(items)) == ["old commit, new release"]
+    items, _, _ = pull(world.collector(window=Window(at(0.5), at(2))))
+    assert list(released(items)) == ["v1"]

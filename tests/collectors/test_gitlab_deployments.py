@@ -140,3 +140,26 @@ def test_a_window_of_the_past_brings_what_ended_in_it(world: World) -> None:
     number = world.deployed(world.credit, 1, 5)
     items, _, _ = pull(world.collector(window=Window(at(4), at(6))))
     assert set(deployments(items)) == {f"1000/deployment/{number}"}
+
+
+def test_a_release_counts_from_when_it_was_made_whatever_it_says(world: World) -> None:
+    row = {
+        "tag_name": "v1",
+        "name": "One",
+        "author": user("mira"),
+        "commit": {"id": sha("1000-m1")},
+    }
+    for n, (day, told) in enumerate(((0, 9), (3, -9))):
+        times = {"created_at": written(at(day)), "released_at": written(at(told))}
+        world.credit.releases.append(row | times | {"tag_name": f"v{n}/x"})
+    items, cursor, _ = pull(world.collector())
+    found = {kept(i)["tag"]: i for i in items if i.kind == "review.release"}
+    assert {tag: i.outcome for tag, i in found.items()} == {
+        "v0/x": Outcome.FAILED, "v1/x": Outcome.PASSED,
+    }  # fmt: skip
+    assert found["v1/x"].subject == "1000/release/v1%2Fx"
+    assert [i for i in pull(world.collector(), cursor)[0] if i.kind == "review.release"] == []
+    del row["commit"]
+    world.credit.releases = [row | {"created_at": written(at(4))}]
+    (item,) = (i for i in pull(world.collector())[0] if i.kind == "review.release")
+    assert item.outcome is Outcome.ERROR
