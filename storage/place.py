@@ -154,8 +154,8 @@ class Place(Protocol):
         ...
 
     def strange(self, folder: str = "", most: int | None = None) -> Iterator[str]:
-        """A sentence for each link, pipe or device in a folder (all: "") and below, and for each
-        file of more than `most` bytes.
+        """A sentence for each link, pipe or device in a folder (all: "") and below, for each
+        folder that may not be listed, and for each file of more than `most` bytes.
 
         None of them is ever followed or opened; a store knows no such things.
         """

@@ -274,6 +274,9 @@ def _content(path: Path) -> bytes:
 def _strangers(folder: Path | str, most: int | None) -> Iterator[str]:
     try:
         entries = list(os.scandir(folder))
+    except PermissionError as error:
+        yield f"{folder} cannot be listed, so what lies there is not known: {error.strerror}"
+        return
     except OSError:
         return
     for entry in entries:

@@ -157,8 +157,12 @@ def _rows(
                     yield rows, _From(file.path, version)
         except (LakeBusy, LakeRefused):
             raise
-        except (LakeError, OSError) as error:
+        except LakeError as error:
             findings.append(Finding("file", str(error)))
+            continue
+        except OSError as error:
+            told = f"the file evidence/{file.path} cannot be read: {error.strerror}"
+            findings.append(Finding("file", told))
             continue
         if count != file.added.rows:
             told = f"the file evidence/{file.path} holds {count} rows, not {file.added.rows}"
