@@ -17,6 +17,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError
 
+from collectors._lines import TYPES, read_lines
 from collectors._text import clean
 from collectors._waits import moment_of, wait_of
 from collectors.base import Clock
@@ -112,9 +113,13 @@ class Judge:
         if _is_html(response, text):
             told = self._told(response, raw)
             raise SourceRefused(f"{what}: {told} in place of JSON: signed out, or not this address")
+        kind = _asked_kind(response)
         try:
-            return json.loads(text, parse_constant=_refuse_constant)
+            return read_lines(kind, text, _value) if kind else _value(text)
         except (ValueError, RecursionError) as error:
+            if kind:
+                told = clean(str(error), 80)
+                raise SourceBroken(f"{what}: not {kind} ({told})", what=what) from error
             if _cut_short(text, error):
                 raise SourceBusy(f"{what}: JSON ends too early ({len(raw)} bytes)") from error
             raise SourceBroken(f"{what}: not JSON ({clean(str(error), 80)})", what=what) from error
@@ -128,6 +133,17 @@ def unreachable(error: requests.RequestException | HTTPError, what: str, host: s
     if isinstance(error, ValueError):
         return SourceRefused(f"{what}: {host} cannot be asked ({name}): check the address")
     return SourceBusy(f"{what}: no whole answer from {host} ({name})", what=what)
+
+
+def _value(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _asked_kind(response: requests.Response) -> str:
+    """The media type of lines or columns that was asked for by name and came; '' for JSON."""
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    accepted = str(response.request.headers.get("Accept", ""))
+    return kind if kind in TYPES and kind in accepted.lower() else ""
 
 
 def _throttled(response: requests.Response, raw: bytes) -> bool:

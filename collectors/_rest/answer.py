@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from collectors._answers import Reply
 from collectors._rest.paths import found, spoken_of
 
-_HEADER = "header:"
+_HEADER, _COOKIE = "header:", "cookie:"
 
 
 def told(reply: Reply, where: str) -> Any:
-    """What stands at a path of the answer or in its `header:NAME`; None where nothing does."""
+    """What stands at a path of the answer, in its `header:NAME` or in a cookie that it sets
+    (`cookie:NAME`); None where nothing does."""
+    if where.startswith(_COOKIE):
+        name = re.escape(where.removeprefix(_COOKIE))
+        set_by = re.search(rf"(?:^|,\s*){name}=([^;,]+)", reply.headers.get("Set-Cookie", ""))
+        return set_by[1] if set_by else None
     if where.startswith(_HEADER):
         return reply.headers.get(where.removeprefix(_HEADER).strip())
     return found(reply.data, where) if where else None

@@ -44,7 +44,7 @@ class AuthBy(Checked):
     and `fields` what else is asked for (scope, audience). For `login` the `fields` are the body
     that is sent to `url`, as JSON or as a `form`. In both, `{user}` and `{key}` are filled; where
     oauth2's fields hold `{key}`, it is sent there and not in a header. `token` is where the answer
-    holds it, a path or `header:NAME`.
+    holds it, a path, `header:NAME` or `cookie:NAME` (to be sent back as the header Cookie).
 
     `keys` are further secrets by name: one that `fields` hold as `{NAME}` is filled in there, any
     other goes with every call as that parameter (query), field (field) or header.
@@ -73,7 +73,7 @@ class AuthBy(Checked):
                 yield f"{self.kind} needs {key}"
         if self.keys and self.kind == "none":
             yield "keys need another kind: the first of them is the key"
-        if not self.token.startswith("header:"):
+        if not self.token.startswith(("header:", "cookie:")):
             yield from readable("token", self.token, path)
 
 

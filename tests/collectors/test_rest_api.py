@@ -133,6 +133,44 @@ def test_a_login_may_be_a_form_and_its_token_a_header(serve: Serve) -> None:
     assert len(pull(api(serve(say), listed(), auth=by))[0]) == 1
 
 
+def test_a_session_is_a_cookie_that_is_sent_back(serve: Serve) -> None:
+    def say(asked: Asked) -> Any:
+        if asked.path == "/login":
+            return Answer({}, headers={"Set-Cookie": "JSESSIONID=s-1; Path=/; HttpOnly"})
+        return [thing(1)] if asked.headers.get("Cookie") == "JSESSIONID=s-1" else Answer(status=401)
+
+    by = AuthBy(
+        "login", Secret(KEY), user="ada", url="/login", name="Cookie", prefix="JSESSIONID=",
+        token="cookie:JSESSIONID",
+    )  # fmt: skip
+    assert len(pull(api(serve(say), listed(), auth=by))[0]) == 1
+
+
+def test_lines_of_json_and_tables_of_text_are_lists(serve: Serve) -> None:
+    sent = {
+        "application/x-ndjson": b'{"id": 1, "at": "2026-11-01T00:00:00Z"}\n'
+        b'{"id": 2, "at": "2026-11-01T00:00:00Z"}\n',
+        "text/csv": b'id,at,said\r\n1,2026-11-01T00:00:00Z,"a, ""b""\r\nc"\r\n'
+        b"2,2026-11-01T00:00:00Z,\r\n",
+    }
+
+    def say(asked: Asked) -> Any:
+        kind = asked.headers["Accept"]
+        return Answer(raw=sent[kind], headers={"Content-Type": f"{kind}; charset=utf-8"})
+
+    server = serve(say)
+    for kind in sent:
+        items, _, _ = pull(api(server, listed(), headers={"Accept": kind}))
+        assert [item.subject for item in items] == ["1", "2"]
+    assert b'\\"b\\"' in items[0].content
+    sent["text/csv"] = sent["text/csv"][:-3]
+    with pytest.raises(SourceBroken, match="row 3 has 2 columns, its head 3"):
+        pull(api(server, listed(), headers={"Accept": "text/csv"}))
+    sent["application/x-ndjson"] = sent["application/x-ndjson"][:-9]
+    with pytest.raises(SourceBroken, match="not application/x-ndjson"):
+        pull(api(server, listed(), headers={"Accept": "application/x-ndjson"}))
+
+
 def test_a_key_may_be_the_user(serve: Serve) -> None:
     def say(asked: Asked) -> Any:
         asked_with.append(asked.headers.get("Authorization"))
