@@ -17,6 +17,7 @@ from flows.config import Config, now
 from flows.coverage import coverage, uncovered
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
+from flows.origin import unreviewed
 from flows.outside import witnesses
 from flows.source_rows import ATTEMPTS, missed_runs, source_rows
 from flows.statements import refused
@@ -65,6 +66,7 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
         facts = _lake_facts(connection, lake, judged)
         lacking = tuple(uncovered(coverage(connection)))
         set_right = tuple(overridden(connection))
+        alone = tuple(unreviewed(connection))
         unsigned = tuple(refused(connection, judged.catalogue))
     return Board(
         organisation=config.organisation,
@@ -80,6 +82,7 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
             *_ahead(lake),
             *missed_runs(sources),
             *attention(judged, sources, facts),
+            *alone,
             *unsigned,
             *lacking,
             *set_right,

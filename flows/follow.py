@@ -10,6 +10,7 @@ from evidence.errors import HeadwaterError
 from evidence.model import Change, Cursor, EvidenceItem, Nature
 from evidence.own import MAPPING_KIND, OWN_SOURCE
 from flows.config import Config
+from flows.origin import REVIEWED, origin, reviewed_since
 from flows.outside import witnesses
 from mappings.in_force import InForce
 from storage.actions import acting_user, action_item, land_own, try_to_act
@@ -44,7 +45,7 @@ def follow(lake: Lake, config: Config) -> Followed:
     Idempotent; a crash leaves it only behind.
     """
     mapping = config.mapping()
-    land_mapping(lake, mapping)
+    land_mapping(lake, config, mapping)
     tags = _tag(lake, mapping)
     checkpoint = seal(lake, config)
     unseen = tuple(silent(lake.place.at("log"), witnesses(config)))
@@ -84,21 +85,24 @@ def seal(lake: Lake, config: Config, *, anew: Sequence[str] = ()) -> Checkpoint:
     return integrate(lake, signer, witnesses=witnesses(config), anew=anew)
 
 
-def land_mapping(lake: Lake, mapping: InForce) -> None:
+def land_mapping(lake: Lake, config: Config, mapping: InForce) -> None:
     """Land the mapping as evidence if it is not the one that landed last. Raises LakeError.
 
     The cursor of Headwater's own source remembers its digest, in the commit that holds the document
-    and the record of who brought it into force.
+    and the record of who brought it into force, who wrote it and who reviewed it. Once somebody has
+    reviewed what was written alone, that lands, too.
     """
-    land_own(lake, lambda bookmark: _changed(lake, mapping, bookmark))
+    land_own(lake, lambda bookmark: _changed(lake, config, mapping, bookmark))
 
 
 def _changed(
-    lake: Lake, mapping: InForce, bookmark: Bookmark
+    lake: Lake, config: Config, mapping: InForce, bookmark: Bookmark
 ) -> tuple[tuple[EvidenceItem, ...], Cursor | None]:
     before = bookmark.cursor.value if bookmark.cursor else ""
     if before == mapping.digest:
-        return (), None
+        reviewed = reviewed_since(lake, config)
+        acts = (action_item(lake, "mapping", facts=reviewed, title=REVIEWED),) if reviewed else ()
+        return acts, None
     at = lake.clock()
     told = f"{len(mapping.rules.rules)} rules, {len(mapping.overrides)} overrides"
     document = EvidenceItem(
@@ -107,7 +111,8 @@ def _changed(
         change=Change.CHANGED if before else Change.NEW, actor=acting_user(),
         title=f"Mapping {mapping.digest[:16]}: {told}",
     )  # fmt: skip
-    facts = {"before": before, "now": mapping.digest, "mapping_digest": mapping.rules.digest}
+    facts: dict[str, Any] = {"before": before, "now": mapping.digest}
+    facts |= {"mapping_digest": mapping.rules.digest, "origin": origin(lake, config)}
     title = f"mapping: {mapping.digest[:16]} in force"
     return (document, action_item(lake, "mapping", facts=facts, title=title)), Cursor(
         mapping.digest

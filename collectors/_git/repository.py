@@ -146,6 +146,21 @@ class Repository:
         size = len(_FIELDS)
         return [_commit(cells[n : n + size]) for n in range(0, size * len(ids), size)]
 
+    def reviewers(self, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Whom each commit names in lines `Reviewed-by:` and `Approved-by:`, without address."""
+        if not ids:
+            return {}
+        lines = "%(trailers:key=Reviewed-by,key=Approved-by,valueonly,separator=%x1f)"
+        raw = self._ok(
+            "log", "--no-walk=unsorted", "-z", f"--format=%H%x00{lines}", "--stdin",
+            give="\n".join(ids).encode(),
+        )  # fmt: skip
+        cells = raw.decode("utf-8", "backslashreplace").split("\0")
+        return {
+            commit: tuple(_name(one) for one in told.split("\x1f") if _name(one))
+            for commit, told in zip(cells[::2], cells[1::2], strict=False)
+        }
+
     def edits(self, pairs: Iterable[tuple[str, str]], paths: Sequence[str]) -> list[list[Edit]]:
         """What each (commit, before) pair changed below the paths; no `before`: all is new."""
         lines = [f"{commit} {before}".strip() for commit, before in pairs]
@@ -213,6 +228,11 @@ def _error(path: Path, stderr: bytes) -> SourceBusy | SourceRefused:
     lines = stderr.decode("utf-8", "backslashreplace").strip().splitlines() or ["no reason given"]
     text = f"{path}: {lines[-1]}"
     return SourceBusy(text) if _PASSING.search(text) else SourceRefused(text)
+
+
+def _name(line: str) -> str:
+    """`Ann Ode <ann@example.org>` without what stands in brackets."""
+    return " ".join(line.partition("<")[0].split())
 
 
 def _commit(cells: Sequence[str]) -> Commit:
