@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from storage.place_s3 import ObjectPlace
 from storage.proof import check_inclusion, inclusion_proof
 from storage.verify import examine, verify
 from storage.views import ask, connect
+from tests.nursery import NURSERY
 from tests.storage import crasher
 from tests.storage.buckets import Store, serving, spoiling
 from tests.storage.makers import World, days, item
@@ -235,10 +235,8 @@ def _check(place: ObjectPlace) -> Lake:
 
 
 def test_eight_processes_of_one_source_land_each_item_once(shared: ObjectPlace) -> None:
-    fork = multiprocessing.get_context("spawn")
-    children = [
-        fork.Process(target=_among_others, args=(shared.uri, n), daemon=True) for n in range(8)
-    ]
+    given = (dict(os.environ), shared.uri)
+    children = [NURSERY.Process(target=_among_others, args=(*given, n)) for n in range(8)]
     for child in children:
         child.start()
     for child in children:
@@ -250,7 +248,8 @@ def test_eight_processes_of_one_source_land_each_item_once(shared: ObjectPlace) 
     assert sorted(stored) == sorted(f.name for f in lake.files("evidence")), "losers tidy up"
 
 
-def _among_others(uri: str, number: int) -> None:
+def _among_others(environment: dict[str, str], uri: str, number: int) -> None:
+    os.environ.update(environment)
     crasher.BATCHES = 8
     crasher.work_among_others(uri, number)  # type: ignore[arg-type]
 
@@ -258,10 +257,10 @@ def _among_others(uri: str, number: int) -> None:
 def test_killed_while_landing_and_run_again_nothing_is_lost_or_twice(
     shared: ObjectPlace, signer: Signer, tmp_path: Path
 ) -> None:
-    spawn = multiprocessing.get_context("spawn")
     killed = 0
     for point, count in [("commit", 1), ("commit after", 2), ("timer", 150), ("commit after", 4)]:
-        child = spawn.Process(target=_run, args=(shared.uri, tmp_path / "key", point, count))
+        given = (dict(os.environ), shared.uri, tmp_path / "key", point, count)
+        child = NURSERY.Process(target=_run, args=given)
         child.start()
         child.join(60)
         killed += child.exitcode == -signal.SIGKILL
@@ -273,7 +272,8 @@ def test_killed_while_landing_and_run_again_nothing_is_lost_or_twice(
     assert verify(shared, signer.vkey, witness=tmp_path / "witness").items == len(_ids(lake)) + 1
 
 
-def _run(uri: str, key: Path, point: str, count: int) -> None:
+def _run(environment: dict[str, str], uri: str, key: Path, point: str, count: int) -> None:
+    os.environ.update(environment)
     crasher.BATCHES = 8
     crasher.run(uri, key, point, count)  # type: ignore[arg-type]
 
