@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from collectors._rest.settings import Endpoint, Paging, Since
+from collectors._rest.settings import Endpoint, Identity, Paging, Since
 from tests.collectors.rest_server import Answer, Asked, Refused
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -110,6 +110,9 @@ STYLES: Mapping[str, Style] = {
 class Tracker:
     """What is written, what of it shows yet, and what happens at which page of the next pull."""
 
+    kind = "acme.record"
+    uses = "collectors.rest_api:RestApi"
+
     def __init__(self, style: Style) -> None:
         self.style, self.now = style, START
         self.rows: dict[int, Row] = {}
@@ -137,6 +140,11 @@ class Tracker:
         else:
             self.commit(waiting)
             self.show(row)
+
+    @staticmethod
+    def moment(row: Row) -> datetime:
+        """When it was written."""
+        return datetime.fromtimestamp(row.at, UTC)
 
     def versions(self, number: int) -> list[Row]:
         """The versions of a record that have shown."""
@@ -167,6 +175,20 @@ class Tracker:
         self.busy = 0
         floor = self.now.timestamp() - LOOKBACK
         self.commit([r for r in self.late if r.at < floor or self.seq - r.seq > BACK - 8])
+
+    def settings(self, url: str, *, reread: bool) -> dict[str, Any]:
+        """The source as `headwater.toml` would describe it; `reread` changes what marks hang on."""
+        return {
+            "url": url, "endpoint": (self.style.endpoint,), "attempts": 1,
+            "identity": Identity("/me", "login"), "systems": {"nobody": "x"} if reread else {},
+        }  # fmt: skip
+
+    def read(self, subject: str, payload: dict[str, Any]) -> Row:
+        """The record that an item was made of; one that tells a loss holds its number only."""
+        if "version" not in payload:
+            return Row(int(subject), 0, 0, 0)
+        at = int(datetime.fromisoformat(payload["updated_at"]).timestamp())
+        return Row(int(subject), payload["version"], at, payload["seq"], payload["deleted"])
 
     def say(self, asked: Asked) -> Any:
         """The answer to one request."""
