@@ -13,11 +13,14 @@ import pytest
 
 from evidence.model import EvidenceItem
 from storage import log_packs
+from storage.checkpoints import read_checkpoint
+from storage.disposal import dispose
 from storage.keys import load_key, make_key
 from storage.ledger import integrate
 from storage.maintain import maintain
+from storage.retention import Plan, RetentionClass, plan
 from storage.schema import TABLES
-from storage.views import VIEWS
+from storage.views import VIEWS, connect
 from tests.storage.makers import START, World, days, item
 
 TEXT = (Path(__file__).parents[2] / "docs" / "lake.md").read_text(encoding="utf-8")
@@ -55,18 +58,25 @@ def test_every_view_is_explained() -> None:
 
 @pytest.fixture(scope="module")
 def lakes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Folders with a `lake`: one fresh, one with files replaced and most of its log packed."""
+    """Folders with a `lake`: one fresh, one with items disposed of, files replaced and most of its
+    log packed."""
     made = {}
     for state in ("fresh", "maintained"):
         folder = made[state] = tmp_path_factory.mktemp(state)
         world = World(folder / "lake")
         make_key(folder / "key", origin="test/lake")
         signer = load_key(folder / "key")
+        if state == "maintained":
+            world.clock.now -= days(900)
+            world.land(item(0, subject="old", at=START - days(900)), cursor="old")
+            world.clock.now += days(900)
         for number in range(14):
             world.land(item(number), item(number + 40, kind="other"), cursor=str(number))
             world.clock.now += days(1)
         integrate(world.lake, signer)
         if state == "maintained":
+            _dispose(world)
+            world.clock.now += days(3)  # what was replaced stays for two
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(log_packs, "ENTRIES", 5)
                 maintain(world.lake, signer.verifier, keep=days(2))
@@ -80,6 +90,21 @@ def lakes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
+def _dispose(world: World) -> None:
+    """Take out the one item that is older than two years."""
+    signer = load_key(world.path.parent / "key")
+    kept = RetentionClass("tickets", ("jira.*",), days(730), "no longer needed")
+
+    def due() -> Plan:
+        with connect(world.lake) as connection:
+            sealed = read_checkpoint(world.lake).size
+            return plan(connection, (kept,), now=world.clock.now, sealed=sealed, needed=frozenset())
+
+    done = dispose(world.lake, signer, due, by="Ann", reason="yearly",
+                   seal=lambda: integrate(world.lake, signer))  # fmt: skip
+    assert done.items == 1
+
+
 @pytest.mark.parametrize("state", ["fresh", "maintained"])
 @pytest.mark.parametrize("tool", ["duckdb", "pandas", "pyarrow.dataset", "polars", "QueryBuilder"])
 def test_each_tool_reads_the_lake_as_the_page_says(
@@ -88,7 +113,8 @@ def test_each_tool_reads_the_lake_as_the_page_says(
     listing, *snippets = _blocks("python", "## Reading it without Headwater")
     (snippet,) = (block for block in snippets if re.search(rf"import .*{tool}", block))
     told = _run(listing + snippet, lakes[state])
-    assert told == "[('jira.issue', 14), ('other', 14)]"
+    record = "('headwater.disposal', 1), " if state == "maintained" else ""
+    assert told == f"[{record}('jira.issue', 14), ('other', 14)]"
 
 
 def test_a_log_with_a_hole_gives_no_list(lakes: dict[str, Path], tmp_path: Path) -> None:
