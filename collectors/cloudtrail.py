@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from collectors._aws import clients, s3
@@ -14,10 +15,10 @@ from collectors._trail.findings import Reporter
 from collectors._trail.judge import Judge
 from collectors._trail.keys import FileKeys, KeyRing, ServiceKeys
 from collectors._trail.logs import LogReader
-from collectors._trail.names import Scope, start_day
-from collectors._trail.state import Progress, read, write
+from collectors._trail.names import Scope, day_folder, start_day
+from collectors._trail.state import RELIST_DAYS, Progress, read, write
 from collectors._trail.walk import Walk
-from collectors.base import Clock, utc_now
+from collectors.base import Clock, Window, utc_now
 from evidence.errors import ConfigError
 from evidence.model import Batch, Cursor
 from evidence.secret import Secret
@@ -61,6 +62,7 @@ class CloudTrail:
     public_keys: str = ""
     start: str = ""
     systems: Mapping[str, str] = field(default_factory=dict)
+    window: Window | None = None
     clock: Clock = field(default=utc_now, repr=False, compare=False)
 
     kinds: ClassVar[tuple[str, ...]] = (EVENT_KIND, DIGEST_KIND)
@@ -82,18 +84,18 @@ class CloudTrail:
         scopes = read(cursor)
         aws = self._session()
         bucket = self._bucket(aws)
-        draft = Draft(self._query(), self._identity(aws), s3.API_VERSION)
+        draft = Draft(self._query(), self._identity(aws), s3.API_VERSION, self.window)
+        start, until = self._days()
         now = self.clock()
         for scope in self._scopes():
             progress = scopes.setdefault(scope.name, Progress())
             report = Reporter(self.source, self.bucket, scope, now)
             logs = LogReader(
                 bucket=bucket, report=report, systems=self.systems, draft=draft, progress=progress,
-                start=start_day(self.start), since=progress.window(start_day(self.start)),
-                resumed=bool(progress.newest),
+                start=start, since=progress.window(start), resumed=bool(progress.newest),
             )  # fmt: skip
-            judge = Judge(logs, self._ring(aws, scope.region), self.trail)
-            yield from Walk(logs, judge, lambda: write(scopes)).batches()
+            judge = Judge(logs, self._ring(aws, scope.region), self.trail, past=bool(self.window))
+            yield from Walk(logs, judge, lambda: write(scopes), until).batches()
 
     def probe(self) -> str:
         """Lists one key; says which bucket answered and where the credentials came from."""
@@ -101,6 +103,16 @@ class CloudTrail:
         identity = self._identity(aws)
         what = "log files found" if self._bucket(aws).first(place) else f"none yet under {place}"
         return f"s3://{self.bucket} with {identity}: {what}"
+
+    def _days(self) -> tuple[str, str]:
+        """The first day folder that is read, and the last ("": there is none).
+
+        A day folder is of the delivery, which comes after the event: by minutes, or by days.
+        """
+        if self.window is None:
+            return start_day(self.start), ""
+        last = self.window.until + timedelta(days=RELIST_DAYS)
+        return day_folder(self.window.since), day_folder(last)
 
     def _scopes(self) -> list[Scope]:
         return [

@@ -16,6 +16,7 @@ from collectors._aws.logs_groups import KIND as GROUP
 from collectors._aws.logs_groups import Group, groups
 from collectors._aws.source import AwsSource, Place, hides, read
 from collectors._states import compared
+from collectors.base import Window
 from evidence.errors import SourceRefused
 from evidence.model import Batch, Cursor, EvidenceItem
 
@@ -40,6 +41,7 @@ class CloudWatchLogs(AwsSource):
     retention_at_least: int = 0
     lookback: timedelta = timedelta(days=14)
     reread_every: timedelta = timedelta(days=1)
+    window: Window | None = None
 
     kinds: ClassVar[tuple[str, ...]] = (GROUP, DAY)
     states: ClassVar[tuple[str, ...]] = (GROUP,)
@@ -61,13 +63,15 @@ class CloudWatchLogs(AwsSource):
         found: list[tuple[Place, Group]] = []
         items, withheld = read(self, asking, {GROUP: lambda place: self._groups(place, found)})
         self._unseen(asking, [group.name for _, group in found])
-        changed, marks.states = compared(
-            marks.states, items, lambda kind, subject: hides(withheld, asking, kind, subject),
-            at=asking.at, source=self.source,
-        )  # fmt: skip
+        changed: tuple[EvidenceItem, ...] = ()
         now = asking.now
-        marks.forget(now - self.lookback - timedelta(days=2))
-        states = () if withheld else self.states
+        if self.window is None:
+            changed, marks.states = compared(
+                marks.states, items, lambda kind, subject: hides(withheld, asking, kind, subject),
+                at=asking.at, source=self.source,
+            )  # fmt: skip
+            marks.forget(now - self.lookback - timedelta(days=2))
+        states = () if withheld or self.window else self.states
         yield Batch(changed, marks.cursor(), asking.facts(self._query(), states))
         for place, group in found:
             days = self._days(place, group, marks, now)
@@ -89,7 +93,7 @@ class CloudWatchLogs(AwsSource):
         reader = Reader(place, group, marks.of(place.subject(group.name)), now)
         items: list[EvidenceItem] = []
         try:
-            for day in reader.due(self.lookback, self.reread_every):
+            for day in reader.due(self.lookback, self.reread_every, self.window):
                 items += reader.day(day)
         except SourceRefused as error:
             place.asking.gap(place.subject(group.name), str(error))

@@ -9,8 +9,9 @@ from typing import ClassVar
 from collectors._aws import sagemaker_models as models
 from collectors._aws import sagemaker_monitors as monitors
 from collectors._aws.sagemaker_marks import read_marks
-from collectors._aws.source import AwsSource, Place, hides, read
+from collectors._aws.source import AwsSource, Place, Reader, hides, read
 from collectors._states import compared
+from collectors.base import Window
 from evidence.model import Batch, Cursor, EvidenceItem
 
 
@@ -24,6 +25,8 @@ class SageMaker(AwsSource):
     becomes the event `aws.sagemaker.monitor_run` when it has ended: passed, failed on violations,
     an error when it could not finish.
     """
+
+    window: Window | None = None
 
     kinds: ClassVar[tuple[str, ...]] = (
         models.PACKAGE, models.CARD, models.ENDPOINT, monitors.SCHEDULE, monitors.RUN,
@@ -39,24 +42,25 @@ class SageMaker(AwsSource):
         def ended(place: Place) -> Iterator[EvidenceItem]:
             """Runs are no states, so they go round the comparison."""
             subject = place.subject()
-            found, reached[subject] = monitors.runs(place, marks.reached.get(subject))
+            found, reached[subject] = monitors.runs(place, marks.reached.get(subject), self.window)
             runs.extend(found)
             yield from ()
 
-        items, withheld = read(self, asking, {
+        settings: dict[str, Reader] = {
             models.PACKAGE: models.packages,
             models.CARD: models.cards,
             models.ENDPOINT: models.endpoints,
             monitors.SCHEDULE: monitors.schedules,
-            monitors.RUN: ended,
-        })  # fmt: skip
+        }
+        readers = {**({} if self.window else settings), monitors.RUN: ended}
+        items, withheld = read(self, asking, readers)
         changed, after = compared(
             marks.states, items, lambda kind, subject: hides(withheld, asking, kind, subject),
             at=asking.at, source=self.source,
         )  # fmt: skip
         asking.received += len(runs)
         cut = {kind for kind, _ in withheld}
-        states = tuple(kind for kind in self.states if kind not in cut)
+        states = tuple(kind for kind in self.states if kind in readers and kind not in cut)
         facts = asking.facts(f"{', '.join(self.kinds)} in {', '.join(self.regions)}", states)
         yield Batch((*changed, *runs), marks.then(after, reached).cursor(), facts)
 

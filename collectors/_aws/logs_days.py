@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from collectors._aws.day_marks import Days, Known
+from collectors._aws.day_marks import Days, Known, closed_days
 from collectors._aws.logs_groups import Group
 from collectors._aws.source import Place
 from collectors._json import number
 from collectors._text import clean
-from collectors.base import system_of
+from collectors.base import Window, system_of
 from evidence.model import Change, EvidenceItem, Outcome
 from evidence.times import from_ms, stamp
 
@@ -67,19 +67,25 @@ class Reader:
     now: datetime
     received: int = 0
 
-    def due(self, lookback: timedelta, reread: timedelta) -> list[date]:
-        """Closed days not read yet, or not since `reread`; oldest first.
+    def due(self, lookback: timedelta, reread: timedelta, window: Window | None) -> list[date]:
+        """Closed days not read yet, or not since `reread`; oldest first. Of a window, each once.
 
         Days that began before the group was made, or that its retention may have removed in part,
         would look like days that lost events.
         """
-        floor = self.now - lookback
+        days = closed_days(self.now - _SETTLE, lookback, window)
+        first = self.group.made.date()
+        if window is None:
+            first = max(first, (self.now - lookback).date() + _DAY)
+        else:
+            reread = timedelta.max
         if self.group.keeps is not None:
-            floor = max(floor, self.now - timedelta(days=self.group.keeps) + _SETTLE)
-        first = max(floor.date() + _DAY, self.group.made.date())
-        last = (self.now - _SETTLE).date() - _DAY
-        days = [first + _DAY * n for n in range((last - first).days + 1)]
-        return [day for day in days if self._old(day, reread)]
+            kept = self.now - timedelta(days=self.group.keeps) + _SETTLE
+            first = max(first, kept.date() + _DAY)
+            if window is not None and days and days[0] < first:
+                what = f"{self.place.subject(self.group.name)} before {first}"
+                self.place.asking.gap(what, "its retention has removed them, or is about to")
+        return [day for day in days if day >= first and self._old(day, reread)]
 
     def day(self, day: date) -> Iterator[EvidenceItem]:
         """The day's item, if it differs from what was known. Raises SourceError."""

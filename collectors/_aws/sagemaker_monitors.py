@@ -8,7 +8,7 @@ from typing import Any
 
 from collectors._aws.source import Place
 from collectors._text import clean
-from collectors.base import system_of
+from collectors.base import Window, system_of
 from evidence.errors import SourceBroken
 from evidence.model import EvidenceItem, Outcome
 from evidence.times import from_ms, stamp, utc
@@ -50,16 +50,23 @@ def schedules(place: Place) -> Iterator[EvidenceItem]:
         )  # fmt: skip
 
 
-def runs(place: Place, reached: int | None) -> tuple[list[EvidenceItem], int]:
-    """Ended runs that changed since `reached` (epoch ms), oldest first, and what is reached now."""
+def runs(
+    place: Place, reached: int | None, window: Window | None = None
+) -> tuple[list[EvidenceItem], int]:
+    """Ended runs that changed since `reached` (epoch ms) or within the window, oldest first, and
+    what is reached now."""
     asked: dict[str, Any] = {"SortBy": "CreationTime", "SortOrder": "Ascending"}
+    if window is not None:
+        asked["LastModifiedTimeAfter"] = window.since - _OVERLAP
+        asked["LastModifiedTimeBefore"] = window.until
     if reached is not None:
         asked["LastModifiedTimeAfter"] = from_ms(reached) - _OVERLAP
     rows = place.every(
         "sagemaker", "list_monitoring_executions", "MonitoringExecutionSummaries", **asked
     )
     latest = max((_ms(row["LastModifiedTime"]) for row in rows), default=0)
-    return list(_items(place, rows)), max(latest, reached or 0)
+    found = [item for item in _items(place, rows) if window is None or window.holds(item)]
+    return found, max(latest, reached or 0)
 
 
 def _items(place: Place, rows: list[dict[str, Any]]) -> Iterator[EvidenceItem]:

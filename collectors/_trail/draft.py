@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from collectors.base import Window
 from evidence.model import Batch, Cursor, EvidenceItem, ItemId
 from evidence.runs import Gap, PullFacts
 
@@ -16,11 +17,15 @@ REMEMBERED = 200_000
 
 @dataclass(slots=True)
 class Draft:
-    """Collects one batch after another for one pull; `query`, `identity` and `api` go with each."""
+    """Collects one batch after another for one pull; `query`, `identity` and `api` go with each.
+
+    With `window`, what lies outside of it is not received.
+    """
 
     query: str
     identity: str
     api: str
+    window: Window | None = None
     items: list[EvidenceItem] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     raw: list[str] = field(default_factory=list)
@@ -32,6 +37,8 @@ class Draft:
 
     def add(self, item: EvidenceItem) -> None:
         """One fact received. The same fact again (an event in two files) counts, but is dropped."""
+        if self.window is not None and not self.window.holds(item):
+            return
         self.received += 1
         self.window_from = min(self.window_from or item.observed_from, item.observed_from)
         self.window_to = max(self.window_to or item.observed_to, item.observed_to)

@@ -21,11 +21,15 @@ SILENT = timedelta(hours=3)
 
 @dataclass(slots=True)
 class Judge:
-    """`keys` opens the key ring when it is first needed; `trail` must have digests ("": any)."""
+    """`keys` opens the key ring when it is first needed; `trail` must have digests ("": any).
+
+    Of a part of the `past` digests are judged, and nothing is said of what is not there.
+    """
 
     logs: LogReader
     keys: Callable[[], KeyRing]
     trail: str
+    past: bool = False
     ring: KeyRing | None = None
     blind: str = ""
     blind_at: list[datetime] = field(default_factory=list)
@@ -78,7 +82,7 @@ class Judge:
 
     def unnamed(self) -> None:
         """Log files older than the newest digest by an hour that no digest names."""
-        end = self.logs.progress.end()
+        end = None if self.past else self.logs.progress.end()
         for suffix, entry in self.logs.progress.seen.items():
             if end and not entry.settled and entry.due <= end - GRACE:
                 entry.settled = True
@@ -94,7 +98,7 @@ class Judge:
         """Say whether the region's logs can be validated, when that is not so or has changed."""
         progress = self.logs.progress
         times = [t for t in (progress.latest, progress.end(), *self.blind_at) if t]
-        if not times:
+        if not times or self.past:
             return
         outcome, name, why = self._doubt()
         if why and why != progress.doubt:
@@ -145,7 +149,7 @@ class Judge:
         logs = proof.log_problems(digest, self.logs.look)
         self._tell(name, proof.Finding(digest, chain, (*own, *linked, *logs)))
         self._miss(linked, before)
-        if before is None and not name.backfill:
+        if before is None and not name.backfill and not self.past:
             self._uncovered(digest)
         return digest.link(before)
 

@@ -101,6 +101,11 @@ def back(day: str, days: int) -> str:
         return ""
 
 
+def day_folder(moment: datetime) -> str:
+    """The day folder of what was delivered at a moment."""
+    return moment.astimezone(UTC).strftime("%Y/%m/%d")
+
+
 def start_day(start: str) -> str:
     """A setting `2026-01-31` as a day folder. Raises ConfigError."""
     if not start:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from collectors._aws.s3 import Stored
 from collectors._trail.judge import Judge
@@ -18,11 +19,13 @@ _Day = tuple[str, int, list[Stored]]
 
 @dataclass(slots=True)
 class Walk:
-    """One scope of one pull; `cursor` writes down the progress of all scopes."""
+    """One scope of one pull, up to the day folder `until` ("": all); `cursor` writes down the
+    progress of all scopes."""
 
     logs: LogReader
     judge: Judge
     cursor: Callable[[], Cursor]
+    until: str = ""
     found: bool = False
 
     def batches(self) -> Iterator[Batch]:
@@ -48,7 +51,8 @@ class Walk:
         logs = self._days(scope.logs, self.logs.since, _LOGS)
         since = progress.digest_day(self.logs.start)
         digests = self._days(scope.digests, since, _DIGESTS)
-        return heapq.merge(logs, digests, key=lambda entry: entry[:2])
+        days = heapq.merge(logs, digests, key=lambda entry: entry[:2])
+        return takewhile(lambda entry: not self.until or entry[0] <= self.until, days)
 
     def _days(self, prefix: str, since: str, rank: int) -> Iterator[_Day]:
         """The objects under `prefix` by day folder; a stray name goes with the day before it."""

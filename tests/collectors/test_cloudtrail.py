@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from collectors.base import Window
 from collectors.cloudtrail import CloudTrail
 from demo import cloud
 from evidence.errors import ConfigError, SourceBroken, SourceBusy, SourceRefused
@@ -149,6 +150,32 @@ def test_start_leaves_out_older_days_and_says_so(trail: Trail) -> None:
     }
     assert "2026-11-20" in got.facts.query
     assert got.bad() == []
+
+
+def test_a_window_is_read_alone_and_says_nothing_of_what_is_not_there(trail: Trail) -> None:
+    whole = trail.pull()
+    last = max(i.observed_to for i in whole.events)
+    window = Window(last - 2 * HOUR, last + timedelta(seconds=1))
+    trail.delete(*trail.digests()[:4])
+    got = trail.pull(window=window)
+    wanted = {i.item_id for i in whole.events if window.holds(i)}
+    assert wanted
+    assert {i.item_id for i in got.events} == wanted
+    assert got.outcomes() == {"passed": 2}
+    assert got.facts.gaps == ()
+    assert trail.pull(got.cursor, window=window).items == []
+
+
+def test_a_window_leaves_later_days_unread(trail: Trail) -> None:
+    cloud.later(trail.cloud, NOW + 8 * 24 * HOUR)
+    trail.store.refresh()
+    with Moody() as door:
+        trail.url = door.url
+        got = trail.pull(window=Window(NOW - 12 * HOUR, NOW))
+        assert got.events
+        read = {path.split("/CloudTrail/eu-central-1/")[-1][:10] for path in door.asked}
+    assert "2026/11/22" in read
+    assert not {day for day in read if day.startswith("2026/11/2") and day > "2026/11/22"}
 
 
 def test_an_organisation_trail_lies_one_folder_deeper(trail: Trail) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from collectors.base import Window
 from collectors.cloudwatch_logs import CloudWatchLogs
 from evidence.errors import ConfigError, SourceBroken, SourceBusy, SourceRefused
 from evidence.model import Change, Cursor, EvidenceItem, Outcome
@@ -228,3 +229,21 @@ def test_throttled_after_a_group_is_busy_and_that_group_is_not_asked_again(logs:
 def test_settings_that_cannot_be_meant_are_told(logs: Logs, changed: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="cloud-events"):
         logs.collector(**changed)
+
+
+def test_a_window_brings_its_days_alone_and_says_what_retention_took(logs: Logs) -> None:
+    group = logs.group("credit-api", keeps=7)
+    logs.put(group, noon(5), "five")
+    logs.put(group, noon(1), "one")
+    midnight = noon(5) - timedelta(hours=12)
+    window = Window(midnight, midnight + 2 * DAY)
+    items, facts, cursor = pull(logs.collector(window=window))
+    assert {i.subject[-10:]: payload(i)["events"] for i in items} == {
+        f"{noon(6):%Y-%m-%d}": 0, f"{noon(5):%Y-%m-%d}": 1,
+    }  # fmt: skip
+    assert all(window.holds(i) for i in items)
+    assert (facts.states, facts.gaps) == ((), ())
+    assert pull(logs.collector(window=window), cursor)[0] == []
+    older = Window(midnight - 10 * DAY, midnight)
+    gaps = pull(logs.collector(window=older))[1].gaps
+    assert ["its retention has removed them" in gap.why for gap in gaps] == [True]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from collectors.base import Window
 from evidence.errors import SourceBroken
 from evidence.model import Change, Cursor, EvidenceItem, Outcome
 from evidence.runs import PullFacts
@@ -160,6 +161,18 @@ def test_runs_that_are_denied_are_asked_for_again_from_where_they_were(
     models.aws.denied.clear()
     items, _, _ = pull(models.collector(), cursor)
     assert Outcome.FAILED in {i.outcome for i in items}
+
+
+def test_a_window_brings_the_runs_that_ended_in_it_and_no_settings(models: ModelsWorld) -> None:
+    (first, second, third) = models.models.runs
+    window = Window(second["LastModifiedTime"], third["LastModifiedTime"])
+    items, facts, cursor = pull(models.collector(window=window))
+    assert [(i.kind, i.observed_to) for i in items] == [
+        ("aws.sagemaker.monitor_run", second["LastModifiedTime"])
+    ]
+    assert (facts.states, facts.gaps) == ((), ())
+    assert len(pull(models.collector(window=window), cursor)[0]) <= 1
+    assert first["LastModifiedTime"] < window.since
 
 
 def test_a_stopped_schedule_has_failed(models: ModelsWorld) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from collectors.sagemaker import SageMaker
 from tests.collectors.aws_models_world import Models, run
@@ -17,8 +19,8 @@ class World:
         self.models = Models(self.aws, "eu-south-1")
         self.models.fill()
 
-    def collector(self) -> SageMaker:
-        return self._collector(self.aws.url)
+    def collector(self, **changed: Any) -> SageMaker:
+        return replace(self._collector(self.aws.url), **changed)
 
     def grow(self) -> None:
         self.models.runs.append(run(0, "Completed"))
