@@ -22,11 +22,13 @@ class Checked(ABC):
 
 
 def one_of(key: str, value: str, known: tuple[str, ...]) -> Iterator[str]:
+    """A mistake unless the value is one of those that are known."""
     if value not in known:
         yield f"{key} is {value!r}; known: {', '.join(known)}"
 
 
 def readable(key: str, value: Any, read: Callable[[Any], Any]) -> Iterator[str]:
+    """What `read` has against the value (as ValueError), if anything."""
     try:
         read(value)
     except ValueError as error:
@@ -34,5 +36,6 @@ def readable(key: str, value: Any, read: Callable[[Any], Any]) -> Iterator[str]:
 
 
 def below(key: str, where: str) -> Iterator[str]:
+    """A mistake unless it is a path below the source's address."""
     if not where.startswith("/") or where.startswith("//") or "#" in where:
         yield f"{key} is {where!r}; it begins with / and lies below url"

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode, urljoin
 
 from collectors._answers import Reply
 from collectors._rest.answer import header_of
+from collectors._rest.pages import first_step
 from collectors._rest.paths import Scope, expression, found, text
 from collectors._rest.settings import Endpoint
 from collectors.http import Http, clean
@@ -34,8 +35,8 @@ class Asking:
 
     @property
     def path(self) -> str:
-        """Where the list is, below the source's address."""
-        return self._path({})
+        """Where the list begins, below the source's address."""
+        return self._path(first_step(self.endpoint))
 
     @property
     def what(self) -> str:

@@ -295,6 +295,14 @@ def test_the_number_of_pages_and_a_page_that_does_not_exist_are_ends(serve: Serv
         assert facts.gaps == ()
 
 
+def test_the_place_may_stand_in_the_path(serve: Serve) -> None:
+    pages = {"/list/1": [thing(1)], "/list/2": [thing(2)], "/list/3": []}
+    paging = Paging("page", "", confirm="none")
+    end = listed(path="/list/{page}", paging=paging)
+    items, _, facts = pull(api(serve(lambda asked: pages[asked.path]), end))
+    assert ([item.subject for item in items], facts.query) == (["1", "2"], "GET /list/1")
+
+
 def test_a_list_that_goes_away_while_it_is_read_is_not_the_end(serve: Serve) -> None:
     state = listed(
         nature="state", observed_to="", none_if=("404",), paging=Paging("page", "page", size=2),
