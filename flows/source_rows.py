@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from dashboards.model import AttemptRow, Attention, SourceRow
-from evidence.times import stamp
 from flows.config import Config, Source
 from flows.sources import missed, next_run
 from storage.health import Attempted, SourceHealth
@@ -38,13 +37,23 @@ def source_rows(
 
 
 def missed_runs(sources: Sequence[SourceRow]) -> Iterator[Attention]:
-    """A source that is not pulled any more looks well by its last pull."""
-    for source in sources:
-        if source.missed_run is not None:
-            yield Attention(
-                "source", f"Source {source.source} should have been pulled at "
-                f"{stamp(source.missed_run)} and was not.", SCHEDULER, source=source.source,
-            )  # fmt: skip
+    """A source that is not pulled any more looks well by its last pull. Several have one cause."""
+    late = {row.source: row.missed_run for row in sources if row.missed_run is not None}
+    if len(late) == 1:
+        ((name, at),) = late.items()
+        yield Attention(
+            "source", f"Source {name} should have been pulled at {_minute(at)} and was not.",
+            SCHEDULER, source=name,
+        )  # fmt: skip
+    elif late:
+        yield Attention(
+            "source", f"{len(late)} of {len(sources)} sources should have been pulled and were "
+            f"not, since {_minute(min(late.values()))}: {', '.join(late)}.", SCHEDULER,
+        )  # fmt: skip
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _row(

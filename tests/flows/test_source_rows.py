@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,11 @@ def test_what_it_is_not_allowed_is_told_apart_from_other_gaps(config: Path) -> N
 def test_a_missed_run_needs_a_person_now_and_says_nothing_of_the_past(config: Path) -> None:
     pulled(config, timedelta(hours=5), PullOutcome.COMPLETE)
     (note,) = missed_runs(tuple(rows(config).values()))
-    assert "Source n should have been pulled at 2026-11-20T07:00" in note.sentence
+    assert "Source n should have been pulled at 2026-11-20 07:00 UTC" in note.sentence
+    row, never = rows(config)["n"], rows(config)["never"]
+    (note,) = missed_runs((row, replace(row, source="m"), never))
+    told = "2 of 3 sources should have been pulled and were not, since 2026-11-20 07:00 UTC: n, m."
+    assert note.sentence == told
     past = rows(config, None)
     assert list(missed_runs(tuple(past.values()))) == []
     assert past["n"].next_run is None
