@@ -42,7 +42,7 @@ class Opened(Log):
             try:
                 self._opened.update_incremental()
             except (DeltaError, OSError) as error:
-                raise self.place.told(f"table {self.spec.name} cannot be read", error) from error
+                raise self._unreadable(error) from error
             self._behind = False
         return self._opened
 
@@ -53,7 +53,10 @@ class Opened(Log):
 
     def marker(self, app: str) -> int | None:
         """The last `txn` version committed under `app`, None if there is none."""
-        return self._handle.transaction_version(app)
+        try:
+            return self._handle.transaction_version(app)
+        except DeltaError as error:  # the library reads these entries only when it is asked
+            raise self._unreadable(error) from error
 
     @property
     def rows(self) -> int:
@@ -72,7 +75,13 @@ class Opened(Log):
         return tuple(self._file(action) for action in actions.to_pylist())
 
     def _actions(self) -> pa.Table:
-        return pa.table(self._handle.get_add_actions(flatten=True))
+        try:
+            return pa.table(self._handle.get_add_actions(flatten=True))
+        except (DeltaError, pa.ArrowException) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> LakeError:
+        return self.place.told(f"table {self.spec.name} cannot be read", error)
 
     def _file(self, action: Mapping[str, Any]) -> DataFile:
         ends: dict[str, dict[str, Any]] = {"min": {}, "max": {}, "partition": {}}

@@ -102,16 +102,14 @@ def survey(place: Place, name: str) -> Survey:
         follow.take(version)
     try:
         shown = Opened(place, TABLES[name])
-        files = {file.name: file for file in shown.files()}
+        for version in range(versions[-1] + 1, shown.version + 1):  # landed since it was listed
+            if not follow.take(version):
+                break
+        found.findings += _other_view(name, found, shown)
     except (LakeBusy, LakeRefused):
         raise
     except LakeError as error:
         found.findings.append(Finding("log", str(error)))
-        return found
-    for version in range(versions[-1] + 1, shown.version + 1):  # landed since the log was listed
-        if not follow.take(version):
-            break
-    found.findings += _other_view(name, found, shown, files)
     return found
 
 
@@ -212,11 +210,9 @@ def _records(commit: Commit) -> tuple[str, ...]:
         return ()
 
 
-def _other_view(
-    name: str, found: Survey, view: Opened, shown: Mapping[str, DataFile]
-) -> list[Finding]:
+def _other_view(name: str, found: Survey, view: Opened) -> list[Finding]:
     """Readers start from the table's checkpoints: these must tell the same as the log."""
-    listed = found.listed
+    listed, shown = found.listed, {file.name: file for file in view.files()}
     findings = [
         Finding("log", f"readers of {name} are told otherwise of {app!r} than its log tells")
         for app, marker in found.markers.items()

@@ -317,7 +317,8 @@ def test_no_value_in_a_log_entry_ends_in_anything_but_a_sentence(
     opened = _statistics(actions)
     cases = list(itertools.product(_paths(opened), VALUES))
     if not EVERYTHING:
-        cases = random.Random(7).sample(cases, 3)
+        late = next(path for path in _paths(opened) if path[-1:] == ("txn",))
+        cases = [(late, "x"), *random.Random(7).sample(cases, 2)]  # read only when asked for
     for where, value in cases:
         try:
             _write(path, _closed(_changed(opened, where, value)))
