@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from evidence.errors import LakeError
 from evidence.own import OWN_SOURCE
-from storage.engine import Connection
+from storage.engine import Connection, literal
 
 __all__ = [
     "Connection", "control_items", "corrections_of", "counts", "find_items", "item_rows",
@@ -152,20 +152,21 @@ def records(
     `confirmed` leaves out those that no complete pull of their source has brought or followed, and
     those that somebody corrected. What Headwater landed itself needs no pull.
     """
+    # Spelled out: with a list as a value the engine first puts all items in order, of any kind.
+    kinds = ", ".join(map(literal, REGISTER_KINDS))
     rows = all_rows(
         connection,
-        """SELECT item_id, system, payload FROM latest LEFT JOIN (
+        f"""SELECT item_id, system, payload FROM latest LEFT JOIN (
             SELECT source, max(finished_at) FILTER (NOT backfill) AS beat, list(pull_id) AS whole
             FROM pulls WHERE outcome = 'complete' GROUP BY source) USING (source)
         WHERE (NOT $confirmed OR (
                 (source = $own OR coalesce(collected_at <= beat OR pull_id IN whole, false))
                 AND item_id NOT IN (SELECT item_id FROM lake_corrected)))
-            AND kind IN (SELECT unnest($kinds::VARCHAR[])) AND change <> 'gone'
+            AND kind IN ({kinds}) AND change <> 'gone'
             AND (payload->>'$.level') = 'record'
             AND (payload->>'$.register') IN (SELECT unnest($registers::VARCHAR[]))
-        ORDER BY subject, item_id""",
-        {"registers": list(registers), "confirmed": confirmed, "kinds": list(REGISTER_KINDS),
-         "own": OWN_SOURCE},
+        ORDER BY subject, item_id""",  # noqa: S608  ours
+        {"registers": list(registers), "confirmed": confirmed, "own": OWN_SOURCE},
     )  # fmt: skip
     return [
         json.loads(row["payload"]) | {"item_id": row["item_id"], "item_system": row["system"]}
