@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from collectors._marks import Marks
+from collectors._rest.auth import auth_of
+from collectors._rest.settings import AuthBy
 from collectors._servicenow.changes import APPROVAL, IMPLEMENTATION, Rule
 from collectors._servicenow.pull import Pulling
 from collectors._servicenow.records import CHANGES, ROLES, Making, kind_of
@@ -30,10 +32,11 @@ class ServiceNow:
     """Records and approvals of one instance, over its Table API, read as one account.
 
     `url` is the instance (`https://example.service-now.com`); the account's `user` and `password`,
-    or the `token` of an API key, which goes first. `tables` are read whole, each narrowed by an
-    encoded query in `queries`. `systems` maps globs over configuration item, service, group,
-    category or label to AI systems; the first that matches wins. `label_fields` are columns whose
-    words are labels.
+    or the `token` of an API key, which goes first; or by OAuth a `client` and its `client_secret`,
+    with user and password (grant password) or without (client_credentials). `tables` are read
+    whole, each narrowed by an encoded query in `queries`. `systems` maps globs over configuration
+    item, service, group, category or label to AI systems; the first that matches wins.
+    `label_fields` are columns whose words are labels.
 
     With `change_request`, approvals are judged: one fails if the approver was in one of the roles
     `independent_of` (requested_by, opened_by, assigned_to) or implemented the change or a task of
@@ -53,6 +56,8 @@ class ServiceNow:
     user: str = ""
     password: Secret | None = None
     token: Secret | None = None
+    client: str = ""
+    client_secret: Secret | None = None
     tables: tuple[str, ...] = (CHANGES, "incident")
     queries: Mapping[str, str] = field(default_factory=dict)
     systems: Mapping[str, str] = field(default_factory=dict)
@@ -87,8 +92,12 @@ class ServiceNow:
                 yield f"queries.{table} holds {found[0]!r}: conditions only, joined by ^ and ^OR"
         for role in set(self.independent_of) - set(ROLES):
             yield f"independent_of holds {role!r}; it knows {', '.join(ROLES)}"
-        if self.token is None and (self.password is None or not self.user):
-            yield "give user and password, or token"
+        if bool(self.client) != (self.client_secret is not None):
+            yield "client and client_secret go together"
+        if bool(self.user) != (self.password is not None) or not (
+            self.token or self.user or self.client
+        ):
+            yield "give user and password, or token, or client and client_secret"
         for name, most in (("lookback", 10_080), ("page_size", 1_000), ("attempts", 20)):
             if not 1 <= getattr(self, name) <= most:
                 yield f"{name} must lie between 1 and {most}"
@@ -126,7 +135,21 @@ class ServiceNow:
         return Making(self.source, self.url, self.systems, self.label_fields, at)
 
     def _http(self) -> Http:
-        auth = Auth.basic(self.user, self.password or Secret(""))
+        return self._opened(self.url, self._auth())
+
+    def _opened(self, url: str, auth: Auth) -> Http:
+        return Http(url, auth=auth, attempts=self.attempts, clock=self.clock)
+
+    def _auth(self) -> Auth:
         if self.token is not None:
-            auth = Auth.header("x-sn-apikey", self.token)
-        return Http(self.url, auth=auth, attempts=self.attempts, clock=self.clock)
+            return Auth.header("x-sn-apikey", self.token)
+        if self.client_secret is None:
+            return Auth.basic(self.user, self.password or Secret(""))
+        fields = {"client_id": "{user}", "client_secret": "{key}"}
+        further = {}
+        if self.password is not None:
+            fields |= {"grant_type": "password", "username": self.user, "password": "{password}"}
+            further["password"] = self.password
+        by = AuthBy("oauth2", self.client_secret, self.client, url="/oauth_token.do",
+                    fields=fields, keys=further)  # fmt: skip
+        return auth_of(by, self.url, self._opened)

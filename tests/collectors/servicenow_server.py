@@ -13,6 +13,7 @@ from tests.collectors.rest_server import Answer, Asked, Refused, RestServer, dem
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 READER, PASSWORD, KEY = "evidence.reader", "word-of-the-reader", "now_key_of_the_reader"
+CLIENT, SECRET = "client-of-headwater", "secret-of-the-client"
 HOUR = timedelta(hours=1)
 NAMES = {"ada": "Ada Ray", "ben": "Ben Okoro", "mira": "Mira Osei", "jonas": "Jonas Frey",
          READER: "Evidence Reader"}  # fmt: skip
@@ -46,6 +47,8 @@ class ServiceNowServer:
         self.hidden: set[str] = set()
         self.refused: set[str] = set()
         self.uncounted: set[str] = set()
+        self.tokens: list[str] = []
+        self.grants: list[str] = []
         self.before_page: list[Callable[[Asked], Any]] = []
         self.now = START + timedelta(days=20)
         for name in NAMES:
@@ -108,9 +111,12 @@ class ServiceNowServer:
     # What it answers.
 
     def say(self, asked: Asked) -> Any:
+        if asked.path == "/oauth_token.do":
+            return self._token(asked)
         code = base64.b64encode(f"{READER}:{PASSWORD}".encode()).decode()
-        if asked.headers.get("x-sn-apikey") != KEY and asked.headers.get("Authorization") != (
-            f"Basic {code}"
+        good = {f"Basic {code}", *(f"Bearer {token}" for token in self.tokens)}
+        if asked.headers.get("x-sn-apikey") != KEY and (
+            asked.headers.get("Authorization") not in good
         ):
             raise Refused(401, {"error": {"message": "User Not Authenticated"}})
         demand(asked.method == "GET", "only GET")
@@ -127,6 +133,17 @@ class ServiceNowServer:
             return {"result": {"stats": {"count": str(len(found))}}}
         demand(way == ["api", "now", "table"], "no such API")
         return self._list(table, asked)
+
+    def _token(self, asked: Asked) -> Any:
+        """One token for the client alone or with its user; each is good for half an hour."""
+        given = asked.body
+        good = {"client_id": CLIENT, "client_secret": SECRET}
+        person = {"grant_type": "password", "username": READER, "password": PASSWORD}
+        if given not in (good | {"grant_type": "client_credentials"}, good | person):
+            raise Refused(401, {"error": "server_error", "error_description": "access_denied"})
+        self.grants.append(given["grant_type"])
+        self.tokens.append(f"token-{len(self.tokens)}")
+        return {"access_token": self.tokens[-1], "token_type": "Bearer", "expires_in": 1799}
 
     def _list(self, table: str, asked: Asked) -> Answer:
         only(asked, "sysparm_query", "sysparm_fields", "sysparm_display_value",

@@ -18,7 +18,16 @@ from evidence.model import Change, Cursor, EvidenceItem, Outcome
 from evidence.runs import PullFacts
 from evidence.secret import Secret
 from tests.collectors.rest_server import Answer, Asked
-from tests.collectors.servicenow_server import HOUR, KEY, PASSWORD, START, sys_id
+from tests.collectors.servicenow_server import (
+    CLIENT,
+    HOUR,
+    KEY,
+    PASSWORD,
+    READER,
+    SECRET,
+    START,
+    sys_id,
+)
 from tests.collectors.worlds.servicenow import DAY, World
 
 EXCERPT = Path(__file__).parent / "payloads/servicenow/change_task_display_value_all.excerpt.json"
@@ -342,6 +351,29 @@ def test_an_api_key_signs_in_as_well(world: World) -> None:
     assert "evidence.reader" in keyed.probe()
 
 
+@pytest.mark.parametrize(
+    ("given", "grant"),
+    [
+        ({"user": "", "password": None}, "client_credentials"),
+        ({"user": READER, "password": Secret(PASSWORD)}, "password"),
+    ],
+    ids=["client_credentials", "password"],
+)
+def test_a_client_of_oauth_signs_in_and_again_when_its_token_ends(
+    world: World, given: dict[str, Any], grant: str
+) -> None:
+    signed = world.collector(client=CLIENT, client_secret=Secret(SECRET), **given)
+    world.now.before_page.append(lambda _: world.now.tokens.clear())  # all of them end at once
+    items = [item for batch in signed.collect(None) for item in batch.items]
+    assert items
+    assert len(world.now.grants) > 1
+    assert set(world.now.grants) == {grant}
+    wrong = world.collector(client=CLIENT, client_secret=Secret("not-it"), **given)
+    with pytest.raises(SourceRefused) as refused:
+        wrong.probe()
+    assert "not-it" not in str(refused.value)
+
+
 def test_a_genuine_answer_is_read() -> None:
     """Two change tasks as an instance in US/Pacific gave them (demisto/content, MIT)."""
     rows = [Row("change_task", raw) for raw in json.loads(EXCERPT.read_text())["result"][1:]]
@@ -364,6 +396,7 @@ def test_a_genuine_answer_is_read() -> None:
         ({"queries": {"incident": "a=javascript:x()"}}, "conditions only"),
         ({"independent_of": ("boss",)}, "it knows"),
         ({"password": None}, "user and password, or token"),
+        ({"client": "c"}, "client and client_secret go together"),
         ({"user": ""}, "user and password, or token"),
         ({"page_size": 5000}, "between 1 and"),
     ],
