@@ -53,7 +53,9 @@ class Vendor:
     token: str = ""
     others: Callable[[Asked], Any] = lambda _: None
     headers: Callable[[Told], Mapping[str, str]] = lambda _: {}
-    busy: Answer = field(default_factory=lambda: Answer(status=429, headers={"Retry-After": "93"}))
+    busy: Answer | Callable[[], Answer] = field(
+        default_factory=lambda: Answer(status=429, headers={"Retry-After": "93"})
+    )
     wait: float | None = 93
 
 
@@ -74,7 +76,7 @@ class Standing:
         """The answer to a request."""
         vendor = self.vendor
         if self.limited:
-            return vendor.busy
+            return vendor.busy() if callable(vendor.busy) else vendor.busy
         if vendor.token and asked.path == vendor.token:
             demand(asked.method == "POST", "a token is posted for")
             if asked.body.get("client_secret") != self.key:

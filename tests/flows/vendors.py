@@ -125,6 +125,11 @@ def _task(n: int, at: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _at(seconds: int) -> int:
+    """When that is, counted from the moment of the answer."""
+    return int(datetime.now(UTC).timestamp()) + seconds
+
+
 def _reset(name: str, seconds: int, left: str) -> Answer:
     return Answer(status=429, headers={name: str(seconds), left: "0"})
 
@@ -203,8 +208,7 @@ VENDORS: dict[str, Vendor] = {
         fixed={"include_closed": "true", "subtasks": "true", "order_by": "updated",
                "reverse": "true"},
         others=answers(api__v2__user={"user": {"username": "reader"}}),
-        busy=_reset("X-RateLimit-Reset", int(datetime.now(UTC).timestamp()) + 93,
-                    "X-RateLimit-Remaining"),
+        busy=lambda: _reset("X-RateLimit-Reset", _at(93), "X-RateLimit-Remaining"),
     ),
     "monday": Vendor(
         "/v2",
@@ -274,8 +278,7 @@ VENDORS: dict[str, Vendor] = {
         fixed={"sortOrder": "ASCENDING", "filter": 'eventType sw "application.user_membership" or '
                'eventType sw "group.user_membership" or eventType sw "policy"'},
         others=answers(api__v1__users__me={"profile": {"login": "h@x.example"}}),
-        busy=_reset("X-Rate-Limit-Reset", int(datetime.now(UTC).timestamp()) + 93,
-                    "X-Rate-Limit-Remaining"),
+        busy=lambda: _reset("X-Rate-Limit-Reset", _at(93), "X-Rate-Limit-Remaining"),
     ),
     "gerrit": Vendor(
         "/a/changes/", _gerrit,
