@@ -91,17 +91,19 @@ def _whole(value: Any) -> Any:
 
 def _refuse_nan(value: object, fast: bytes) -> bytes:
     """orjson writes NaN as null, silently: a lost number is not evidence."""
-    stack: list[object] = [value]
+    stack: list[Any] = [[value]]
     while stack:
         node = stack.pop()
-        if isinstance(node, str):
-            continue
-        if isinstance(node, dict):  # no other mapping is JSON to orjson
-            stack.extend(node.values())
-        elif isinstance(node, list | tuple):
-            stack.extend(node)
-        elif isinstance(node, float) and not math.isfinite(node):
-            raise ValueError(f"{node} is no JSON number")
+        # What is in a container is looked at by its exact type first: texts are most of it.
+        for one in node.values() if isinstance(node, dict) else node:
+            kind = type(one)
+            if kind is str or kind is int or one is None:
+                continue
+            if isinstance(one, float):
+                if not math.isfinite(one):
+                    raise ValueError(f"{one} is no JSON number")
+            elif isinstance(one, dict | list | tuple):  # no other mapping is JSON to orjson
+                stack.append(one)
     return fast
 
 
