@@ -11,7 +11,7 @@ from collectors._mlflow import store
 from collectors._mlflow.model import PROMPT, Model, Version
 from collectors._mlflow.origins import Origin, Origins
 from collectors._mlflow.registry_items import Maker
-from collectors._mlflow.store import Answer, Door, Keys
+from collectors._mlflow.store import Door, Keys
 from collectors.base import Clock, utc_now
 from evidence.errors import ConfigError, SourceBusy
 from evidence.model import Batch, Cursor, EvidenceItem
@@ -102,7 +102,7 @@ class MlflowRegistry:
             return f"{door.api_version} as {door.identity}: {found} {more}registered models"
 
     def _batch(self, door: Door, origins: Origins, before: Snapshot) -> Batch:
-        heard: list[Answer] = []
+        heard: list[str] = []
         models, versions, promised = self._agreed(door, heard)
         origins.load(versions.values())
         at = self.clock()
@@ -120,7 +120,7 @@ class MlflowRegistry:
         )  # fmt: skip
         return Batch(changed, after.cursor(), facts)
 
-    def _agreed(self, door: Door, heard: list[Answer]) -> tuple[Models, Versions, int]:
+    def _agreed(self, door: Door, heard: list[str]) -> tuple[Models, Versions, int]:
         """The registry when two readings in opposite orders say the same, and how many it promised.
 
         Raises SourceBusy when it changes faster than it can be read.
@@ -133,7 +133,7 @@ class MlflowRegistry:
             earlier = models, versions
         raise SourceBusy("the registry changes while it is read; try again when it rests")
 
-    def _read(self, door: Door, order: str, heard: list[Answer]) -> tuple[Models, Versions]:
+    def _read(self, door: Door, order: str, heard: list[str]) -> tuple[Models, Versions]:
         by_name = {"order_by": [f"name {order}"]}
         by_number = {"order_by": [f"name {order}", f"version_number {order}"]}
         models: Models = {}
@@ -148,7 +148,7 @@ class MlflowRegistry:
         return models, versions
 
     def _search(
-        self, door: Door, what: str, body: Mapping[str, Any], heard: list[Answer]
+        self, door: Door, what: str, body: Mapping[str, Any], heard: list[str]
     ) -> list[Mapping[str, Any]]:
         key = what.replace("-", "_")
         asked = {"max_results": self.page_size, **body}

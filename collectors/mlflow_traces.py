@@ -71,7 +71,7 @@ class MlflowTraces:
         """A batch a day, oldest first. Raises SourceBusy, SourceRefused, SourceBroken."""
         memory, now = Memory.of(cursor), self.clock()
         with store.open_door(self.tracking_uri, self._keys) as door:
-            heard: list[Answer] = []
+            heard: list[str] = []
             names = chosen_experiments(door, self.experiments, heard)
             reading = _Reading(self, door, Maker(self.source, self.tracking_uri, names, now))
             due = [day for day in self._days(now) if self._due(memory, day, now)]
@@ -110,10 +110,10 @@ class _Reading:
 
     def __init__(self, settings: MlflowTraces, door: Door, maker: Maker) -> None:
         self.settings, self.door, self.maker = settings, door, maker
-        self.heard: list[Answer] = []
+        self.heard: list[str] = []
         self.received = 0
 
-    def facts(self, heard: list[Answer], received: int, day: date | None) -> PullFacts:
+    def facts(self, heard: list[str], received: int, day: date | None) -> PullFacts:
         """What was asked and answered, for a day or before the first."""
         names = ", ".join(sorted(self.maker.names.values()))
         return store.facts_of(
@@ -173,8 +173,9 @@ class _Reading:
                 "filter": f"timestamp_ms >= {at} AND timestamp_ms < {end}",
                 "order_by": ["timestamp_ms ASC", "request_id ASC"],
             } | ({"page_token": after} if after else {})  # fmt: skip
-            self.heard.append(self.door.ask("traces/search", body))
-            return self.heard[-1]
+            answer = self.door.ask("traces/search", body)
+            self.heard.append(answer.sha256)
+            return answer
 
         for page, _ in walk(ask, "traces", time_of, id_of, begin):
             self.received += len(page)

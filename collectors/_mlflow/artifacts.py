@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from collectors._mlflow import store
 from collectors._mlflow.run import Run
-from collectors._mlflow.store import Answer, Door, clean, whole
+from collectors._mlflow.store import Door, clean, whole
 from evidence.errors import SourceBroken, SourceRefused
 
 # A file above this is told by its size alone, and a run has no more files than this to be told.
@@ -35,7 +35,7 @@ class Artifact:
 
 
 def artifacts(
-    door: Door, run: Run, wanted: tuple[str, ...], heard: list[Answer]
+    door: Door, run: Run, wanted: tuple[str, ...], heard: list[str]
 ) -> tuple[Artifact, ...]:
     """The run's files whose path one of the globs covers, by path.
 
@@ -53,13 +53,13 @@ def _sha256(door: Door, run: Run, path: str, size: int) -> str:
     return door.sha256(run.run_id, path, MOST_BYTES) if size <= MOST_BYTES else ""
 
 
-def _listed(door: Door, run: Run, heard: list[Answer]) -> Iterator[tuple[str, int]]:
+def _listed(door: Door, run: Run, heard: list[str]) -> Iterator[tuple[str, int]]:
     what, folders, count = f"run {run.run_id}: artifacts", [""], 0
     while folders:
         folder = folders.pop()
         asked = {"run_id": run.run_id} | ({"path": folder} if folder else {})
         answer = door.ask("artifacts/list", asked)
-        heard.append(answer)
+        heard.append(answer.sha256)
         for record in store.rows(answer, "files"):
             path = store.need(record, "path", what)
             count += 1

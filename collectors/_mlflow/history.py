@@ -7,13 +7,13 @@ from typing import Any
 
 from collectors._mlflow import store
 from collectors._mlflow.run import Run
-from collectors._mlflow.store import Absent, Answer, Door, whole
+from collectors._mlflow.store import Absent, Door, whole
 from evidence.errors import SourceBroken
 
 PAGE = 5000
 
 
-def metric_histories(door: Door, run: Run, heard: list[Answer]) -> dict[str, object]:
+def metric_histories(door: Door, run: Run, heard: list[str]) -> dict[str, object]:
     """`{"metric_history": {metric: summary}}` of a run, a page in memory at a time.
 
     A run that is removed meanwhile has none. Raises as the door does.
@@ -24,7 +24,7 @@ def metric_histories(door: Door, run: Run, heard: list[Answer]) -> dict[str, obj
         return {}
 
 
-def _summary(door: Door, run: Run, key: str, heard: list[Answer]) -> dict[str, Any]:
+def _summary(door: Door, run: Run, key: str, heard: list[str]) -> dict[str, Any]:
     """How many values, the first and last by step, the least and greatest, and how many are none.
 
     Values that are no finite number (MLflow writes them as text) are only counted.
@@ -49,16 +49,14 @@ def _summary(door: Door, run: Run, key: str, heard: list[Answer]) -> dict[str, A
     return said
 
 
-def _values(
-    door: Door, run: Run, key: str, heard: list[Answer]
-) -> Iterator[tuple[int, float | None]]:
+def _values(door: Door, run: Run, key: str, heard: list[str]) -> Iterator[tuple[int, float | None]]:
     what, after, used = f"run {run.run_id}: metric {key}", "", set[str]()
     while True:
         body: dict[str, Any] = {"run_id": run.run_id, "metric_key": key, "max_results": PAGE}
         answer = door.ask(
             "metrics/get-history", {**body, **({"page_token": after} if after else {})}
         )
-        heard.append(answer)
+        heard.append(answer.sha256)
         for record in store.rows(answer, "metrics"):
             yield whole(record.get("step"), what) or 0, _finite(record, what)
         after = store.token(answer)

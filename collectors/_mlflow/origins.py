@@ -11,7 +11,6 @@ from collectors._mlflow import store
 from collectors._mlflow.model import Version
 from collectors._mlflow.run import info_of
 from collectors._mlflow.store import (
-    Answer,
     Door,
     chosen_experiments,
     clean,
@@ -105,7 +104,7 @@ class Origins:
 
     def __init__(self, door: Door) -> None:
         self.door = door
-        self.heard: list[Answer] = []
+        self.heard: list[str] = []
         self._runs: dict[str, Origin] = {}
         self.models: dict[str, LoggedModel] = {}
 

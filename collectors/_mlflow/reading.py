@@ -51,7 +51,7 @@ class Reading:
         self.settings, self.door, self.before, self.stays = settings, door, before, stays
         self.sweeps = stays is not None
         self.now = settings.now
-        self.heard: list[Answer] = []
+        self.heard: list[str] = []
         self.met: set[str] = set()
         self.seen = dict(before.seen)
         self.until = before.until
@@ -130,8 +130,9 @@ class Reading:
         def ask(at: int, after: str) -> Answer:
             body = self._body(f"attributes.{clock} >= {at}", clock)
             asked = {**body, **({"page_token": after} if after else {})}
-            self.heard.append(self.door.ask("runs/search", asked))
-            return self.heard[-1]
+            answer = self.door.ask("runs/search", asked)
+            self.heard.append(answer.sha256)
+            return answer
 
         def time_of(record: Record) -> int:
             time = store.whole(info_of(record).get(clock), "a run")
@@ -221,7 +222,7 @@ class Reading:
             except Absent:
                 found.extend(self._removed(run_id))
                 continue
-            self.heard.append(answer)
+            self.heard.append(answer.sha256)
             run = Run.read(answer.body.get("run", {}), self.names)
             if run.ended:
                 found.append(run)

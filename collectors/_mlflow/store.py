@@ -138,9 +138,10 @@ def token(answer: Answer) -> str:
 
 
 def every(
-    door: Door, call: str, key: str, body: Mapping[str, Any], heard: list[Answer]
+    door: Door, call: str, key: str, body: Mapping[str, Any], heard: list[str]
 ) -> list[Mapping[str, Any]]:
-    """All pages of one search, for lists that fit in memory; each answer is added to `heard`.
+    """All pages of one search, for lists that fit in memory; the digest of each answer is added to
+    `heard`: the answers themselves would be held until the next batch.
 
     Raises SourceBroken when a page token repeats: it would never end.
     """
@@ -148,7 +149,7 @@ def every(
     at, used = "", set()
     while True:
         answer = door.ask(call, {**body, **({"page_token": at} if at else {})})
-        heard.append(answer)
+        heard.append(answer.sha256)
         found.extend(rows(answer, key))
         at = token(answer)
         if not at:
@@ -158,7 +159,7 @@ def every(
         used.add(at)
 
 
-def chosen_experiments(door: Door, names: tuple[str, ...], heard: list[Answer]) -> dict[str, str]:
+def chosen_experiments(door: Door, names: tuple[str, ...], heard: list[str]) -> dict[str, str]:
     """Id to name of the experiments to read, deleted ones too. Raises SourceRefused."""
     body = {"max_results": 1000, "view_type": "ALL"}
     found = every(door, "experiments/search", "experiments", body, heard)
@@ -171,13 +172,11 @@ def chosen_experiments(door: Door, names: tuple[str, ...], heard: list[Answer]) 
     return {key: name for key, name in named.items() if not names or name in names}
 
 
-def facts_of(
-    door: Door, heard: list[Answer], *, received: int, query: str, **more: Any
-) -> PullFacts:
+def facts_of(door: Door, heard: list[str], *, received: int, query: str, **more: Any) -> PullFacts:
     """What was asked and answered, for one batch."""
     return PullFacts(
         pages=len(heard), received=received, query=query, api_version=door.api_version,
-        identity=door.identity, raw_sha256=tuple(a.sha256 for a in heard), **more,
+        identity=door.identity, raw_sha256=tuple(heard), **more,
     )  # fmt: skip
 
 
