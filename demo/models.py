@@ -90,17 +90,18 @@ def _tracking(uri: str) -> Iterator[MlflowClient]:
         warnings.filterwarnings("ignore", ".*inferred as AnyType", UserWarning)
         import mlflow.pyfunc
 
-    before, quiet = mlflow.get_tracking_uri(), logging.getLogger("mlflow")
+    quiet = logging.getLogger("mlflow")
     level, known = quiet.level, os.environ.get("MLFLOW_TRACKING_URI")
     quiet.setLevel(logging.ERROR)
     mlflow.set_tracking_uri(uri)
     try:
         yield mlflow.MlflowClient(uri)
     finally:
-        mlflow.set_tracking_uri(before)
+        # To none, not to what it was by default: an address that is set outlives the environment.
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
         quiet.setLevel(level)
-        if known is None:
-            os.environ.pop("MLFLOW_TRACKING_URI", None)
+        if known is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = known
 
 
 class _Builder:

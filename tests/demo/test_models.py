@@ -10,7 +10,7 @@ import pytest
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
-from mlflow import MlflowClient
+from mlflow import MlflowClient, get_tracking_uri
 
 from collectors.mlflow_registry import MlflowRegistry
 from collectors.mlflow_runs import MlflowRuns
@@ -37,6 +37,14 @@ def pull(
 ) -> tuple[list[EvidenceItem], Cursor]:
     batches = list(collector.collect(cursor))
     return [item for batch in batches for item in batch.items], batches[-1].cursor
+
+
+@pytest.mark.usefixtures("made")
+def test_building_it_leaves_no_address_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address once set would outweigh the environment for whatever runs in this process next."""
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///elsewhere.db")
+    assert get_tracking_uri() == "sqlite:///elsewhere.db"
 
 
 def test_it_is_built_once(made: DemoModels) -> None:
