@@ -76,7 +76,9 @@ def serve(folder: Path, port: int = 0) -> CloudStore:
     _empty(bucket)
     _backend().create_bucket(bucket, "eu-central-1")
     server = _make_server(port)
-    thread = threading.Thread(target=server.serve_forever, name="demo-s3", daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, args=(0.02,), name="demo-s3", daemon=True
+    )
     thread.start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
     store = CloudStore(folder, bucket, url, server, thread)

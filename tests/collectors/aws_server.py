@@ -68,7 +68,9 @@ class Aws:
         self._server = make_server(
             "127.0.0.1", 0, self._door(inner), threaded=True, request_handler=Silent
         )
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), daemon=True
+        )
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         return self

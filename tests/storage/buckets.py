@@ -191,7 +191,7 @@ def proxy(port: float, share: float, seed: float) -> None:
     faults = Faults(share, chance=random.Random(seed))
     handler = type("Handler", (_Proxy,), {"faults": faults, "port": int(port)})
     with _Server(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         print(server.server_address[1], flush=True)
         sys.stdin.read()
         for kind, count in faults.seen.items():
