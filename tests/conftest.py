@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "headwater", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("headwater")
+
+READABLE = 120
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """A short name for a long value: a mebibyte as the name of a test goes through every report."""
+    if not isinstance(val, (str, bytes)) or len(val) <= READABLE:
+        return None
+    raw = val if isinstance(val, bytes) else val.encode(errors="surrogatepass")
+    return f"{argname}-of-{len(val)}-{hashlib.sha256(raw).hexdigest()[:8]}"
