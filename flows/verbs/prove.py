@@ -110,6 +110,45 @@ def pack(
 
 
 @verbs.command(rich_help_panel=PANEL)
+def sample(
+    seed: Annotated[str, typer.Option(help="One line of text that the auditor chooses.")],
+    by: Annotated[str, typer.Option(help="Who asks for it; stands in the record.")],
+    config: ConfigFile = DEFAULT,
+    control: Annotated[str, typer.Option(help="Items that speak to it, such as A.6.2.4.")] = "",
+    system: Annotated[
+        str | None, typer.Option(help="Only of this AI system; '' for the organisation.")
+    ] = None,
+    kinds: Annotated[
+        list[str] | None, typer.Option("--kind", help="Only items of this kind; repeatable.")
+    ] = None,
+    since: Annotated[str, typer.Option(help="Only what tells of this moment or later.")] = "",
+    until: Annotated[str, typer.Option(help="Only what tells of a time before it.")] = "",
+    versions: Annotated[
+        bool, typer.Option("--versions", help="Every version, not only the last of a subject.")
+    ] = False,
+    sql: Annotated[str, typer.Option(help="Instead: a SELECT with a column item_id.")] = "",
+    size: Annotated[int, typer.Option(min=0, help="How many; else by --frequency.")] = 0,
+    frequency: Annotated[
+        str,
+        typer.Option(
+            help="yearly, quarterly, monthly, weekly, daily or many-a-day: how often the "
+            "control is carried out; proposes a size."
+        ),
+    ] = "many-a-day",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A new .json file, or .csv.")
+    ] = None,
+    as_of: AsOf = "",
+) -> None:
+    """Draw a sample by an auditor's seed from sealed items; anybody can draw it again."""
+    from flows.sample import Wanted, run, scope_of
+
+    scope = scope_of(config, control, system, kinds or [], since, until, versions)
+    wanted = Wanted(scope, seed, by, size, frequency, sql)
+    raise typer.Exit(run(config, wanted, moment_asked(as_of), output, typer.echo))
+
+
+@verbs.command(rich_help_panel=PANEL)
 def proof(
     output: Annotated[Path, typer.Option("--output", "-o", help="A new file.")],
     item: Annotated[str, typer.Argument(metavar="[ID]", help="An item id, or its start.")] = "",

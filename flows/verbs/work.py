@@ -70,7 +70,7 @@ def try_(
     count: Annotated[int, typer.Option("--count", "-n", help="How many items.", min=1)] = 3,
 ) -> None:
     """Show a source's first items, and the records they are made from; nothing lands."""
-    from flows.sample import try_source
+    from flows.try_source import try_source
 
     raise typer.Exit(try_source(config, source, count, typer.echo))
 

@@ -1,83 +1,129 @@
-"""What `headwater try` shows of a source before anything lands."""
+"""An auditor's sample: drawn again on another machine it is the same; drawn often, it is told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from flows.cli import app
-from tests.collectors.worlds.rest_api import KEY, World
+from evidence.errors import ConfigError
+from evidence.sampling import draw, population_digest
+from flows.config import load, now
+from flows.follow import follow
+from flows.pull import attempt
+from flows.sample import Wanted, run
+from flows.verbs.options import moment_asked
+from storage.draws import DrawnFrom
+from storage.lake import Lake
+from storage.views import ask, connect
+from tests.flows.conftest import Home, numbers
 
-SOURCE = """
-[[source]]
-name = "acme"
-uses = "collectors.rest_api:RestApi"
-url = "{url}"
-auth = {{ kind = "header", name = "Authorization", prefix = "token ", key = "env:ACME_KEY" }}
-[[source.endpoint]]
-name = "tickets"
-path = "/api/tickets?state=all"
-id = "{id}"
-kind = "acme.ticket"
-title = "{{id}} {{title}}"
-paging = {{ style = "link", size_param = "limit" }}
-since = {{ field = "updated_at", param = "since" }}
-payload = {{ status = "status.name", labels = "labels[*].name" }}
-[[source.endpoint]]
-name = "reviews"
-path = "/api/tickets/{{parent.id}}/reviews"
-parent = "tickets"
-id = "id"
-observed_to = "at"
-keep = ["*"]
-"""
+NUMBERS = DrawnFrom(kinds=("test.number",))
+
+
+class House:
+    """A home in which thirty numbers landed, and short words for drawing from it."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.said: list[str] = []
+        config = load(file)
+        lake = Lake.open(config.lake, clock=now)
+        attempt(lake, config.sources[0], now)
+        follow(lake, config)
+
+    def draw(self, seed: str = "7", out: Path | None = None, **given: Any) -> list[str]:
+        as_of = moment_asked(given.pop("as_of", ""))
+        wanted = Wanted(given.pop("scope", NUMBERS), seed, "Ines Vidal", **{"size": 5, **given})
+        self.said = []
+        assert run(self.file, wanted, as_of, out, self.said.append) == 0
+        return self.said
+
+    def ask(self, sql: str) -> list[Any]:
+        with connect(Lake.open(load(self.file).lake, clock=now)) as connection:
+            return [tuple(row) for row in ask(connection, sql).rows]
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.close()
+def house(home: Home) -> House:
+    return House(home(numbers("one", upto=30)))
 
 
-def home(folder: Path, world: World, id_: str = "id") -> str:
-    run = CliRunner().invoke
-    assert run(app, ["init", str(folder), "--name", "Acme"]).exit_code == 0
-    file = folder / "headwater.toml"
-    file.write_text(file.read_text() + SOURCE.format(url=world.server.url, id=id_))
-    return str(file)
-
-
-def test_records_are_shown_beside_their_items(
-    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ACME_KEY", KEY)
-    file, run = home(tmp_path / "home", world), CliRunner().invoke
-    told = run(app, ["try", "acme", "-c", file])
-    assert told.exit_code == 0, told.output
-    rows = [" ".join(line.split()) for line in told.output.splitlines()]
-    shown = {
-        "labels[0].name change", "author.login ada", "subject 1", "title 1 Change 1",
-        "payload.status closed", "payload.labels[0] change", "verdict approved",
+def test_two_machines_draw_the_same(house: House, tmp_path: Path) -> None:
+    shutil.copytree(house.file.parent, tmp_path / "elsewhere")
+    with connect(Lake.open(load(house.file).lake, clock=now)) as connection:
+        sealed = ask(connection, "SELECT count(*) FROM leaves").rows[0][0]
+    house.draw(out=tmp_path / "here.json", as_of=f"@{sealed}")
+    there = House.__new__(House)
+    there.file = tmp_path / "elsewhere" / "headwater.toml"
+    # what lands there in between is not in the population: it is as of a seal
+    attempt(Lake.open(load(there.file).lake, clock=now), load(there.file).sources[0], now)
+    there.draw(out=tmp_path / "there.json", as_of=f"@{sealed}")
+    here = (tmp_path / "here.json").read_bytes()
+    assert here == (tmp_path / "there.json").read_bytes()
+    told = json.loads(here)
+    assert len(told["sample"]) == 5
+    assert told["population"] == {
+        "items": 30, "sha256": population_digest(told["population_ids"])
     }  # fmt: skip
-    assert shown <= set(rows)
-    assert rows[0] == "tickets: GET /api/tickets?state=all, 7 records on the first page"
-    assert "secret remark" in told.output, "the record is shown as it came"
-    checked = run(app, ["check", "-c", file])
-    assert "reads tickets (7 on the first page), reviews (1 on the first page)" in checked.output
-    nobody = run(app, ["try", "nobody", "-c", file])
-    assert "known: acme" in str(nobody.exception)
+    assert tuple(told["sample"]) == draw(told["population_ids"], "7", 5)
+    assert [row["item_id"] for row in told["drawn"]] == told["sample"]
 
 
-def test_what_cannot_be_mapped_says_why(
-    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ACME_KEY", KEY)
-    file, run = home(tmp_path / "home", world, "key"), CliRunner().invoke
-    told = run(app, ["try", "acme", "-c", file])
-    assert (told.exit_code, "makes no item: id: nothing at 'key'" in told.output) == (1, True)
-    checked = run(app, ["check", "-c", file])
-    assert "broken  source acme: tickets: id: nothing at 'key'" in checked.output
+def test_whoever_tries_seeds_is_told_of(house: House) -> None:
+    asked = "@" + str(house.ask("SELECT count(*) FROM leaves")[0][0])
+    assert not any(line.startswith("note") for line in house.draw("7", as_of=asked))
+    assert not any(line.startswith("note") for line in house.draw("7", as_of=asked))
+    notes = [line for line in house.draw("8", as_of=asked) if line.startswith("note")]
+    assert len(notes) == 1
+    assert "other seeds ('7'; 2 times in all)" in notes[0]
+    kept = (
+        "SELECT actor, payload->>'$.facts.seed' FROM evidence WHERE subject = 'sample' ORDER BY 2"
+    )
+    assert house.ask(kept) == [("Ines Vidal", "7"), ("Ines Vidal", "7"), ("Ines Vidal", "8")]
+
+
+def test_a_population_by_control_time_and_question(house: House) -> None:
+    ids = [row[0] for row in house.ask("SELECT item_id FROM latest WHERE kind = 'test.number'")]
+    by_sql = house.draw(
+        scope=DrawnFrom(), sql="SELECT item_id FROM latest WHERE kind = 'test.number'"
+    )
+    assert by_sql[1] == f"population  sha256 {population_digest(ids)}" == house.draw()[1]
+    early = DrawnFrom(kinds=("test.number",), until=now().replace(year=2000))
+    for scope, why in [
+        (early, "the population is empty"),
+        (DrawnFrom(system="none"), "say what to draw from"),
+    ]:
+        with pytest.raises(ConfigError, match=why):
+            house.draw(scope=scope)
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("SELECT 1 AS one", "the columns one: name one item_id"),
+        ("SELECT 'x' AS item_id", "1 ids of no item, such as 'x'"),
+        ("SELECT item_id FROM evidence e, range(20000)", "more rows than an answer may have"),
+    ],
+)
+def test_a_question_that_gives_no_items_is_refused(house: House, sql: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        house.draw(scope=DrawnFrom(), sql=sql)
+    assert house.ask("SELECT count(*) FROM evidence WHERE subject = 'sample'") == [(0,)]
+
+
+def test_rows_for_a_spreadsheet_say_why_it_is_these(house: House, tmp_path: Path) -> None:
+    file = tmp_path / "sample.csv"
+    house.draw("=7+1", out=file)
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    assert [row["number"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert {row["seed"] for row in rows} == {"'=7+1"}  # a spreadsheet must not reckon it
+    assert {row["population_items"] for row in rows} == {"30"}
+    assert [row["rank"] for row in rows] == sorted(row["rank"] for row in rows)
+    for name, why in [("sample.csv", "is there already"), ("sample.txt", "name a .json file")]:
+        with pytest.raises(ConfigError, match=why):
+            house.draw(out=tmp_path / name)
