@@ -82,6 +82,7 @@ class Config:
     redact: tuple[Rule, ...] = ()
     retention: tuple[RetentionClass, ...] = ()
     anchor: Anchor | None = None
+    own_questions: tuple[Path, ...] = ()
 
     @property
     def folder(self) -> Path:

@@ -49,7 +49,7 @@ class Reader(Sources):
         self.unknown("", raw, TABLES)
         lake = self.table(raw, "lake", LAKE)
         ledger = self.table(raw, "ledger", ("key", "witness", "origin"))
-        mapping = self.table(raw, "mapping", ("rules", "frameworks"))
+        mapping = self.table(raw, "mapping", ("rules", "frameworks", "questions"))
         collect = self.table(raw, "collect", COLLECT)
         freshness = self.table(raw, "freshness", ("schedule",))
         maintain = self.table(raw, "maintain", ("schedule", "keep_snapshots"))
@@ -73,6 +73,7 @@ class Reader(Sources):
             keep_snapshots=self._kept(maintain),
             own_rules=self._own(mapping, "rules"),
             own_frameworks=self._own(mapping, "frameworks"),
+            own_questions=self._own(mapping, "questions"),
             patience=self.given(collect, "collect", "patience", int, 2),
             wait=self.given(collect, "collect", "wait", timedelta, timedelta(seconds=5)),
             sources=tuple(self.sources(

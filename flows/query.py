@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from flows.config import load, now
 from flows.moment import Asked, moment
 from flows.terminal import printable
 from mappings.catalogue import Catalogue
+from mappings.questions import load_questions
 from storage.apart import ask_apart
 from storage.lake import Lake
 from storage.pages import table_of
@@ -26,7 +29,53 @@ from storage.views import Answer
 FORMS = ("table", "csv", "json")
 
 
-def run(file: Path, sql: str, asked: Asked | None, form: str) -> int:
+@dataclass(frozen=True, slots=True)
+class ToAsk:
+    """One SELECT with its values; `name` and `empty` where it is a saved question."""
+
+    sql: str
+    values: Mapping[str, object] = field(default_factory=dict)
+    name: str = ""
+    empty: str = ""
+
+
+def asked_for(file: Path, sql: str, saved: str, given: Sequence[str]) -> ToAsk:
+    """What the command line asks for: a SELECT, or a saved question. Raises ConfigError."""
+    if bool(sql) == bool(saved):
+        raise ConfigError("write one SELECT, or --saved NAME (--list shows them)")
+    if not saved:
+        if given:
+            raise ConfigError("--with fills in a saved question; write values into your own")
+        return ToAsk(sql)
+    questions = load_questions(load(file).own_questions)
+    if saved not in questions:
+        raise ConfigError(f"--saved {saved!r}: there is none; known: {', '.join(questions)}")
+    question = questions[saved]
+    pairs = dict(_pair(text) for text in given)
+    return ToAsk(question.sql, question.values(pairs), saved, question.empty)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--with {text!r}: write NAME=VALUE")
+    return name.strip(), value
+
+
+def list_saved(file: Path) -> int:
+    """Print the saved questions, with what each wants; 0. Raises MappingError."""
+    table = Table("question", "what it shows", "--with")
+    for question in load_questions(load(file).own_questions).values():
+        wants = (
+            f"{p.name}={p.default if p.default is not None else '…'} ({p.what})"
+            for p in question.parameters
+        )
+        table.add_row(escape(question.name), escape(question.title), escape("\n".join(wants)))
+    Console().print(table)
+    return 0
+
+
+def run(file: Path, question: ToAsk, asked: Asked | None, form: str) -> int:
     """Print the answer; 0, or 4 when rows were cut off at the limit (told on stderr).
 
     With `asked`, what it was asked of and the digest of the rows come on stderr too.
@@ -37,8 +86,10 @@ def run(file: Path, sql: str, asked: Asked | None, form: str) -> int:
     shown = moment(Lake.open(config.lake, clock=now), config, asked)
     given = shown.views() if asked else {"mapping_digest": shown.mapping.rules.digest}
     dimensions = {"controls": controls(shown.mapping.catalogue)}
-    answer = ask_apart(config.lake, sql, **given, dimensions=dimensions)
+    answer = ask_apart(config.lake, question.sql, question.values, **given, dimensions=dimensions)
     {"table": _table, "csv": _csv, "json": _json}[form](answer)
+    if question.empty and not answer.rows:
+        print(f"headwater: {question.empty}", file=sys.stderr)
     for note in shown.notes:
         print(f"headwater: {note}", file=sys.stderr)
     if asked:
@@ -90,6 +141,8 @@ def _json(answer: Answer) -> None:
 
 
 def _value(value: object) -> object:
+    if parts := getattr(value, "_fields", ()):  # a span of time: months, days and nanoseconds
+        return " ".join(f"{getattr(value, name)} {name}" for name in parts)
     try:
         return plain(value)
     except Exception:  # noqa: BLE001  a type of the engine's own, such as an interval

@@ -18,6 +18,7 @@ from evidence.model import Change, Nature, Outcome
 from mappings.catalogue import HERE, Catalogue, load_catalogue
 from mappings.conditions import COLUMNS, RANGES
 from mappings.frameworks import CONFIDENCES, RATIONALES, Relation
+from mappings.questions import TYPES
 from mappings.read_rules import STRENGTHS
 
 FOLDER = HERE / "schemas"
@@ -33,7 +34,7 @@ _WORDS = {"nature": Nature, "change": Change, "outcome": Outcome}
 
 def schemas(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
     """Name → JSON Schema: rules, frameworks, clauses, controls, evidence_kinds, expectations,
-    aliases."""
+    questions, aliases."""
     return {
         name: {"$schema": DRAFT, "title": f"Headwater: {name}.yaml", **made}
         for name, made in {
@@ -43,6 +44,7 @@ def schemas(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
             "controls": _controls(catalogue, "controls"),
             "evidence_kinds": _kinds(catalogue),
             "expectations": _expectations(catalogue),
+            "questions": _questions(),
             "aliases": _record(
                 {"aliases": _map(_one(catalogue.source_types)), "own": _TEXTS}, "aliases own"
             ),
@@ -204,6 +206,13 @@ def _expectations(catalogue: Catalogue) -> dict[str, Any]:
     }  # fmt: skip
     kinds = _map(_record(kind, "scope warn_before silence why"))
     return _record({"kinds": kinds | {"propertyNames": _one(catalogue.kinds)}}, "kinds")
+
+
+def _questions() -> dict[str, Any]:
+    default = {"type": ["string", "number"]}
+    value = _record({"type": _one(TYPES), "what": _TEXT, "default": default}, "type what")
+    fields = {"name": _TEXT, "title": _TEXT, "sql": _TEXT, "empty": _TEXT, "with": _map(value)}
+    return _record({"questions": _list(_record(fields, "name title sql empty"))}, "questions")
 
 
 def _number(catalogue: Catalogue) -> dict[str, Any]:

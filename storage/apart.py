@@ -28,6 +28,7 @@ OWN_BYTES = 4 << 30
 def ask_apart(
     lake: Path | str | Place,
     sql: str,
+    params: Mapping[str, object] | None = None,
     *,
     as_of: datetime | None = None,
     size: int | None = None,
@@ -36,9 +37,10 @@ def ask_apart(
     dimensions: Mapping[str, pa.Table] | None = None,
     limits: Limits | None = None,
 ) -> Answer:
-    """Like `connect` and `ask`; the engine's own limits hold only between its steps, these always.
+    """Like `connect` and `ask`, `params` by name.
 
-    Raises LakeError with one sentence, also when the process had to be ended.
+    The engine's own limits hold only between its steps, these always. Raises LakeError with one
+    sentence, also when the process had to be ended.
     """
     bounds = limits or Limits()
     spawn = multiprocessing.get_context("spawn")
@@ -46,7 +48,14 @@ def ask_apart(
     shown = {"as_of": as_of, "size": size, "mapping_digest": mapping_digest, "tags_sql": tags_sql}
     # The question gets files, not the lake: the way to a bucket and its keys stay here.
     files = lake_files(Lake.open(lake, clock=lambda: datetime.now(UTC)), as_of, size)
-    given = (there, files, sql, shown | {"dimensions": dict(dimensions or {})}, bounds)
+    given = (
+        there,
+        files,
+        sql,
+        dict(params or {}),
+        shown | {"dimensions": dict(dimensions or {})},
+        bounds,
+    )
     process = spawn.Process(target=_answer, args=given, daemon=True)
     process.start()
     there.close()
@@ -68,6 +77,7 @@ def _answer(
     out: Connection,
     files: Mapping[str, Sequence[Path]],
     sql: str,
+    params: Mapping[str, object],
     shown: Mapping[str, Any],
     limits: Limits,
 ) -> None:
@@ -77,7 +87,7 @@ def _answer(
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     try:
         with connect_files(files, **shown, limits=limits) as connection:
-            out.send(ask(connection, sql, limits=limits))
+            out.send(ask(connection, sql, params, limits=limits))
     except LakeError as error:
         out.send(str(error))
     except MemoryError:

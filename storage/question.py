@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Timer
 from typing import Any
@@ -57,21 +57,23 @@ class Answer:
 def ask(
     connection: Connection,
     sql: str,
-    params: Sequence[object] = (),
+    params: Sequence[object] | Mapping[str, object] = (),
     *,
     limits: Limits | None = None,
 ) -> Answer:
     """Answer one question on a connection from `connect`.
 
-    `params` fill `?` or `$1` in order. Raises LakeError, one sentence, if the question is not one
-    SELECT, does not fit the columns, or needs more time or memory than `limits` give.
+    `params` fill `?` or `$1` in order, or `$name` by name. Raises LakeError, one sentence, if the
+    question is not one SELECT, does not fit the columns, or needs more time or memory than
+    `limits` give.
     """
     bounds = limits or Limits()
     check(sql)
     timer = Timer(bounds.seconds, connection.interrupt)
     timer.start()
     try:
-        reader = connection.execute(sql, list(params)).to_arrow_reader(_SLICE)
+        values = dict(params) if isinstance(params, Mapping) else list(params)
+        reader = connection.execute(sql, values).to_arrow_reader(_SLICE)
         return _take(reader, bounds)
     except duckdb.InterruptException as error:
         raise LakeError(f"the answer took longer than {bounds.seconds:g} s; narrow it") from error

@@ -56,15 +56,26 @@ def coverage(
 
 @verbs.command(rich_help_panel=PANEL)
 def query(
-    sql: Annotated[str, typer.Argument(help="One SELECT over the documented views.")],
+    sql: Annotated[
+        str, typer.Argument(metavar="[SQL]", help="One SELECT over the documented views.")
+    ] = "",
     config: ConfigFile = DEFAULT,
     as_of: AsOf = "",
     form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+    saved: Annotated[str, typer.Option(help="Instead: a saved question, by its name.")] = "",
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="NAME=VALUE", help="What to fill in; repeatable."),
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Show the saved questions.")] = False,
 ) -> None:
-    """Ask the lake in SQL: read-only, no files, no network."""
-    from flows.query import run
+    """Ask the lake in SQL, your own or a saved question: read-only, no files, no network."""
+    from flows.query import asked_for, list_saved, run
 
-    raise typer.Exit(run(config, sql, moment_asked(as_of), form))
+    if listed:
+        raise typer.Exit(list_saved(config))
+    question = asked_for(config, sql, saved, values or [])
+    raise typer.Exit(run(config, question, moment_asked(as_of), form))
 
 
 @verbs.command(rich_help_panel=PANEL)

@@ -22,6 +22,7 @@ FILES = {
     "controls": [HERE / "iso42001" / "controls.yaml"],
     "evidence_kinds": [HERE / "iso42001" / "evidence_kinds.yaml"],
     "expectations": [HERE / "expectations.yaml"],
+    "questions": [HERE / "questions.yaml"],
     "aliases": [HERE / "aliases.yaml"],
 }
 RULE = """\
