@@ -92,6 +92,22 @@ def explain(
     raise typer.Exit(tell(config, what, typer.echo, moment_asked(as_of)))
 
 
+@verbs.command(rich_help_panel=PANEL)
+def compare(
+    first: Annotated[str, typer.Argument(help="The earlier moment, as --as-of takes it.")],
+    second: Annotated[str, typer.Argument(help="The later one; left out: now.")] = "",
+    config: ConfigFile = DEFAULT,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Say what changed between two moments; exit 3 if a control stands worse than before."""
+    from evidence.errors import ConfigError
+    from flows.compare import run
+
+    if (begin := moment_asked(first)) is None:
+        raise ConfigError("compare needs the earlier moment, such as 2026-11-01T00:00:00Z")
+    raise typer.Exit(run(config, begin, moment_asked(second), as_json=json))
+
+
 frameworks = typer.Typer(
     cls=WhatFirst, no_args_is_help=True,
     help="What the same evidence carries of other frameworks (framework eu-ai-act), and what not.",
