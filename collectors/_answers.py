@@ -24,6 +24,7 @@ from collectors.base import Clock
 from evidence.errors import SourceBroken, SourceBusy, SourceError, SourceRefused
 
 JSON_TYPE = "application/json"
+ANYTHING = "*/*"
 _GUARD = ")]}'"
 """What some servers (Gerrit) write in a line before their JSON, so that it is no script."""
 _BUSY = {408, 425, 429}
@@ -101,7 +102,7 @@ class Judge:
 
     def _plain(self, response: requests.Response, raw: bytes, what: str, wanted: str) -> bytes:
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind == wanted:
+        if wanted in {kind, ANYTHING}:
             return raw
         told = self._told(response, raw[:200]) if kind.startswith("text/") else kind or "no type"
         raise SourceRefused(f"{what}: {clean(told)} in place of {wanted}: not this address")

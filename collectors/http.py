@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from collectors._answers import JSON_TYPE, Judge, Reply, unreachable
+from collectors._answers import ANYTHING, JSON_TYPE, Judge, Reply, unreachable
 from collectors._auth import Auth
 from collectors._pages import pages
 from collectors._text import clean
@@ -133,6 +133,15 @@ class Http:
         reply = self._ask(_Call("POST", path, None, _Bytes(body, sent, wanted)))
         return bytes(reply.data)
 
+    def send(
+        self, method: str, path: str, content: bytes, *, sent: str, headers: Headers | None = None,
+        safe: bool = True,
+    ) -> Reply:  # fmt: skip
+        """Hand bytes of media type `sent` over; the answer's `data` are its bytes, whatever they
+        are. Where `safe`, sent again while the receiver is busy: it may get them twice."""
+        body = _Bytes(content, sent, ANYTHING)
+        return self._ask(_Call(method, path, None, body, headers or {}, safe))
+
     def taken(self) -> PullFacts:
         """Pages and digests of the good answers since this was asked last."""
         facts = PullFacts(pages=len(self._read), raw_sha256=tuple(self._read))
@@ -159,11 +168,15 @@ class Http:
                 continue
             else:
                 self._read.append(reply.sha256)
-                tell(f"{call.method} {urlsplit(call.path).path}")
+                tell(self._what(call))
                 return reply
-            tell(f"{call.method} {urlsplit(call.path).path}", wait)
+            tell(self._what(call), wait)
             self.sleep(wait)
             attempt += 1
+
+    def _what(self, call: _Call) -> str:
+        """What was asked, for people: some addresses are themselves the key."""
+        return self.auth.mask(f"{call.method} {urlsplit(call.path).path}")
 
     def _keep_pace(self) -> None:
         if not self.pace:
@@ -179,7 +192,7 @@ class Http:
         return float(0.5 * 2 ** (attempt - 1) * (0.5 + self.jitter()))
 
     def _once(self, call: _Call) -> Reply:
-        url, what = self._url(call.path), f"{call.method} {urlsplit(call.path).path}"
+        url, what = self._url(call.path), self._what(call)
         params = call.params
         try:
             for _ in range(_REDIRECTS):

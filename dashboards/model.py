@@ -91,7 +91,10 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Something that needs a person now: one sentence, and where it leads."""
+    """Something that needs a person now: one sentence, and where it leads.
+
+    `cause` names it while its sentence changes (empty: by its sentence without its numbers).
+    """
 
     # "failed" | "stale" | "source" | "missing" | "due" | "judgement" | "mapping" | "overridden"
     severity: str
@@ -101,6 +104,8 @@ class Attention:
     system: str = ""
     source: str = ""
     item_id: str = ""
+    cause: str = ""
+    controls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ UNREAD = (
     'Mend what they name at their source, or add a rule: headwater query "select title from latest '
     "where outcome = 'error' and item_id not in (select item_id from tags)\""
 )
+EVIDENCE = "evidence"
 SHOWN = 20
 PARTIAL = "Mend what is named, or its rights; until a pull is whole, nothing in it counts as fresh."
 
@@ -74,8 +75,19 @@ def _grouped(
         yield Attention(
             severity, f"{about}: {_kind(first.evidence)}: {first.why} ({spans}).",
             ACTIONS[severity], control=first.control, system=first.system,
-            source=first.source, item_id=first.item_id,
+            source=first.source, item_id=first.item_id, cause=cause_of(first),
+            controls=tuple(v.control for v in verdicts),
         )  # fmt: skip
+
+
+def cause_of(verdict: Verdict) -> str:
+    """The name of what is behind a verdict, whichever control asks and however it stands."""
+    return f"{EVIDENCE} {verdict.evidence} {verdict.system}".strip()
+
+
+def cause_of_source(source: str) -> str:
+    """The name of the cause that a source does not answer as it should."""
+    return f"source {source}"
 
 
 def _sources(sources: Sequence[SourceRow]) -> Iterator[Attention]:
@@ -89,6 +101,7 @@ def _sources(sources: Sequence[SourceRow]) -> Iterator[Attention]:
         yield Attention(
             "source", f"Source {source.source} is {source.outcome}: {why} (last complete: {last}).",
             PARTIAL if source.outcome == "partial" else SILENT, source=source.source,
+            cause=cause_of_source(source.source),
         )  # fmt: skip
 
 
@@ -107,7 +120,8 @@ def _empty(judged: Judged) -> Iterator[Attention]:
             "missing", f"No {_kind(evidence)}{about}: {verdicts[0].why} "
             f"({len(verdicts)} control{'s' if len(verdicts) > 1 else ''}).",
             "Connect a source that has it, or state in an override why it is not needed.",
-            control=verdicts[0].control, system=system,
+            control=verdicts[0].control, system=system, cause=cause_of(verdicts[0]),
+            controls=tuple(v.control for v in verdicts),
         )  # fmt: skip
 
 
@@ -118,6 +132,7 @@ def _unsigned(judged: Judged) -> Iterator[Attention]:
             yield Attention(
                 "judgement", f"{control.number} {control.title}: {standing.why}.",
                 control.attestation_needed or "Sign, or say what is missing.", control=control.id,
+                cause=f"judgement {control.id}",
             )  # fmt: skip
 
 
@@ -130,6 +145,7 @@ def overridden(connection: Connection) -> Iterator[Attention]:
             "overridden", f"{row['title'] or row['subject']} ({row['outcome']}) is overridden by "
             f"{why['one']} and {why['two']} because {why['reason']}.", SEE_TO_IT,
             system=row["system"], source=row["source"], item_id=row["item_id"],
+            cause=f"overridden {row['item_id']}",
         )  # fmt: skip
     if len(rows) > SHOWN:
         yield Attention(

@@ -5,13 +5,24 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from dashboards.model import Attention, Board, ControlRow, ItemPage, LakeFacts, SystemRow, TagRow
+from dashboards.model import (
+    Attention,
+    Board,
+    ControlRow,
+    ItemPage,
+    LakeFacts,
+    SourceRow,
+    SystemRow,
+    TagRow,
+)
 from evidence.errors import LakeError
 from evidence.freshness import ORGANISATION
 from evidence.times import stamp
+from flows._alerts.unsent import unsent
 from flows.attention import attention, overridden
 from flows.config import Config, now
 from flows.coverage import coverage, uncovered
@@ -45,6 +56,7 @@ from storage.publication import silent
 UNJUDGED = "Run `headwater collect` or `headwater freshness`; if that fails, mend what it names."
 UNSEEN = "Mend its address, key or network; it is tried again with the next seal."
 CLOCK = "Set the clocks of this machine and of those that collect; `headwater verify` names when."
+WITNESS = "a witness takes no seals"
 SHOWN_PER_CONTROL = 8
 SHOWN_IN_ALL = 600
 SHOWN_BYTES = 8_000_000
@@ -56,42 +68,56 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
     judged = judge_lake(lake, moment(lake, config, asked))
     with judged.moment.connect(lake, ample()) as connection:
         shown = control_items(connection, SHOWN_PER_CONTROL)
-        seen = healths(connection, judged.at)
-        sources = source_rows(
-            config, seen, lately(connection, ATTEMPTS), None if asked else judged.at
-        )
-        needed = [i for v in judged.verdicts for i in (v.item_id, *v.overridden) if i]
-        items = _capped(pages(connection, _first((*needed, *_flat(shown.values())), SHOWN_IN_ALL)))
+        found = needs(connection, lake, config, judged, asked)
+        wanted = [i for v in judged.verdicts for i in (v.item_id, *v.overridden) if i]
+        items = _capped(pages(connection, _first((*wanted, *_flat(shown.values())), SHOWN_IN_ALL)))
         totals = control_totals(connection)
-        facts = _lake_facts(connection, lake, judged)
-        lacking = tuple(uncovered(coverage(connection)))
-        set_right = tuple(overridden(connection))
-        alone = tuple(unreviewed(connection))
-        unsigned = tuple(refused(connection, judged.catalogue))
     return Board(
         organisation=config.organisation,
         as_of=judged.at,
         built_at=now(),
         controls=tuple(_controls(judged)),
         systems=tuple(_systems(judged)),
-        sources=sources,
-        attention=(
-            *_behind(lake, judged),
-            *_notes(judged),
-            *_unseen(lake, config),
-            *_ahead(lake),
-            *missed_runs(sources),
-            *attention(judged, sources, facts),
-            *alone,
-            *unsigned,
-            *lacking,
-            *set_right,
-        ),
-        lake=facts,
+        sources=found.sources,
+        attention=found.attention,
+        lake=found.lake,
         evidence={control: tuple(ids) for control, ids in shown.items()},
         items=items,
         evidence_total=totals,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What needs a person, with the health of the sources and the facts of the lake behind it."""
+
+    sources: tuple[SourceRow, ...]
+    lake: LakeFacts
+    attention: tuple[Attention, ...]
+
+
+def needs(
+    connection: Connection, lake: Lake, config: Config, judged: Judged, asked: Asked | None = None
+) -> Needs:
+    """All that needs a person as of the judged moment; `asked` is the past moment asked for."""
+    seen, past = healths(connection, judged.at), asked is not None
+    tried = lately(connection, ATTEMPTS)
+    sources = source_rows(config, seen, tried, None if past else judged.at)
+    facts = _lake_facts(connection, lake, judged)
+    attention_now = (
+        *_behind(lake, judged),
+        *_notes(judged),
+        *_unseen(lake, config),
+        *_ahead(lake),
+        *(() if past else unsent(config)),
+        *missed_runs(sources),
+        *attention(judged, sources, facts),
+        *unreviewed(connection),
+        *refused(connection, judged.catalogue),
+        *uncovered(coverage(connection)),
+        *overridden(connection),
+    )
+    return Needs(sources, facts, attention_now)
 
 
 def _behind(lake: Lake, judged: Judged) -> Iterator[Attention]:
@@ -110,7 +136,7 @@ def _behind(lake: Lake, judged: Judged) -> Iterator[Attention]:
 def _unseen(lake: Lake, config: Config) -> Iterator[Attention]:
     """A witness that does not take our seals protects nothing that landed since."""
     for told in silent(lake.place.at("log"), witnesses(config)):
-        yield Attention("source", f"{told[:1].upper()}{told[1:]}.", UNSEEN)
+        yield Attention("source", f"{told[:1].upper()}{told[1:]}.", UNSEEN, cause=WITNESS)
 
 
 def _ahead(lake: Lake) -> Iterator[Attention]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evidence.errors import ConfigError, HeadwaterError, LakeError
 from evidence.times import stamp
+from flows._alerts.unsent import UNSENT, unsent
 from flows.config import Config, Source, load, now
 from flows.keys import public_key_of
 from flows.outside import witnesses
@@ -29,6 +30,7 @@ def check_all(file: Path, say: Callable[[str], None]) -> int:
         ("key", lambda: load_key(config.key, origin=config.origin).origin),
         ("witnesses", lambda: _witnesses(config)),
         ("anchor", lambda: _anchored(config)),
+        ("alerts", lambda: _alerts(config)),
         *((f"source {source.name}", _probe(source)) for source in config.sources),
     ]
     return max(_told(name, ask, say) for name, ask in checks)
@@ -62,6 +64,8 @@ def schedules(config: Config) -> str:
     wrong = []
     if config.anchor:
         lines.append(("[anchor]", config.anchor.schedule))
+    if config.alerts:
+        lines.append(("[alerts]", config.alerts.schedule))
     for where, cron in lines:
         try:
             CronSchedule(cron=cron)
@@ -99,6 +103,15 @@ def _anchored(config: Config) -> str:
     key = VerifierKey.parse(public_key_of(config))
     newest = read_timestamp(config.lake, sizes[-1], key, roots)
     return f"the first {newest.size} items are stamped, {stamp(newest.at)}"
+
+
+def _alerts(config: Config) -> str:
+    """Whom they reach. Raises LakeError for channels that take nothing."""
+    if not config.channels:
+        return "nobody is told: there is no [[alert]]"
+    if told := [note.sentence for note in unsent(config) if note.action == UNSENT]:
+        raise LakeError(" ".join(told))
+    return ", ".join(channel.name for channel in config.channels)
 
 
 def _probe(source: Source) -> Callable[[], str]:

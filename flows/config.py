@@ -22,6 +22,8 @@ from storage.redaction_key import load_redaction_key
 from storage.retention import RetentionClass
 
 if TYPE_CHECKING:
+    from flows._alerts.channel import Channel
+    from flows._alerts.settings import Alerts
     from storage.mail import MailServer
 
 FILE = "headwater.toml"
@@ -83,6 +85,8 @@ class Config:
     retention: tuple[RetentionClass, ...] = ()
     anchor: Anchor | None = None
     own_questions: tuple[Path, ...] = ()
+    alerts: Alerts | None = None
+    channels: tuple[Channel, ...] = ()
 
     @property
     def folder(self) -> Path:

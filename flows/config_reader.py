@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from evidence.errors import ConfigError, LakeError
 from evidence.secret import Secret
 from flows.config import Config
-from flows.config_sources import COLLECT, Sources
+from flows.config_alerts import AlertTables
+from flows.config_sources import COLLECT
 from flows.config_tables import Made, records
 from flows.outside import Anchor, WitnessAt
 from mappings.catalogue import EVERYWHERE, Override
@@ -35,10 +36,11 @@ LAKE = (
 TABLES = (
     "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "redaction",
     "source", "override", "redact", "retention", "witness", "mail", "anchor",
+    "alerts", "alert",
 )  # fmt: skip
 
 
-class Reader(Sources):
+class Reader(AlertTables):
     """headwater.toml, table by table; every mistake is told at once."""
 
     __slots__ = ()
@@ -91,6 +93,8 @@ class Reader(Sources):
             redact=self._records(raw, "redact", Rule),
             retention=self._records(raw, "retention", RetentionClass),
             anchor=self._anchor(raw),
+            alerts=self.alerts(raw),
+            channels=tuple(self.channels(raw)),
         )  # fmt: skip
         if self.mistakes:
             raise ConfigError(*self.mistakes)

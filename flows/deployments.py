@@ -1,4 +1,4 @@
-"""The served deployments: one for each source, for freshness, for maintenance, to anchor."""
+"""The served deployments: one for each source, to judge, to maintain, to anchor, to tell."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.runner import Runner
 
+from flows.alert import alert
 from flows.anchor import anchor
 from flows.collect import collect
 from flows.config import Config
@@ -36,13 +37,23 @@ def deployments(config: Config) -> list[Any]:
         name="maintain", cron=config.maintain_schedule, concurrency_limit=ALONE,
         parameters={"config": file}, tags=["headwater"],
     )  # fmt: skip
-    if config.anchor is None:
-        return [*pulls, judge, tidy]
-    stamped = anchor.to_deployment(
-        name="anchor", cron=config.anchor.schedule, concurrency_limit=ALONE,
-        parameters={"config": file}, tags=["headwater"],
-    )  # fmt: skip
-    return [*pulls, judge, tidy, stamped]
+    return [*pulls, judge, tidy, *_wanted(config, file)]
+
+
+def _wanted(config: Config, file: str) -> list[Any]:
+    """What runs only where the configuration asks for it."""
+    crons = [
+        (anchor, config.anchor.schedule if config.anchor else ""),
+        (alert, config.alerts.schedule if config.alerts and config.channels else ""),
+    ]
+    return [
+        flow.to_deployment(
+            name=flow.name, cron=cron, concurrency_limit=ALONE, parameters={"config": file},
+            tags=["headwater"],
+        )
+        for flow, cron in crons
+        if cron
+    ]  # fmt: skip
 
 
 class _Runner(Runner):

@@ -9,9 +9,11 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from evidence.freshness import Standing, overridden_words
+from flows._alerts.show import failing
+from flows.alerting import tell
 from flows.config import FILE, load, now
 from flows.follow import follow, seal
 from flows.judgement import Judged, judge_lake
@@ -23,19 +25,24 @@ from storage.lake import Lake
 
 @flow(name="freshness", validate_parameters=True)
 def freshness(config: str = FILE) -> State[Any]:
-    """Judge every expectation as of now, keep what changed, and show the table."""
+    """Judge every expectation as of now, keep what changed, tell whom it concerns, and show the
+    table. Alerts that are not taken are a failed run, of which the judgement stands."""
     settings = load(Path(config))
     lake = Lake.open(settings.lake, clock=now)
     follow(lake, settings)
     judged = judge_lake(lake, present(lake, settings))
     changed = record(lake, judged)
     seal(lake, settings)
+    told = tell(settings, judged)
     poor = [v for v in judged.verdicts if v.failed or not v.in_date]
     create_table_artifact(
         verdict_rows(poor), key="headwater-freshness", description=headline(judged)
     )
     create_markdown_artifact(f"{headline(judged)}\n", key="headwater-headline")
-    return Completed(message=f"{headline(judged)}; {changed} verdicts changed")
+    said = f"{headline(judged)}; {changed} verdicts changed"
+    if told is not None and (silent := failing(told.memory)):
+        return Failed(message=f"{said}; alerts are not taken by {', '.join(silent)}")
+    return Completed(message=said)
 
 
 def headline(judged: Judged) -> str:

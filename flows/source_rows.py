@@ -13,6 +13,8 @@ from storage.health import Attempted, SourceHealth
 
 ATTEMPTS = 8
 SCHEDULER = "See that `headwater serve`, or Prefect with a worker, runs: `headwater sources`."
+NOT_RUN = "sources are not run"
+"""One cause, however many sources it hits: who starts them."""
 _NOT_ALLOWED = re.compile(
     r"HTTP 40[13]|Access ?Denied|Unauthorized|not authorized|Forbidden|permission|may not (see|list"
     r"|read)",
@@ -43,12 +45,13 @@ def missed_runs(sources: Sequence[SourceRow]) -> Iterator[Attention]:
         ((name, at),) = late.items()
         yield Attention(
             "source", f"Source {name} should have been pulled at {_minute(at)} and was not.",
-            SCHEDULER, source=name,
+            SCHEDULER, source=name, cause=NOT_RUN,
         )  # fmt: skip
     elif late:
         yield Attention(
             "source", f"{len(late)} of {len(sources)} sources should have been pulled and were "
             f"not, since {_minute(min(late.values()))}: {', '.join(late)}.", SCHEDULER,
+            cause=NOT_RUN,
         )  # fmt: skip
 
 

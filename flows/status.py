@@ -13,6 +13,7 @@ from dashboards.model import Board
 from evidence.errors import ConfigError
 from evidence.freshness import Standing
 from evidence.times import stamp
+from flows._alerts.unsent import UNSENT
 from flows.board import UNJUDGED, build
 from flows.config import load, now
 from flows.moment import Asked
@@ -25,7 +26,8 @@ WORSE = {
     "stale": {Standing.FAILED, Standing.STALE, Standing.MISSING},
     "missing": {Standing.FAILED, Standing.MISSING},
 }
-"""No data is worse than old data. What landed but is not judged yet may be a failure."""
+"""No data is worse than old data. What landed but is not judged yet may be a failure, and whoever
+should hear of one does not where alerts are not taken."""
 
 
 def show(file: Path, asked: Asked | None, *, fail_on: str, as_json: bool) -> int:
@@ -39,8 +41,8 @@ def show(file: Path, asked: Asked | None, *, fail_on: str, as_json: bool) -> int
     else:
         show_standings(board)
     bad = WORSE.get(fail_on, set())
-    unjudged = any(note.action == UNJUDGED for note in board.attention)
-    return 3 if fail_on and (unjudged or _any(board, bad)) else 0
+    unknown = any(note.action in {UNJUDGED, UNSENT} for note in board.attention)
+    return 3 if fail_on and (unknown or _any(board, bad)) else 0
 
 
 def _any(board: Board, bad: set[Standing]) -> bool:

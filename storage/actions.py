@@ -72,14 +72,14 @@ def action_item(
     )  # fmt: skip
 
 
-def land_own(lake: Lake, make: Make) -> Landed:
+def land_own(lake: Lake, make: Make, line: str = "") -> Landed:
     """Land what `make` gives for the bookmark as it stands, again whenever others landed first.
 
-    `make` returns the items and the cursor (None: it stays). Raises LakeConflict after many tries,
-    LakeError.
+    `make` returns the items and the cursor (None: it stays), which is that of `line`. Raises
+    LakeConflict after many tries, LakeError.
     """
     for _ in range(_TRIES):
-        bookmark = lake.bookmark(OWN_SOURCE)
+        bookmark = lake.bookmark(OWN_SOURCE, line)
         items, cursor = make(bookmark)
         try:
             return lake.land(OWN_SOURCE, items, bookmark=bookmark, cursor=cursor, pull_id="")

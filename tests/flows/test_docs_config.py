@@ -8,6 +8,9 @@ import tomllib
 from pathlib import Path
 
 import collectors
+from flows._alerts.channel import Channel
+from flows._alerts.kinds import KINDS
+from flows._alerts.settings import Alerts
 from flows.config import load
 from flows.config_reader import TABLES
 from flows.config_sources import OWN
@@ -25,10 +28,11 @@ SECRETS = (
     "AWS_SESSION_TOKEN", "JIRA_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN",
     "SERVICENOW_PASSWORD", "SERVICENOW_KEY", "SERVICENOW_SECRET",
     "FORGE_TOKEN", "GX_DATABASE_URL",
-    "SMTP_PASSWORD", "TSA_PASSWORD",
+    "SMTP_PASSWORD", "TSA_PASSWORD", "SLACK_WEBHOOK", "TEAMS_WEBHOOK", "PAGERDUTY_KEY",
+    "OWN_WEBHOOK", "OWN_WEBHOOK_SECRET", "GATEWAY_KEY", "JIRA_WRITE_TOKEN", "GITHUB_WRITE_HEADER",
     "WITNESS_ACCESS_KEY_ID", "WITNESS_SECRET_ACCESS_KEY", "WITNESS_SESSION_TOKEN",
 )  # fmt: skip
-GIVEN_SECRETS = dict.fromkeys(SECRETS, "secret")
+GIVEN_SECRETS = dict.fromkeys(SECRETS, "a secret that is long enough to sign")
 RAW = tomllib.loads(EXAMPLE.read_text())
 
 
@@ -57,6 +61,19 @@ def test_every_setting_of_what_lies_outside_is_in_it() -> None:
     assert {at.where.partition(":")[0] for at in witnesses(load(EXAMPLE, GIVEN_SECRETS))[1:]} == {
         "git+ssh", "mailto", "s3"
     }  # fmt: skip
+
+
+def test_every_key_of_alerts_is_in_it_and_explained() -> None:
+    page = (ROOT / "docs/alerts.md").read_text()
+    assert set(RAW["alerts"]) == {f.name for f in dataclasses.fields(Alerts)}
+    assert {table["kind"] for table in RAW["alert"]} == set(KINDS)
+    shared = {f.name for f in dataclasses.fields(Channel)}
+    assert {key for table in RAW["alert"] for key in table} >= shared
+    for table in RAW["alert"]:
+        own = {f.name for f in dataclasses.fields(KINDS[table["kind"]])} - shared
+        assert own == set(table) - shared - {"kind"}, table["kind"]
+        for key in own | shared | {"kind"}:
+            assert f"`{key}`" in page, key
 
 
 def test_every_table_and_key_is_explained() -> None:

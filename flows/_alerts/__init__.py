@@ -1,0 +1,1 @@
+"""What alerting is made of: causes, what is remembered of them, channels, and what each is told."""
