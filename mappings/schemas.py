@@ -15,6 +15,7 @@ from typing import Any
 from evidence.errors import MappingError
 from evidence.freshness import Scope
 from evidence.model import Change, Nature, Outcome
+from evidence.trace import Stage
 from mappings.catalogue import HERE, Catalogue, load_catalogue
 from mappings.conditions import COLUMNS, RANGES
 from mappings.frameworks import CONFIDENCES, RATIONALES, Relation
@@ -34,7 +35,7 @@ _WORDS = {"nature": Nature, "change": Change, "outcome": Outcome}
 
 def schemas(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
     """Name → JSON Schema: rules, frameworks, clauses, controls, evidence_kinds, expectations,
-    questions, aliases."""
+    questions, trace, aliases."""
     return {
         name: {"$schema": DRAFT, "title": f"Headwater: {name}.yaml", **made}
         for name, made in {
@@ -45,6 +46,7 @@ def schemas(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
             "evidence_kinds": _kinds(catalogue),
             "expectations": _expectations(catalogue),
             "questions": _questions(),
+            "trace": _trace(catalogue),
             "aliases": _record(
                 {"aliases": _map(_one(catalogue.source_types)), "own": _TEXTS}, "aliases own"
             ),
@@ -206,6 +208,25 @@ def _expectations(catalogue: Catalogue) -> dict[str, Any]:
     }  # fmt: skip
     kinds = _map(_record(kind, "scope warn_before silence why"))
     return _record({"kinds": kinds | {"propertyNames": _one(catalogue.kinds)}}, "kinds")
+
+
+def _trace(catalogue: Catalogue) -> dict[str, Any]:
+    stage, place = _one(s.value for s in Stage), _TEXT
+    each = _record({"each": place, "of": _list(_TEXT)}, "each")
+    name = {"oneOf": [place, _record({"join": _list(place)}, "join"), each]}
+    stages = {"type": "object", "propertyNames": stage}
+    kind = {
+        "kind": _several(_one(sorted(catalogue.native_kinds))), "when": {"type": "object"},
+        "stage": stage, "key": name, "also": _list(name), "names": _map(_list(name)) | stages,
+        "firm": _of(s.value for s in Stage), "facts": _map(place), "system": place, "at": place,
+        "who": place,
+    }  # fmt: skip
+    taken = _map(_of(sorted(catalogue.kinds))) | {"propertyNames": stage}
+    return _record({"stages": taken, "kinds": _list(_record(kind, "kind key"))}, "stages kinds")
+
+
+def _several(value: dict[str, Any]) -> dict[str, Any]:
+    return {"oneOf": [value, _list(value)]}
 
 
 def _questions() -> dict[str, Any]:

@@ -61,6 +61,23 @@ def test_it_looks_like_a_believable_month(company: Path) -> None:
     assert [a for a in told["attention"] if "tickets-emea" in a["sentence"]]
 
 
+def test_each_broken_edge_of_the_story_is_named(company: Path) -> None:
+    config = str(company / "headwater.toml")
+    done = headwater(company, "trace", "--json", "-c", config)
+    assert done.returncode == 3, done.stderr
+    found = {(b["check"], b["system"]) for b in json.loads(done.stdout)["broken"]}
+    assert found >= {
+        ("approval-does-not-hold", "churn-predictor"), ("data-check-failed", "churn-predictor"),
+        ("change-does-not-hold", "credit-scoring"), ("risk-without-treatment", "ticket-triage"),
+        ("system-without-impact-assessment", "ticket-triage"),
+    }  # fmt: skip
+    one = headwater(company, "trace", "credit-risk/2", "-c", config)
+    assert one.returncode == 3
+    assert "CHG-14 self-approved" in " ".join(one.stdout.split())
+    unknown = headwater(company, "trace", "nobody", "-c", config)
+    assert "systems: churn-predictor, credit-scoring" in unknown.stderr
+
+
 def test_every_kind_of_source_landed(company: Path) -> None:
     rows = ask(company, "select kind, count(*) as n from evidence group by kind")
     kinds = {row["kind"] for row in rows}

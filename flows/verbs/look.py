@@ -108,6 +108,22 @@ def compare(
     raise typer.Exit(run(config, begin, moment_asked(second), as_json=json))
 
 
+@verbs.command(rich_help_panel=PANEL)
+def trace(
+    about: Annotated[
+        str,
+        typer.Argument(metavar="[NAME]", help="An AI system, model version or risk; else all."),
+    ] = "",
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show a system's life, from risk to change, and each broken edge; exit 3 if any."""
+    from flows.trace import show
+
+    raise typer.Exit(show(config, about, moment_asked(as_of), as_json=json))
+
+
 frameworks = typer.Typer(
     cls=WhatFirst, no_args_is_help=True,
     help="What the same evidence carries of other frameworks (framework eu-ai-act), and what not.",

@@ -23,6 +23,7 @@ FILES = {
     "evidence_kinds": [HERE / "iso42001" / "evidence_kinds.yaml"],
     "expectations": [HERE / "expectations.yaml"],
     "questions": [HERE / "questions.yaml"],
+    "trace": [HERE / "trace.yaml"],
     "aliases": [HERE / "aliases.yaml"],
 }
 RULE = """\

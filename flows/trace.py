@@ -1,0 +1,145 @@
+"""The life of an AI system as it landed, and each edge of it that is broken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.tree import Tree
+
+from evidence.broken import Look, broken_edges
+from evidence.canonical import plain
+from evidence.errors import ConfigError
+from evidence.trace import Broken, Graph, Node, Stage
+from flows.config import load, now
+from flows.moment import Asked, moment
+from flows.terminal import printable
+from mappings.trace import TraceMap, load_trace
+from storage.engine import ample
+from storage.lake import Lake
+from storage.lifecycle import lifecycle_rows
+from storage.pages import Connection
+
+SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A life cycle as of a moment: the nodes asked for, and what is broken among them."""
+
+    about: str
+    nodes: Sequence[Node]
+    broken: Sequence[Broken]
+
+
+def graph_of(connection: Connection, trace: TraceMap) -> Graph:
+    """All nodes of the lake as the connection shows it. Raises LakeError."""
+    rows = lifecycle_rows(connection, trace.native, trace.evidence)
+    return Graph(tuple(
+        node for row in rows
+        for node in trace.nodes(row | {"payload": _parsed(row["payload"])}, row["evidence"])
+    ))  # fmt: skip
+
+
+def _parsed(payload: str) -> Any:
+    return json.loads(payload)
+
+
+def show(file: Path, about: str, asked: Asked | None, *, as_json: bool) -> int:
+    """Print the life of a system, model version or risk, or of everything; 3 if an edge is broken.
+
+    Raises ConfigError, LakeError.
+    """
+    config = load(file)
+    lake = Lake.open(config.lake, clock=now)
+    shown = moment(lake, config, asked)
+    with shown.connect(lake, ample()) as connection:
+        graph = graph_of(connection, load_trace())
+    traced = trace(graph, about, broken_edges(Look(graph, shown.at)))
+    if as_json:
+        print(json.dumps(_machine(traced, shown.token), indent=2, ensure_ascii=False))
+    else:
+        _print(traced, shown.token, shown.notes)
+    return 3 if traced.broken else 0
+
+
+def trace(graph: Graph, about: str, broken: Sequence[Broken]) -> Traced:
+    """What belongs to a system, a version or a risk ("": to anything). Raises ConfigError."""
+    if not about:
+        return Traced("", graph.nodes, broken)
+    start = next((n for s in (Stage.SYSTEM, *Stage) if (n := graph.find(s, about))), None)
+    if start is None:
+        named = [n for n in graph.nodes if n.system == about]
+        if not named:
+            raise ConfigError(_unknown(graph, about))
+        start = named[0]
+    near = graph.around(start)
+    ids = {one.item_id for one in near}
+    return Traced(
+        about, [n for n in graph.nodes if n in near], [b for b in broken if ids & {*b.item_ids}]
+    )
+
+
+def _unknown(graph: Graph, about: str) -> str:
+    known = [n.key for n in graph.at(Stage.SYSTEM)][:10]
+    told = ", ".join(known) or "no system is registered"
+    return f"{about!r} is no system, model version, risk or other name that landed; systems: {told}"
+
+
+def _machine(traced: Traced, token: str) -> dict[str, Any]:
+    return {
+        "as_of": token, "about": traced.about,
+        "nodes": [
+            {"stage": n.stage.value, "key": n.key, "title": n.title, "system": n.system,
+             "at": plain(n.at), "who": n.who, "outcome": n.outcome, "item_id": n.item_id,
+             "names": [{"stage": r.stage.value, "key": r.key} for r in n.names]}
+            for n in traced.nodes
+        ],
+        "broken": [
+            {"check": b.check, "stage": b.stage.value, "about": b.about, "system": b.system,
+             "missing": b.missing.value, "why": b.why, "item_ids": list(b.item_ids)}
+            for b in traced.broken
+        ],
+    }  # fmt: skip
+
+
+def _print(traced: Traced, token: str, notes: Sequence[str]) -> None:
+    console = Console(highlight=False)
+    console.print(f"as of {token}")
+    if traced.about:
+        _tree(console, traced)
+    if not traced.broken:
+        console.print("no edge is broken among what landed")
+    else:
+        table = Table("system", "what", "why", "item")
+        for one in traced.broken:
+            item = one.item_ids[0][:12] if one.item_ids else ""
+            cells = (one.system, one.check, one.why, item)
+            table.add_row(*(escape(printable(cell)) for cell in cells))
+        console.print(table)
+        console.print(f"{len(traced.broken)} broken edges")
+    for note in notes:
+        console.print(f"note: {escape(printable(note))}", soft_wrap=True)
+
+
+def _tree(console: Console, traced: Traced) -> None:
+    tree = Tree(f"[bold]{escape(printable(traced.about))}[/]")
+    for stage in Stage:
+        nodes = [n for n in traced.nodes if n.stage is stage]
+        holes = [b for b in traced.broken if b.missing is stage]
+        if not nodes and not holes:
+            continue
+        branch = tree.add(f"{stage.value} · {len(nodes)}" + (" [yellow]broken[/]" if holes else ""))
+        for node in sorted(nodes, key=lambda n: (n.at is None, n.at), reverse=True)[:SHOWN]:
+            mark = "[red]✗[/] " if node.failed else ""
+            who = f" · {node.who}" if node.who else ""
+            branch.add(f"{mark}{escape(printable(f'{node.day}  {node.title}{who}'))}")
+        if len(nodes) > SHOWN:
+            branch.add(f"… and {len(nodes) - SHOWN} more")
+    console.print(tree)
