@@ -18,10 +18,11 @@ from evidence.times import stamp
 # What orjson may print otherwise than RFC 8785 demands: integral floats, exponents, 15 or more
 # digits; and key order once a key holds characters from U+E000 up (UTF-8 and UTF-16 order differ).
 _NUMBER = re.compile(rb"[:,\[]-?[0-9]+(?:\.0[,\]}]|(?:\.[0-9]+)?e|[0-9]{15})").search
-_WHOLE = re.compile(rb"[0-9]\.0[,\]}]").search
 _HIGH = re.compile(rb"[\xee-\xf4]").search
 _EXACT = 2**53 - 1
 _CONTAINERS = (dict, list)
+_SURE = frozenset({str, int, bool, type(None)})
+_LEAST, _MOST = 1e-3, 1e15  # between them neither orjson nor RFC 8785 writes an exponent
 _STRICT = (
     orjson.OPT_SORT_KEYS
     | orjson.OPT_STRICT_INTEGER
@@ -66,25 +67,43 @@ def canonical_plain(value: object) -> bytes:
         return canonical(plain(value))
     try:
         fast = orjson.dumps(value, option=_STRICT)
-        if b".0" in fast and _WHOLE(
-            fast
-        ):  # 3.0 is 3 in RFC 8785: common, and dear where Python writes it
-            value = _whole(value)
-            fast = orjson.dumps(value, option=_STRICT)
-        if not _NUMBER(fast) and (fast.isascii() or not _HIGH(fast)):
-            return fast if b"null" not in fast else _refuse_nan(value, fast)
+        sure, whole = _numbers(value)
+        if whole:
+            fast = orjson.dumps(_whole(value), option=_STRICT)
+        if (sure or not _NUMBER(fast)) and (fast.isascii() or not _HIGH(fast)):
+            return fast if sure or b"null" not in fast else _refuse_nan(value, fast)
     except (TypeError, ValueError, RecursionError):
         pass  # something that only `plain` can put into words, or refuse with a reason
     return canonical(plain(value))
 
 
+def _numbers(value: Any) -> tuple[bool, bool]:
+    """Whether every number is surely written in one way only, and whether floats that are whole
+    must first become so: 3.0 is 3 in RFC 8785. Told by types, in a fraction of the time that it
+    takes to look through the bytes."""
+    nodes, whole = [value], False
+    for node in nodes:
+        for one in node.values() if type(node) is dict else node:
+            kind = type(one)
+            if kind in _SURE:
+                continue
+            if kind is dict or kind is list:
+                nodes.append(one)
+            elif kind is float and one.is_integer() and abs(one) <= _EXACT:
+                whole = True
+            elif kind is not float or not _LEAST <= abs(one) < _MOST:
+                return False, True
+    return True, whole
+
+
 def _whole(value: Any) -> Any:
     """The value with whole numbers as such where floats hold them exactly; all else is the same."""
-    if isinstance(value, dict):
-        return {k: _whole(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_whole(v) for v in value]
-    if isinstance(value, float) and abs(value) <= _EXACT and value.is_integer():
+    kind = type(value)
+    if kind is dict:
+        return {k: v if type(v) in _SURE else _whole(v) for k, v in value.items()}
+    if kind is list:
+        return [v if type(v) in _SURE else _whole(v) for v in value]
+    if kind is float and abs(value) <= _EXACT and value.is_integer():
         return int(value)
     return value
 

@@ -8,11 +8,12 @@ hex, JCS being RFC 8785, times being `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from hashlib import sha256
+from operator import attrgetter
 from typing import Any, NewType
 
 from evidence.canonical import canonical_plain, canonical_texts, plain
@@ -27,6 +28,8 @@ PullId = NewType("PullId", str)
 FORM = "headwater.item/1"
 _TIMES = ("observed_from", "observed_to", "collected_at")
 _TEXTS = ("source", "kind", "subject", "system", "title", "actor", "locator")
+_STR = {str}
+_texts = attrgetter(*_TEXTS)
 _set = object.__setattr__
 
 
@@ -83,22 +86,37 @@ class EvidenceItem:
     item_id: ItemId = field(init=False)
 
     def __post_init__(self) -> None:
-        for name in _TIMES:
-            moment = getattr(self, name)
-            if moment.tzinfo is not UTC:
-                _set(self, name, utc(moment, what=f"{self.kind} {self.subject}: {name}"))
+        if not (
+            self.observed_from.tzinfo is UTC
+            and self.observed_to.tzinfo is UTC
+            and self.collected_at.tzinfo is UTC
+        ):
+            self._to_utc()
         if self.observed_to < self.observed_from:
             raise InvalidItem(f"{self.kind} {self.subject}: observed_to is before observed_from")
+        texts = _texts(self)
+        if {*map(type, texts)} != _STR or not "".join(texts).isascii():
+            self._to_plain()
+        if not (self.source.strip() and self.kind.strip() and self.subject.strip()):
+            self._refuse_empty()
+        content = canonical_plain(self.payload)
+        _set(self, "content", content)
+        _set(self, "content_sha256", sha256(content).hexdigest())
+        _set(self, "item_id", sha256(canonical_texts(self.identity())).hexdigest())
+
+    def _to_utc(self) -> None:
+        for name in _TIMES:
+            what = f"{self.kind} {self.subject}: {name}"
+            _set(self, name, utc(getattr(self, name), what=what))
+
+    def _to_plain(self) -> None:
         for name in _TEXTS:
-            given = getattr(self, name)
-            if (text := plain(given)) is not given:
-                _set(self, name, text)
+            _set(self, name, plain(getattr(self, name)))
+
+    def _refuse_empty(self) -> None:
         for name in ("source", "kind", "subject"):
             if not getattr(self, name).strip():
                 raise InvalidItem(f"{self.kind or 'item'} {self.subject!r}: {name} is empty")
-        _set(self, "content", canonical_plain(self.payload))
-        _set(self, "content_sha256", hashlib.sha256(self.content).hexdigest())
-        _set(self, "item_id", hashlib.sha256(canonical_texts(self.identity())).hexdigest())
 
     def identity(self) -> dict[str, str]:
         """The fields that the id is computed from, as written in the hash."""
@@ -106,13 +124,13 @@ class EvidenceItem:
             "form": FORM,
             "source": self.source,
             "kind": self.kind,
-            "nature": self.nature.value,
+            "nature": self.nature._value_,
             "system": self.system,
             "subject": self.subject,
             "observed_from": stamp(self.observed_from),
             "observed_to": stamp(self.observed_to),
-            "change": self.change.value,
-            "outcome": self.outcome.value,
+            "change": self.change._value_,
+            "outcome": self.outcome._value_,
             "content_sha256": self.content_sha256,
         }
 

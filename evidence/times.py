@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from evidence.errors import InvalidItem
 
+_STAMP = "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ"
 _DURATION = re.compile(
     r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?"
@@ -24,7 +25,9 @@ def utc(moment: datetime, *, what: str = "time") -> datetime:
 
 def stamp(moment: datetime) -> str:
     """`2026-11-23T19:43:00.000000Z`: fixed width, so text order is time order."""
-    return utc(moment).isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
+    at = utc(moment)
+    parts = (at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond)
+    return _STAMP % parts  # in half the time of isoformat, which works out the zone
 
 
 def parse(text: str, *, what: str = "time") -> datetime:
