@@ -17,6 +17,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError
 
+from collectors._json import parsed
 from collectors._lines import TYPES, read_lines
 from collectors._text import clean
 from collectors._waits import moment_of, wait_of
@@ -116,7 +117,7 @@ class Judge:
             raise SourceRefused(f"{what}: {told} in place of JSON: signed out, or not this address")
         kind = _asked_kind(response)
         try:
-            return read_lines(kind, text, _value) if kind else _value(text)
+            return read_lines(kind, text, parsed) if kind else parsed(text)
         except (ValueError, RecursionError) as error:
             if kind:
                 told = clean(str(error), 80)
@@ -134,10 +135,6 @@ def unreachable(error: requests.RequestException | HTTPError, what: str, host: s
     if isinstance(error, ValueError):
         return SourceRefused(f"{what}: {host} cannot be asked ({name}): check the address")
     return SourceBusy(f"{what}: no whole answer from {host} ({name})", what=what)
-
-
-def _value(text: str) -> Any:
-    return json.loads(text, parse_constant=_refuse_constant)
 
 
 def _asked_kind(response: requests.Response) -> str:
@@ -166,7 +163,3 @@ def _cut_short(text: str, error: Exception) -> bool:
     end = text.rstrip()
     at_end = isinstance(error, json.JSONDecodeError) and error.pos >= len(end)
     return at_end or end[-1:] not in {"}", "]"}
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
