@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache, partial
 from typing import Any
 
 from collectors._rest.paths import Reader, Scope, expression, text
@@ -33,9 +34,15 @@ class Maker:
     _read: dict[str, Reader] = field(init=False, repr=False, default_factory=dict)
     _payload: dict[str, Reader] = field(init=False, repr=False, default_factory=dict)
     _system: list[Reader] = field(init=False, repr=False, default_factory=list)
+    _nature: Nature = field(init=False, repr=False)
+    _system_of: Callable[..., str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         end = self.endpoint
+        object.__setattr__(self, "_nature", Nature(end.nature))
+        # Many records name few systems, and each of them many globs may have to be tried for.
+        kept = lru_cache(maxsize=1024)(partial(system_of, self.systems))
+        object.__setattr__(self, "_system_of", kept)
         usual = {"title": end.id, "observed_to": end.since.field if end.since else ""}
         for name in (
             "id",
@@ -76,21 +83,27 @@ class Maker:
             return int(digits)
         return to_mark(self._time("since", value))
 
-    def item(self, scope: Scope) -> EvidenceItem:
-        """The evidence. Raises InvalidItem naming the field that cannot be read."""
+    def item(self, scope: Scope, subject: str = "") -> EvidenceItem:
+        """The evidence of a record, whose id may be known. Raises InvalidItem naming the field that
+        cannot be read."""
         began, ended = self._times(scope)
-        gone = self._read["gone"](scope) if "gone" in self._read else None
-        lost = gone if isinstance(gone, dict | list) else gone not in _NOT_GONE
+        subject = subject or self.id_of(scope)
         return EvidenceItem(
-            source=self.source, kind=self.endpoint.kind, subject=self.id_of(scope),
+            source=self.source, kind=self.endpoint.kind, subject=subject,
             observed_from=began, observed_to=ended, collected_at=self.collected_at,
-            payload=self._kept(scope), nature=Nature(self.endpoint.nature),
-            system=system_of(self.systems, *(text(read(scope)) for read in self._system)),
-            title=clean(self._text("title", scope)) or self.id_of(scope),
-            change=Change.GONE if lost else Change.NEW, outcome=self._outcome(scope),
+            payload=self._kept(scope), nature=self._nature,
+            system=self._system_of(*[text(read(scope)) for read in self._system]),
+            title=clean(self._text("title", scope)) or subject,
+            change=Change.GONE if self._lost(scope) else Change.NEW, outcome=self._outcome(scope),
             actor=clean(self._text("actor", scope)),
             locator=self._text("locator", scope) or self.url,
         )  # fmt: skip
+
+    def _lost(self, scope: Scope) -> bool:
+        if "gone" not in self._read:
+            return False
+        gone = self._read["gone"](scope)
+        return bool(gone) if isinstance(gone, dict | list) else gone not in _NOT_GONE
 
     def _text(self, name: str, scope: Scope) -> str:
         read = self._read.get(name)

@@ -9,6 +9,7 @@ from typing import Any
 
 from collectors._rest.items import Maker
 from collectors._rest.marks import Marks
+from collectors._rest.pages import Read
 from collectors._rest.paths import Scope
 from collectors._rest.settings import Endpoint
 from collectors.base import Window
@@ -62,16 +63,17 @@ def around(this: List, raw: Any) -> Scope:
 
 
 def _record(raw: Any) -> Any:
-    return {"value": raw} if isinstance(raw, str | int | float) else raw
+    return {"value": raw} if isinstance(raw, (str, int, float)) else raw
 
 
-def identifier(this: List) -> Any:
-    """Names a record for the walk over pages; one without an id by what it says."""
+def reader(this: List) -> Read:
+    """Tells a record of the list its id ('': it has none) and what surrounds it."""
 
-    def id_of(raw: Any) -> str:
+    def read(raw: Any) -> tuple[str, Scope]:
+        scope = around(this, raw)
         try:
-            return this.maker.id_of(around(this, raw))
+            return this.maker.id_of(scope), scope
         except InvalidItem:
-            return repr(raw)
+            return "", scope
 
-    return id_of
+    return read

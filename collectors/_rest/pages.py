@@ -11,14 +11,15 @@ from urllib.parse import parse_qsl, urlsplit
 from collectors._answers import Reply
 from collectors._pages import next_link
 from collectors._rest.answer import says, told
-from collectors._rest.paths import found
+from collectors._rest.paths import Scope, found
 from collectors._rest.records import absent, records_of
 from collectors._rest.settings import Endpoint, Paging
 from collectors.http import clean
 from evidence.errors import SourceBroken, SourceRefused
 
 Ask = Callable[[Mapping[str, Any]], Reply]
-IdOf = Callable[[Any], str]
+Read = Callable[[Any], tuple[str, Scope]]
+"""A record's id ('': it has none), and the record with what surrounds it."""
 
 _COUNTED = re.compile(r"page|offset|start|skip|from", re.IGNORECASE)
 _STALE_PAGES = 3
@@ -29,25 +30,25 @@ such a page holds."""
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page: its records, what it says is the number of all (None: it does not say), whether the
-    list has shown that it moved since the page before, and why it may not be all ('': it is not
-    known to be less)."""
+    """One page: its records with their ids, what it says is the number of all (None: it does not
+    say), whether the list has shown that it moved since the page before, and why it may not be all
+    ('': it is not known to be less)."""
 
     reply: Reply
-    records: list[Any]
+    records: list[tuple[str, Scope]]
     total: int | None
     moved: bool = False
     counted: bool = False
     doubt: str = ""
 
 
-def pages_of(endpoint: Endpoint, ask: Ask, id_of: IdOf) -> Iterator[Page]:
+def pages_of(endpoint: Endpoint, ask: Ask, read: Read) -> Iterator[Page]:
     """One reading of a list, page by page.
 
     Raises SourceBroken where a page has another shape than is configured, where an address or token
     repeats, where pages bring nothing new, and after `max_pages`.
     """
-    walk = _Walk(endpoint, id_of)
+    walk = _Walk(endpoint, read)
     step: Mapping[str, Any] | None = first_step(endpoint)
     for pages in range(endpoint.paging.max_pages):
         try:
@@ -73,8 +74,8 @@ def first_step(endpoint: Endpoint) -> dict[str, Any]:
 class _Walk:
     """Where one reading stands, and what it has seen."""
 
-    def __init__(self, endpoint: Endpoint, id_of: IdOf) -> None:
-        self.endpoint, self.paging, self.id_of = endpoint, endpoint.paging, id_of
+    def __init__(self, endpoint: Endpoint, read: Read) -> None:
+        self.endpoint, self.paging, self.read_one = endpoint, endpoint.paging, read
         self.place = _start(self.paging)
         self.most = 0
         self.seen: set[str] = set()
@@ -86,8 +87,8 @@ class _Walk:
 
     def read(self, reply: Reply) -> Page:
         """The page in an answer, held against those before."""
-        records = records_of(self.endpoint, reply.data)
-        ids = [self.id_of(record) for record in records]
+        records = [self.read_one(raw) for raw in records_of(self.endpoint, reply.data)]
+        ids = [name or repr(scope.record) for name, scope in records]
         total = _number(told(reply, self.paging.total))
         moved = self._overlaps and bool(self.last) and self.last not in ids
         new = set(ids) - self.seen
@@ -227,7 +228,8 @@ class _Walk:
         }
 
     def _by_keyset(self, page: Page) -> dict[str, Any] | None:
-        value = found(page.records[-1], self.paging.last)
+        _, last = page.records[-1]
+        value = found(last.record, self.paging.last)
         if value is None or isinstance(value, dict | list):
             raise SourceBroken(f"{self.endpoint.name}: the last record has no {self.paging.last}")
         if self.stale or value == self.reached:  # asked for from that on, so that it comes again

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 Value = str | Mapping[str, Any]
@@ -45,6 +46,7 @@ class Scope:
         return self.parent if name == "parent" else getattr(self, name) or None
 
 
+@lru_cache(maxsize=256)
 def path(text: str) -> Reader:
     """A reader for one path; '' is the record itself. Raises ValueError saying what is wrong."""
     steps = list(_steps(text))
@@ -90,10 +92,10 @@ def spoken_of(data: Any, where: str) -> bool:
 
 def text(value: Any) -> str:
     """A scalar as text: what an id, a name or a template needs; '' for null and for containers."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, str):
         return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value) if isinstance(value, int | float) else ""
@@ -166,12 +168,15 @@ def _first(value: str) -> Reader:
 
 
 def _template(value: str) -> Reader:
-    readers = {hole: _first(hole) for hole in _HOLE.findall(value)}
-    if set(_HOLE.sub("", value)) & set("{}"):
+    pieces = _HOLE.split(value)  # texts, and between them what the holes name
+    readers = [_first(hole) for hole in pieces[1::2]]
+    if set("".join(pieces[::2])) & set("{}"):
         raise ValueError(f"{value!r} has a brace that is not closed")
 
     def fill(scope: Scope) -> str:
-        return _HOLE.sub(lambda hole: text(readers[hole[1]](scope)), value)
+        filled = pieces.copy()
+        filled[1::2] = [text(read(scope)) for read in readers]
+        return "".join(filled)
 
     return fill
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from collectors._rest.items import Maker
-from collectors._rest.lists import List, Question, around, identifier
+from collectors._rest.lists import List, Question, reader
 from collectors._rest.marks import Marks
 from collectors._rest.order import Order
 from collectors._rest.pages import Page, pages_of, sure_of
@@ -151,7 +151,7 @@ class Pull:
             pages, moved, sure = 0, False, True
             order = Order(this.endpoint.since, self.reached.get(this.key))
             ask = ask_of(self.asked, this, asking)
-            for page in pages_of(this.endpoint, ask, identifier(this)):
+            for page in pages_of(this.endpoint, ask, reader(this)):
                 pages, moved = pages + 1, moved or page.moved
                 sure = sure and sure_of(this.endpoint.paging, page)
                 if moved:
@@ -178,26 +178,29 @@ class Pull:
         """Take in one page; the generator's value is the ids on it."""
         ids: list[str] = []
         taken.marks = []
-        for raw in page.records:
-            scope = around(this, raw)
-            name, item, mark = self._made(this, scope, len(ids))
+        children = self.children.get(this.endpoint.name, ())
+        for number, (subject, scope) in enumerate(page.records, start=1):
+            name = subject or f"record {number} of a page"
+            made = self._made(this, scope, name, subject)
             ids.append(name)
             if name not in taken.ids:
                 taken.ids.add(name)
                 self.received += 1
+            if made is None:
+                continue
+            item, mark = made
             if mark is not None:
                 taken.marks.append(mark)
-                taken.top = mark if taken.top is None else max(mark, taken.top)
-            if item is None:
-                continue
             if item.item_id not in self.known:
                 self.known.add(item.item_id)
                 self._keep(this.endpoint, item)
-            children = self.children.get(this.endpoint.name, ())
             if children and (walked := (this.key, item.item_id)) not in self.walked:
                 self.walked.add(walked)
                 for child in children:
                     yield from self._list(child, scope, "", this.chain)
+        if taken.marks:
+            top = max(taken.marks)
+            taken.top = top if taken.top is None else max(top, taken.top)
         anew = this.endpoint.paging.style == "keyset"  # each page's question is one for the rest
         if page.total is not None and not (anew and taken.total is not None):
             taken.total = page.total
@@ -212,19 +215,18 @@ class Pull:
             self._reach(this, safe)
 
     def _made(
-        self, this: List, scope: Scope, number: int
-    ) -> tuple[str, EvidenceItem | None, int | None]:
-        """The record's id, its item and its mark; what cannot be read is a gap, and no item."""
-        name = f"record {number + 1} of a page"
+        self, this: List, scope: Scope, name: str, subject: str
+    ) -> tuple[EvidenceItem, int | None] | None:
+        """The record's item and its mark; what cannot be read is a gap, and no item."""
         try:
             if not isinstance(scope.record, dict):
                 raise InvalidItem(f"is a {type(scope.record).__name__}, not an object")
-            name = this.maker.id_of(scope)
+            subject = subject or this.maker.id_of(scope)
             mark = this.maker.mark_of(scope) if this.endpoint.since else None
-            return name, this.maker.item(scope), mark
+            return this.maker.item(scope, subject), mark
         except InvalidItem as wrong:
             self._gap(this, f"{this.name}: {clean(name, 60)}", clean(str(wrong)))
-            return name, None, None
+            return None
 
     def _keep(self, end: Endpoint, item: EvidenceItem) -> None:
         if not end.makes:

@@ -35,6 +35,8 @@ def read_time(value: Any, zone: str, pattern: str = "") -> datetime:
     `zone` is where clocks stand that write no zone; without it such a time is refused, since nobody
     may guess one. A date is the beginning of its day, there or in UTC. Raises InvalidItem.
     """
+    if isinstance(value, str) and value:
+        return _from_text(value.strip(), zone, pattern)
     if isinstance(value, bool) or value is None or value == "":
         raise InvalidItem(f"{value!r} is no time")
     if isinstance(value, int | float):
@@ -45,6 +47,8 @@ def read_time(value: Any, zone: str, pattern: str = "") -> datetime:
 @lru_cache(maxsize=1024)
 def _from_text(text: str, zone: str, pattern: str) -> datetime:
     """Kept, since a record's time is read for its mark and for the item, and many share a day."""
+    if not pattern and text[10:11] == "T":  # neither a number nor a day
+        return _zoned(_naive(text, pattern, zone), zone, text)
     if match := _NET.fullmatch(text):
         return from_ms(int(match[1]))
     if not pattern and re.fullmatch(r"\d{9,}(\.\d+)?", text):
