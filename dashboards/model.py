@@ -97,6 +97,7 @@ class Attention:
     """
 
     # "failed" | "stale" | "source" | "missing" | "due" | "judgement" | "mapping" | "overridden"
+    # | "waived"
     severity: str
     sentence: str
     action: str

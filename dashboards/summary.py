@@ -14,7 +14,7 @@ from evidence.freshness import ORGANISATION, Standing, Verdict, worst
 from evidence.runs import PullOutcome
 
 WORST_FIRST = (
-    Standing.FAILED, Standing.STALE, Standing.MISSING, Standing.NEEDS_JUDGEMENT,
+    Standing.FAILED, Standing.STALE, Standing.MISSING, Standing.WAIVED, Standing.NEEDS_JUDGEMENT,
     Standing.ATTESTED, Standing.PROVED, Standing.NOT_APPLICABLE,
 )  # fmt: skip
 
@@ -22,6 +22,7 @@ MEANING: Mapping[Standing, str] = {
     Standing.FAILED: "the latest evidence reports a failure",
     Standing.STALE: "evidence landed, but is too old or was overtaken by an event",
     Standing.MISSING: "at least one kind of evidence asked for is not there, or not believed",
+    Standing.WAIVED: "evidence is lacking, and a person answers for that until a day",
     Standing.NEEDS_JUDGEMENT: "evidence is in date; a person has yet to sign for it",
     Standing.ATTESTED: "a person signed for it; no machine evidence is asked for",
     Standing.PROVED: "all evidence asked for is in date, and signed where a signature is needed",
@@ -37,6 +38,7 @@ SEVERITIES: Mapping[str, str] = {
     "missing": "Missing",
     "judgement": "Needs judgement",
     "due": "Due soon",
+    "waived": "Waived by people",
     "overridden": "Overridden by people",
 }
 
@@ -135,6 +137,8 @@ def support(board: Board) -> str:
     counts, total = count(board.controls), len(board.controls)
     good = counts[Standing.PROVED] + counts[Standing.ATTESTED]
     out = [f"{good} of {total} {'is' if good == 1 else 'are'} proved or attested"] if total else []
+    if waived := counts[Standing.WAIVED]:
+        out.append(f"{waived} of {total} {'is' if waived == 1 else 'are'} waived for a time")
     if waiting := counts[Standing.NEEDS_JUDGEMENT]:
         out.append(f"{waiting} of {total} {'waits' if waiting == 1 else 'wait'} for a signature")
     if overridden := sum(bool(row.standing.overridden) for row in board.controls):

@@ -62,6 +62,8 @@ def _grouped(
     for standing in judged.standings.values():
         if standing.standing is Standing.NOT_APPLICABLE and severity != "failed":
             continue
+        if standing.standing is Standing.WAIVED and severity == "stale":
+            continue
         for verdict in standing.verdicts:
             if wanted(verdict):
                 cause = verdict.item_id if verdict.failed else verdict.evidence

@@ -49,7 +49,7 @@ def attest(
     made["by"] = person(by)
     found = _control(config.mapping().catalogue, made["control"])
     _period(found, day_or_time(made["at"]), day_or_time(until), told)
-    return _land(config, lambda connection: (made, _system(connection, system)), say)
+    return _land(config, lambda connection: (made, known_system(connection, system)), say)
 
 
 def withdraw(file: Path, what: str, by: str, why: str, say: Say) -> int:
@@ -140,7 +140,7 @@ def _standing(connection: Connection, what: str) -> dict[str, Any]:
     )
 
 
-def _system(connection: Connection, system: str) -> str:
+def known_system(connection: Connection, system: str) -> str:
     """The AI system's name as it is registered. Raises ConfigError."""
     known = {str(row["id"]) for row in records(connection, *INVENTORIES)}
     if system and system not in known:

@@ -32,6 +32,7 @@ from flows.origin import unreviewed
 from flows.outside import witnesses
 from flows.source_rows import ATTEMPTS, missed_runs, source_rows
 from flows.statements import refused
+from flows.waivers import waived
 from storage.checkpoints import checkpoint_of
 from storage.clocks import landed_ahead
 from storage.corrections import told_correction, what_counts
@@ -114,6 +115,7 @@ def needs(
         *attention(judged, sources, facts),
         *unreviewed(connection),
         *refused(connection, judged.catalogue),
+        *waived(connection, judged.catalogue, judged.at),
         *uncovered(coverage(connection)),
         *overridden(connection),
     )
@@ -208,8 +210,7 @@ def _flat(lists: Iterable[Iterable[str]]) -> Iterator[str]:
 def _controls(judged: Judged) -> Iterator[ControlRow]:
     overrides: dict[str, list[str]] = defaultdict(list)
     for change in judged.overrides:
-        what = "not asked" if not change.applies else f"age limit {change.max_age}"
-        overrides[change.control].append(f"{change.evidence}: {what}, because {change.reason}")
+        overrides[change.control].append(f"{change.evidence}: {change.told}")
     for control in judged.catalogue.controls:
         yield ControlRow(
             control=control.id,

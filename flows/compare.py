@@ -25,7 +25,7 @@ from storage.pages import all_rows
 
 _BEST_FIRST = (
     Standing.PROVED, Standing.ATTESTED, Standing.NOT_APPLICABLE, Standing.NEEDS_JUDGEMENT,
-    Standing.STALE, Standing.MISSING, Standing.FAILED,
+    Standing.WAIVED, Standing.STALE, Standing.MISSING, Standing.FAILED,
 )  # fmt: skip
 SHOWN = 40
 

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from evidence.errors import ConfigError
 from flows.config_values import resolve
 from flows.outside import Anchor, WitnessAt
-from mappings.catalogue import Override
 from mappings.in_force import InForce, mapping_in_force
+from mappings.overrides import Override
 from mappings.rules import RULES, RuleSet, load_rules
 from storage.place import Place
 from storage.redaction import Redactor, Rule

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -14,11 +13,10 @@ from evidence.errors import ConfigError, LakeError
 from evidence.secret import Secret
 from flows.config import Config
 from flows.config_alerts import AlertTables
+from flows.config_overrides import FRESHNESS, Overrides
 from flows.config_sources import COLLECT
 from flows.config_tables import Made, records
 from flows.outside import Anchor, WitnessAt
-from mappings.catalogue import EVERYWHERE, Override
-from mappings.controls import NAMESPACE
 from storage.bucket import Access
 from storage.cache import Cache
 from storage.place import Place, place_of
@@ -40,7 +38,7 @@ TABLES = (
 )  # fmt: skip
 
 
-class Reader(AlertTables):
+class Reader(Overrides, AlertTables):
     """headwater.toml, table by table; every mistake is told at once."""
 
     __slots__ = ()
@@ -53,7 +51,7 @@ class Reader(AlertTables):
         ledger = self.table(raw, "ledger", ("key", "witness", "origin"))
         mapping = self.table(raw, "mapping", ("rules", "frameworks", "questions"))
         collect = self.table(raw, "collect", COLLECT)
-        freshness = self.table(raw, "freshness", ("schedule",))
+        freshness = self.table(raw, "freshness", FRESHNESS)
         maintain = self.table(raw, "maintain", ("schedule", "keep_snapshots"))
         redaction = self.table(raw, "redaction", ("key", "detect"))
         organisation = self.table(raw, "organisation", ("name",))
@@ -83,7 +81,7 @@ class Reader(AlertTables):
             )),
             at_once=self.some("at_once", self.given(collect, "collect", "at_once", int, 4)),
             hosts=self.hosts(collect),
-            overrides=tuple(self._overrides(raw.get("override", []))),
+            overrides=tuple(self.overrides(raw.get("override", []), freshness)),
             witnesses=tuple(self._witnesses(raw.get("witness", []))),
             mail=self._mail(raw),
             redaction_key=self.path(
@@ -171,25 +169,6 @@ class Reader(AlertTables):
             self.cron("[anchor]", found.schedule)
         return found
 
-    def _overrides(self, tables: object) -> Iterator[Override]:
-        if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
-            self.mistakes.append(f"{self.file}: overrides are written as [[override]] tables")
-            return
-        for number, table in enumerate(tables, 1):
-            where = f"override {number}"
-            known = tuple(f.name for f in dataclasses.fields(Override))
-            self.unknown(f"{where}: ", table, known)
-            missing = [k for k in ("control", "evidence", "reason") if not table.get(k)]
-            if missing:
-                self.mistakes.append(f"{self.file}: {where}: {', '.join(missing)} missing")
-                continue
-            age = table.get("max_age")
-            yield Override(
-                _control(str(table["control"])), str(table["evidence"]), str(table["reason"]),
-                bool(table.get("applies", True)),
-                None if age is None else self.typed(f"{where}: max_age", timedelta, age),  # type: ignore[arg-type]
-            )  # fmt: skip
-
 
 def _toml(file: Path) -> dict[str, Any]:
     try:
@@ -200,11 +179,6 @@ def _toml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: {error}") from error
-
-
-def _control(text: str) -> str:
-    """`A.6.2.4` and `5.2` are the standard's own; another framework's id says which it is."""
-    return text if ":" in text or text == EVERYWHERE else f"{NAMESPACE}:{text}"
 
 
 def _slug(name: str) -> str:

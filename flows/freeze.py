@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from evidence.canonical import digest
 from evidence.errors import ConfigError, InvalidItem, LakeError, VerificationFailed
+from evidence.freshness import Expectation
 from evidence.times import parse, stamp
 from flows.config import Config, load, now
 from flows.follow import follow
@@ -101,10 +102,24 @@ def freeze_of(lake: Lake, config: Config, asked: Asked | None) -> Frozen:
     )  # fmt: skip
 
 
+_LATER = {"deadline", "special"}
+
+
 def _expected(mapping: InForce) -> list[dict[str, object]]:
     """What the mapping asks for, as JSON-like values."""
-    rows = (asdict(one) for one in mapping.catalogue.expectations(mapping.overrides))
-    return [{key: _plain(value) for key, value in row.items()} for row in rows]
+    return [_row(one) for one in mapping.catalogue.expectations(mapping.overrides)]
+
+
+def _row(one: Expectation) -> dict[str, object]:
+    """What came after the first freezes is there only where it is given."""
+    values = {f.name: _plain(getattr(one, f.name)) for f in fields(one) if f.name not in _LATER}
+    later = {
+        "deadline": str(one.deadline or ""),
+        "special": [
+            [o.system, o.risk_class, o.expectation and _row(o.expectation)] for o in one.special
+        ],
+    }  # fmt: skip
+    return values | {name: value for name, value in later.items() if value}
 
 
 def _plain(value: object) -> object:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from evidence.canonical import digest, plain
+from evidence.deadline import Clock, periods
 from evidence.freshness import (
     ORGANISATION,
     Attestation,
@@ -23,15 +24,19 @@ from evidence.freshness import (
 )
 from evidence.model import ControlId
 from evidence.times import stamp
+from evidence.waiver import Waiver
 from flows.moment import Moment
 from flows.statements import in_force, number_of
-from mappings.catalogue import Catalogue, Override
+from flows.waivers import waivers
+from mappings.catalogue import Catalogue
+from mappings.overrides import Override
+from storage.arrivals import Asked, began
 from storage.code import code_version
 from storage.engine import ample
 from storage.lake import Lake
+from storage.landed import landed
 from storage.pages import Connection, records, seen_systems
-from storage.sightings import event_times
-from storage.views import sightings
+from storage.sightings import Key, event_times
 
 NO_SYSTEM = "(no AI system is registered)"
 
@@ -111,7 +116,7 @@ class Judged:
 
 def told_verdict(verdict: Verdict) -> dict[str, Any]:
     """As JSON-like values; `overridden` only where something is, so that digests made before
-    corrections came stay what they were."""
+    corrections came stay what they were. So with all in `_LATER`."""
     return _told(verdict)
 
 
@@ -120,10 +125,13 @@ def told_standing(standing: ControlStanding) -> dict[str, Any]:
     return _told(standing, "verdicts")
 
 
+_LATER = ("overridden", "waived")
+
+
 def _told(judged: Verdict | ControlStanding, *left_out: str) -> dict[str, Any]:
     """Field by field: `asdict` would first copy every value, for hundreds of verdicts at a time."""
-    if not judged.overridden:
-        left_out = (*left_out, "overridden")
+    unsaid = [name for name in _LATER if not getattr(judged, name, ())]
+    left_out = (*left_out, *unsaid, "history")  # `why` tells the history
     names = [f.name for f in fields(judged) if f.name not in left_out]
     values: dict[str, Any] = plain({name: getattr(judged, name) for name in names})
     return values
@@ -138,8 +146,11 @@ def judge_lake(lake: Lake, moment: Moment) -> Judged:
         decisions = records(connection, "statement_of_applicability", "soa", confirmed=True)
         soa = {number_of(row["id"]): row for row in decisions}
         attestations = in_force(connection, catalogue, systems, at)
-        seen, events = sightings(connection, at), event_times(connection, at)
-    found = _standings(catalogue, expected, systems, soa, attestations, seen, events, at)
+        held = waivers(connection, catalogue, at)
+        begun, events = began(connection), event_times(connection, at)
+        seen = landed(connection, at, asked_periods(expected, begun, at))
+    facts = _Facts(systems, seen, events, begun, at)
+    found = _standings(catalogue, expected, soa, attestations, held, facts)
     return Judged(moment, systems, soa, found)
 
 
@@ -150,15 +161,39 @@ def _systems(connection: Connection) -> dict[str, dict[str, Any]]:
     return seen | inventory
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What verdicts are made from: the systems, what landed of each kind, and when."""
+
+    systems: Mapping[str, Mapping[str, Any]]
+    seen: Mapping[Key, Sighting]
+    events: Mapping[str, datetime]
+    begun: datetime | None
+    at: datetime
+
+
+def asked_periods(
+    expected: Sequence[Expectation], begun: datetime | None, at: datetime
+) -> list[Asked]:
+    """The periods of the deadlines that are asked for."""
+    special = (one.expectation for want in expected for one in want.special)
+    found = (
+        Asked(want.control, want.evidence, period.opens, period.ends,
+              want.deadline.clock is Clock.LANDED)
+        for want in (*expected, *special)
+        if want is not None and want.deadline is not None
+        for period in periods(want.deadline, begun, at)
+    )  # fmt: skip
+    return list(dict.fromkeys(found))
+
+
 def _standings(
     catalogue: Catalogue,
     expected: Sequence[Expectation],
-    systems: Mapping[str, Any],
     soa: Mapping[str, Mapping[str, Any]],
     attestations: Mapping[ControlId, Attestation],
-    seen: Mapping[tuple[str, str, str], Sighting],
-    events: Mapping[str, datetime],
-    at: datetime,
+    held: Mapping[ControlId, Sequence[Waiver]],
+    facts: _Facts,
 ) -> dict[ControlId, ControlStanding]:
     wanted: dict[ControlId, list[Expectation]] = defaultdict(list)
     for expectation in expected:
@@ -166,33 +201,31 @@ def _standings(
     return {
         control.id: stand(
             control.id,
-            [v for want in wanted[control.id] for v in _verdicts(want, systems, seen, events, at)],
-            at,
+            [verdict for want in wanted[control.id] for verdict in _verdicts(want, facts)],
+            facts.at,
             attestation=attestations.get(control.id),
             attestation_needed=bool(control.attestation_needed),
             # The standard's clauses bind everyone: only controls of Annex A may be left out.
             excluded="" if control.kind == "clause" else _excluded(soa.get(control.number)),
+            waivers=held.get(control.id, ()),
         )
         for control in catalogue.controls
     }
 
 
-def _verdicts(
-    want: Expectation,
-    systems: Mapping[str, Any],
-    seen: Mapping[tuple[str, str, str], Sighting],
-    events: Mapping[str, datetime],
-    at: datetime,
-) -> Iterator[Verdict]:
+def _verdicts(want: Expectation, facts: _Facts) -> Iterator[Verdict]:
     """One verdict for the organisation, or one for each system; none registered is one unknown."""
+    seen, at, begun = facts.seen, facts.at, facts.begun
     if want.scope is Scope.ORGANISATION:
-        names = (ORGANISATION, *systems)
+        names = (ORGANISATION, *facts.systems)
         found = [seen.get((want.control, want.evidence, name)) for name in names]
-        once = together([sighting for sighting in found if sighting], events)
-        yield judge(want, ORGANISATION, once, at)
+        once = together([sighting for sighting in found if sighting], facts.events)
+        yield judge(want, ORGANISATION, once, at, begun)
         return
-    for system in systems or (NO_SYSTEM,):
-        yield judge(want, system, seen.get((want.control, want.evidence, system)), at)
+    for system, row in (facts.systems or {NO_SYSTEM: {}}).items():
+        one = want.of(system, str(row.get("risk_class") or ""))
+        if one is not None:
+            yield judge(one, system, seen.get((want.control, want.evidence, system)), at, begun)
 
 
 def _excluded(row: Mapping[str, Any] | None) -> str:

@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 
 from evidence.canonical import digest
+from evidence.duration import Span, shortest
 from evidence.errors import MappingError
-from evidence.freshness import Expectation
+from evidence.freshness import Expectation, Scope, Special
 from evidence.model import ControlId
 from mappings.controls import (
     NAMESPACE,
@@ -21,25 +22,14 @@ from mappings.controls import (
     read_controls,
     read_kinds,
 )
+from mappings.deadlines import CronDeadline
 from mappings.nodes import Node, read
+from mappings.overrides import Override
 
 HERE = Path(__file__).parent
 EVERYWHERE = "*"
+Key = tuple[str, str, str, str]
 _FILES = (("clauses", "clause"), ("controls", "control"))
-
-
-@dataclass(frozen=True, slots=True)
-class Override:
-    """What an organisation changes about one expectation, and why (`reason` is shown).
-
-    `control` `*` stands for every control that asks for this evidence.
-    """
-
-    control: str
-    evidence: str
-    reason: str
-    applies: bool = True
-    max_age: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +77,11 @@ class Catalogue:
         """
         changes = self._checked(overrides)
         return tuple(
-            self._expectation(control, need, changes.get((control.id, need.evidence)))
+            self._expectation(control, need, changes)
             for control in self.controls
             for need in control.needs
-            if (change := changes.get((control.id, need.evidence))) is None or change.applies
+            if (change := changes.get((control.id, need.evidence, "", ""))) is None
+            or change.applies
         )
 
     def changes(self, overrides: Iterable[Override]) -> tuple[Override, ...]:
@@ -98,17 +89,20 @@ class Catalogue:
         return tuple(self._checked(overrides).values())
 
     def dropped(self, overrides: Iterable[Override]) -> tuple[Override, ...]:
-        """The expectations that the organisation left out, control by control, with its reason."""
+        """What the organisation left out, control by control, for all or for some, and why."""
         return tuple(o for o in self._checked(overrides).values() if not o.applies)
 
-    def _checked(self, overrides: Iterable[Override]) -> dict[tuple[str, str], Override]:
-        changes: dict[tuple[str, str], Override] = {}
+    def _checked(self, overrides: Iterable[Override]) -> dict[Key, Override]:
+        changes: dict[Key, Override] = {}
         for change in self._spelled_out(overrides):
-            key = (change.control, change.evidence)
-            if key in changes:
+            if change.key in changes:
                 raise _refused(change, "is given twice; keep one")
             self._check(change)
-            changes[key] = change
+            changes[change.key] = change
+        for change in changes.values():
+            whole = changes.get((change.control, change.evidence, "", ""), change)
+            if whole is not change and not whole.applies:
+                raise _refused(change, "has no effect: another override asks it of nobody")
         return changes
 
     def _spelled_out(self, overrides: Iterable[Override]) -> Iterator[Override]:
@@ -131,25 +125,64 @@ class Catalogue:
             raise _refused(change, f"changes nothing: the control needs {', '.join(needs)}")
         if not change.reason.strip():
             raise _refused(change, "has no reason; the board and the auditor ask for it")
-        if change.applies and change.max_age is None:
-            raise _refused(change, "has no effect; give max_age or applies = false")
-        if change.max_age is not None and change.max_age <= timedelta(0):
+        given = (change.max_age, change.deadline, change.warn_before)
+        if change.applies and given == (None, None, None):
+            raise _refused(change, "has no effect; give max_age, deadline, warn_before or "
+                                   "applies = false")  # fmt: skip
+        if change.max_age is not None and shortest(change.max_age) <= timedelta(0):
             raise _refused(change, "has a max_age that is not longer than nothing")
+        if change.system and change.risk_class:
+            raise _refused(change, "names a system and a risk class; give it two overrides")
+        scope = self.kinds[change.evidence].scope_for(ControlId(change.control))
+        if (change.system or change.risk_class) and scope is Scope.ORGANISATION:
+            raise _refused(change, "names AI systems, but it is asked of the organisation once")
 
-    def _expectation(self, control: Control, need: Need, change: Override | None) -> Expectation:
-        kind = self.kinds[need.evidence]
-        max_age = change.max_age if change and change.max_age else need.max_age
-        return Expectation(
-            control=control.id, evidence=need.evidence, scope=kind.scope_for(control.id),
-            max_age=max_age, warn_before=min(kind.warn_before, max_age / 3),
-            silence=kind.silence, stale_on=need.stale_on,
-            source_types=tuple(self._accepted(need)), collect=need.collect, why=need.why,
-            override=change.reason.strip() if change else "", lead=kind.lead,
+    def _expectation(
+        self, control: Control, need: Need, changes: Mapping[Key, Override]
+    ) -> Expectation:
+        made = self._changed(control, need, changes.get((control.id, need.evidence, "", "")))
+        special = tuple(
+            Special(
+                change.system, change.risk_class,
+                self._changed(control, need, change) if change.applies else None,
+            )
+            for change in changes.values()
+            if change.key[:2] == (control.id, need.evidence) and change.key[2:] != ("", "")
         )  # fmt: skip
+        return replace(made, special=special) if special else made
+
+    def _changed(self, control: Control, need: Need, change: Override | None) -> Expectation:
+        kind = self.kinds[need.evidence]
+        age, deadline, warn = _until(need, change)
+        limits = [shortest(age)] if age is not None else []
+        limits += [deadline.shortest] if deadline is not None else []
+        default = min(kind.warn_before, min(limits) / 3)
+        try:
+            return Expectation(
+                control=control.id, evidence=need.evidence, scope=kind.scope_for(control.id),
+                max_age=age, warn_before=default if warn is None else warn,
+                silence=kind.silence, stale_on=need.stale_on,
+                source_types=tuple(self._accepted(need)), collect=need.collect, why=need.why,
+                override=change.reason.strip() if change else "", lead=kind.lead,
+                deadline=deadline,
+            )  # fmt: skip
+        except ValueError as error:
+            raise MappingError(f"override of {error}") from error
 
     def _accepted(self, need: Need) -> Iterator[str]:
         yield from need.source_types
         yield from (kind for kind, known in self.aliases.items() if known in need.source_types)
+
+
+def _until(
+    need: Need, change: Override | None
+) -> tuple[Span | None, CronDeadline | None, timedelta | None]:
+    """Age limit, deadline and warning: a deadline alone takes the place of the age limit."""
+    if change is None:
+        return need.max_age, None, None
+    if change.deadline is not None:
+        return change.max_age, change.deadline, change.warn_before
+    return change.max_age or need.max_age, None, change.warn_before
 
 
 def _refused(change: Override, why: str) -> MappingError:

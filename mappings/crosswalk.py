@@ -19,6 +19,7 @@ _LACKS = {
     Standing.FAILED: "failed",
     Standing.STALE: "stale",
     Standing.MISSING: "without evidence",
+    Standing.WAIVED: "waived for a time",
     Standing.NEEDS_JUDGEMENT: "not signed for",
     Standing.NOT_APPLICABLE: "left out as not applicable",
 }

@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from evidence.canonical import canonical, digest
 from evidence.errors import MappingError
-from mappings.catalogue import Catalogue, Override, catalogue_trees, read_catalogue
+from mappings.catalogue import Catalogue, catalogue_trees, read_catalogue
 from mappings.frameworks import Framework, framework_trees, read_frameworks
 from mappings.nodes import Node
+from mappings.overrides import Override, read_override
 from mappings.read_rules import read_rules, rule_trees
 from mappings.rules import RULES, RuleSet, rule_set
 
@@ -62,7 +62,7 @@ def mapping_in_force(
         "catalogue": {name: tree.plain() for name, tree in trees.items()},
         "rules": _named(pages),
         "frameworks": _named(framework_trees(frameworks)),
-        "overrides": [_written(override) for override in overrides],
+        "overrides": [override.written() for override in overrides],
     }
     # Read back even here: what is judged today must be exactly what can be read tomorrow.
     return read_document(canonical(document).decode())
@@ -84,7 +84,7 @@ def read_document(text: str) -> InForce:
         pages = _trees(document["rules"])
         rules = rule_set(*read_rules(pages, catalogue), catalogue)
         frameworks = read_frameworks(_trees(document.get("frameworks", [])), catalogue)
-        overrides = tuple(_override(written) for written in document["overrides"])
+        overrides = tuple(read_override(written) for written in document["overrides"])
         told = document["mapping_digest"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MappingError(f"the mapping document cannot be read: {error!r}") from error
@@ -103,22 +103,3 @@ def _named(pages: Iterable[Node]) -> list[dict[str, Any]]:
 
 def _trees(entries: Iterable[Mapping[str, Any]]) -> list[Node]:
     return [Node.of(entry["page"], entry["file"]) for entry in entries]
-
-
-def _written(override: Override) -> dict[str, Any]:
-    age = override.max_age
-    return {
-        "control": override.control,
-        "evidence": override.evidence,
-        "reason": override.reason,
-        "applies": override.applies,
-        "max_age_seconds": None if age is None else age.total_seconds(),
-    }
-
-
-def _override(written: Mapping[str, Any]) -> Override:
-    age = written["max_age_seconds"]
-    return Override(
-        written["control"], written["evidence"], written["reason"], written["applies"],
-        None if age is None else timedelta(seconds=age),
-    )  # fmt: skip

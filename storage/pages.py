@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from evidence.errors import LakeError
-from evidence.own import OWN_SOURCE
+from evidence.own import OWN_SOURCE, WAIVER_KIND
 from storage.engine import Connection, literal
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
 _ITEM = """item_id, source, kind, nature, system, subject, title, change, outcome, actor, locator,
     observed_from, observed_to, collected_at, landed_at, content_sha256, pull_id, payload"""
 _MOST_FOUND = 20
-REGISTER_KINDS = ("git.register", "human.attestation")
+REGISTER_KINDS = ("git.register", "human.attestation", WAIVER_KIND)
 """Kinds whose latest items are the records of registers, however old they are."""
 
 

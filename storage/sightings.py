@@ -19,7 +19,7 @@ Key = tuple[str, str, str]
 
 SEEN = """
 complete AS (
-    SELECT source, pull_id, finished_at, states, backfill FROM pulls
+    SELECT source, pull_id, finished_at, landed_at, states, backfill FROM pulls
     WHERE outcome = 'complete' AND finished_at <= $now AND landed_at <= $now
 ), beats AS (
     SELECT source, max(finished_at) AS beat FROM complete WHERE NOT backfill GROUP BY source
@@ -29,7 +29,7 @@ complete AS (
     GROUP BY source, kind
 ), seen AS (
     SELECT item_id, p.source, p.kind, nature, system, subject, title, observed_from, observed_to,
-        collected_at, change, outcome, revision, place,
+        collected_at, landed_at, pull_id, change, outcome, revision, place,
         CASE nature WHEN 'state' THEN s.beat ELSE b.beat END AS beat,
         coalesce(collected_at <= b.beat, false)
             OR pull_id IN (SELECT pull_id FROM complete) AS confirmed

@@ -1,4 +1,4 @@
-"""The verbs of people: what they sign for, and what they say is wrong."""
+"""The verbs of people: what they sign for, say is wrong, and answer for."""
 
 from __future__ import annotations
 
@@ -116,5 +116,49 @@ def attest_withdraw(
 def attest_list(config: ConfigFile = DEFAULT) -> None:
     """Show who signed for what, until when, and what counts for nothing."""
     from flows.attest import show
+
+    raise typer.Exit(show(config))
+
+
+waivers = typer.Typer(
+    cls=WhatFirst, no_args_is_help=True,
+    help="As a person answer for what a control lacks (waive A.6.2.4 …), or end that.",
+)  # fmt: skip
+verbs.add_typer(waivers, name="waive", rich_help_panel=PANEL)
+
+
+@waivers.command("control")
+def waive_control(
+    control: Annotated[str, typer.Argument(metavar="CONTROL", help="Such as 5.2 or A.6.2.4.")],
+    by: By,
+    why: Annotated[str, typer.Option(help="Why it may wait; stands in the record.")],
+    until: Annotated[str, typer.Option(help="The first day on which it no longer holds.")],
+    evidence: Annotated[str, typer.Option(help="Only for this kind of evidence.")] = "",
+    system: Annotated[str, typer.Option(help="Only for this AI system.")] = "",
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Answer for evidence that is lacking until a day; never for a failure, and it is not green."""
+    from flows.waive import waive
+
+    raise typer.Exit(waive(config, control, evidence, system, by, why, until, typer.echo))
+
+
+@waivers.command("withdraw")
+def waive_withdraw(
+    item: Annotated[str, typer.Argument(metavar="ID", help="The waiver's item, or its start.")],
+    by: By,
+    why: Annotated[str, typer.Option(help="Why; stands in the record.")],
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """End a waiver at once; one person is enough."""
+    from flows.waive import withdraw
+
+    raise typer.Exit(withdraw(config, item, by, why, typer.echo))
+
+
+@waivers.command("list")
+def waive_list(config: ConfigFile = DEFAULT) -> None:
+    """Show who answers for what, until when and why."""
+    from flows.waive import show
 
     raise typer.Exit(show(config))

@@ -13,7 +13,7 @@ from flows.config import Config, load
 from flows.follow import follow
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
-from mappings.catalogue import Override
+from mappings.overrides import Override
 from storage.lake import Lake
 from storage.place import place_of
 from tests.storage.makers import START, Clock

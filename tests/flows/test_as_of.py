@@ -16,8 +16,8 @@ from evidence.errors import ConfigError, LakeError, MappingError
 from evidence.freshness import Standing
 from evidence.times import parse, stamp
 from flows.moment import Asked, moment, parse_as_of, present
-from mappings.catalogue import Override
 from mappings.in_force import mapping_in_force, read_document
+from mappings.overrides import Override
 from mappings.rules import RULES
 from storage.compact import compact
 from storage.keys import load_key

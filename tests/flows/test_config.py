@@ -107,3 +107,46 @@ def test_each_mistake_has_its_sentence(tmp_path: Path, text: str, says: str) -> 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="headwater init"):
         load(tmp_path / "headwater.toml", {})
+
+
+DUE = """
+[[override]]
+control = "A.6.2.4"
+evidence = "mlflow_evaluation"
+reason = "models are retrained each quarter"
+"""
+DAYS = '[freshness]\nzone = "Europe/Berlin"\ncountry = "DE"\ndays_off = [2026-12-31]\n'
+
+
+def test_a_deadline_takes_zone_and_days_off_from_freshness(tmp_path: Path) -> None:
+    text = GOOD + DAYS + DUE + 'deadline = { cron = "0 18 L 3,6,9,12 *", grace = "P5D" }\n'
+    deadline = load(write(tmp_path, text), {"JIRA_TOKEN": "t"}).overrides[0].deadline
+    assert deadline is not None
+    due = deadline.after(datetime(2026, 12, 1, tzinfo=UTC), 1)[0]
+    assert deadline.told(due) == "2027-01-04 18:00 Europe/Berlin", "two days off and a weekend"
+    own = DUE + 'deadline = { cron = "0 18 31 12 *", country = "FR", zone = "UTC" }\n'
+    deadline = load(write(tmp_path, GOOD + DAYS + own), {"JIRA_TOKEN": "t"}).overrides[0].deadline
+    assert deadline is not None
+    due = deadline.after(datetime(2026, 12, 1, tzinfo=UTC), 1)[0]
+    assert deadline.told(due) == "2026-12-31 18:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('deadline = "monthly"', "must be a table"),
+        ("deadline = {}", "cron '' is none"),
+        ('deadline = { cron = "0 0 31 2 *" }', "is none"),
+        ('deadline = { cron = "0 0 * * *", grace = "P2D" }', "not shorter"),
+        ('deadline = { cron = "0 0 1 * *", zone = "Mars" }', "such as Europe/Berlin"),
+        ('deadline = { cron = "0 0 1 * *", country = "XX" }', "no holidays"),
+        ('deadline = { cron = "0 0 1 * *", clock = "wall" }', "observed, landed"),
+        ('deadline = { cron = "0 0 1 * *", since = 2026-01-01T00:00:00 }', "with a zone"),
+        ('deadline = { cron = "0 0 1 * *", graze = "P1D" }', "did you mean 'grace'"),
+        ('max_age = "P1X"', "ISO 8601"),
+        ("max_age = 7", "max_age"),
+        ('warn_before = "P1M"', "warn_before"),
+    ],
+)
+def test_each_mistake_of_an_override_has_its_sentence(tmp_path: Path, line: str, says: str) -> None:
+    assert says in mistakes(tmp_path, GOOD + DUE + line + "\n", JIRA_TOKEN="t")

@@ -16,7 +16,8 @@ from flows.config_reader import TABLES
 from flows.config_sources import OWN
 from flows.config_values import GIVEN, resolve
 from flows.outside import Anchor, WitnessAt, witnesses
-from mappings.catalogue import Override, load_catalogue
+from mappings.catalogue import load_catalogue
+from mappings.overrides import Override
 from storage.mail import MailServer
 from storage.redaction import Rule
 from storage.retention import RetentionClass

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
+from evidence.duration import Duration
 from evidence.errors import MappingError
 from evidence.freshness import Expectation, Scope, Sighting, State, judge
-from mappings.catalogue import HERE, Catalogue, Override, load_catalogue
+from mappings.catalogue import HERE, Catalogue, load_catalogue
+from mappings.deadlines import CronDeadline, workdays_of
+from mappings.overrides import Override, read_override
 
 CLAUSES = [
     "4.1",
@@ -211,6 +216,71 @@ def test_an_override_of_nothing_is_refused(
         catalogue.expectations([change])
     with pytest.raises(MappingError, match=says):
         catalogue.dropped([change])
+
+
+EVALUATION = ("iso42001:A.6.2.4", "mlflow_evaluation")
+MONTHLY = CronDeadline("0 18 L * *", "Europe/Berlin")
+
+
+def _asked(catalogue: Catalogue, *changes: Override) -> Expectation:
+    found = catalogue.expectations(changes)
+    return next(e for e in found if (e.control, e.evidence) == EVALUATION)
+
+
+def test_a_deadline_takes_the_place_of_the_age_limit(catalogue: Catalogue) -> None:
+    alone = _asked(catalogue, Override(*EVALUATION, "x", deadline=MONTHLY))
+    assert (alone.max_age, alone.deadline) == (None, MONTHLY)
+    assert timedelta(0) < alone.warn_before < timedelta(days=14)
+    both = _asked(catalogue, Override(*EVALUATION, "x", max_age=Duration(1), deadline=MONTHLY))
+    assert (both.max_age, both.deadline) == (Duration(1), MONTHLY)
+
+
+def test_what_is_said_of_a_system_goes_before_its_class(catalogue: Catalogue) -> None:
+    want = _asked(
+        catalogue,
+        Override(*EVALUATION, "all", max_age=timedelta(days=80)),
+        Override(*EVALUATION, "harmless", applies=False, risk_class="minimal"),
+        Override(*EVALUATION, "watched", max_age=timedelta(days=20), system="chat"),
+    )
+    assert want.of("other", "high") is want
+    assert want.of("other", "") is want
+    assert want.of("other", "minimal") is None
+    chat = want.of("chat", "minimal")
+    assert chat is not None
+    assert (chat.max_age, chat.override) == (timedelta(days=20), "watched")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ([Override(*EVALUATION, "x", applies=False, system="a", risk_class="b")], "two overrides"),
+        ([Override("iso42001:A.2.2", "policy", "x", applies=False, system="a")], "once"),
+        ([Override(*EVALUATION, "x", applies=False),
+          Override(*EVALUATION, "y", max_age=timedelta(days=3), system="a")], "no effect"),
+        ([Override(*EVALUATION, "x", warn_before=timedelta(days=99))], "shorter than max_age"),
+        ([Override(*EVALUATION, "x", applies=False, system="a"),
+          Override(*EVALUATION, "y", max_age=timedelta(days=3), system="a")], "twice"),
+    ],
+)  # fmt: skip
+def test_an_override_that_says_nothing_clear_is_refused(
+    catalogue: Catalogue, changes: list[Override], says: str
+) -> None:
+    with pytest.raises(MappingError, match=says):
+        catalogue.expectations(changes)
+
+
+def test_an_override_is_read_as_it_was_written() -> None:
+    berlin = replace(MONTHLY, workdays=workdays_of("DE", "BE"), grace=timedelta(days=5),
+                     since=datetime(2026, 1, 1, tzinfo=UTC))  # fmt: skip
+    for change in (
+        Override(*EVALUATION, "x", max_age=timedelta(days=3)),
+        Override(*EVALUATION, "x", applies=False, system="a"),
+        Override(*EVALUATION, "x", max_age=Duration(3), warn_before=timedelta(hours=36)),
+        Override(*EVALUATION, "x", deadline=berlin, risk_class="high"),
+    ):
+        assert read_override(json.loads(json.dumps(change.written()))) == change
+    plain = Override(*EVALUATION, "x", max_age=timedelta(days=3)).written()
+    assert set(plain) == {"control", "evidence", "reason", "applies", "max_age_seconds"}
 
 
 def test_an_override_given_twice_is_refused(catalogue: Catalogue) -> None:

@@ -1,0 +1,118 @@
+"""What served the periods of a deadline: the evidence of each that became known first."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from evidence.deadline import Arrival
+from evidence.errors import LakeError
+from evidence.times import utc
+from storage.corrections import corrected_sql, corrections_sql
+from storage.engine import Connection
+from storage.sightings import SEEN, Key
+
+_CORRECTIONS = corrections_sql("(SELECT * FROM evidence WHERE landed_at <= $now)")
+_SUBJECT = "source, kind, system, subject"
+_SQL = f"""
+WITH {SEEN}, asked AS (
+    SELECT unnest($asked::STRUCT(control VARCHAR, evidence VARCHAR, opens TIMESTAMPTZ,
+        ends TIMESTAMPTZ, landed BOOLEAN)[], recursive := true)
+), claims AS (
+    SELECT DISTINCT item_id, control, evidence FROM lake_claims
+    SEMI JOIN asked USING (control, evidence)
+), corrected AS (
+    {corrected_sql(f"({_CORRECTIONS})")}
+), held AS (
+    -- A version that took the date of an earlier one back; what went away counts for nothing.
+    SELECT item_id, coalesce(min(CASE WHEN confirmed THEN observed_to END) OVER (
+            PARTITION BY {_SUBJECT} ORDER BY place
+            ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) < observed_to, false) AS withdrawn,
+        last_value(change) OVER (PARTITION BY {_SUBJECT} ORDER BY place
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) = 'gone' AS lost
+    FROM seen SEMI JOIN (SELECT {_SUBJECT} FROM seen WHERE change <> 'new') USING ({_SUBJECT})
+), speaking AS (
+    SELECT * FROM seen SEMI JOIN claims USING (item_id)
+    ANTI JOIN corrected USING (item_id)
+    ANTI JOIN (SELECT item_id FROM held WHERE withdrawn OR lost) USING (item_id)
+    WHERE confirmed AND change <> 'gone'
+), known AS (
+    -- A pull is known to be whole when its record has landed.
+    SELECT s.item_id, s.system, s.observed_to,
+        greatest(s.observed_to, s.landed_at, coalesce(w.landed_at, b.landed_at)) AS known
+    FROM speaking s LEFT JOIN (
+            SELECT pull_id, min(landed_at) AS landed_at FROM complete GROUP BY pull_id
+        ) w USING (pull_id)
+        ASOF LEFT JOIN (
+            SELECT source, finished_at, greatest(finished_at, landed_at) AS landed_at
+            FROM complete WHERE NOT backfill
+        ) b ON s.source = b.source AND s.collected_at <= b.finished_at
+)
+SELECT control, evidence, system,
+    arg_min(struct_pack(item_id, moment, known), row(known, moment, item_id)) AS first
+FROM (
+    SELECT a.*, k.*, CASE WHEN a.landed THEN k.known ELSE k.observed_to END AS moment
+    FROM known k JOIN claims c USING (item_id)
+        JOIN asked a ON a.control = c.control AND a.evidence = c.evidence
+)
+WHERE moment > opens AND moment <= ends
+GROUP BY control, evidence, system, opens, ends
+ORDER BY control, evidence, system, opens, ends
+"""  # noqa: S608  no text from outside
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A stretch of time that evidence of a kind is asked for, for a control: later than `opens`,
+    not later than `ends`. `landed` chooses by when it became known, not by its own time."""
+
+    control: str
+    evidence: str
+    opens: datetime
+    ends: datetime
+    landed: bool = False
+
+
+def arrivals(
+    connection: Connection, now: datetime, asked: Sequence[Asked]
+) -> dict[Key, tuple[Arrival, ...]]:
+    """(control, evidence kind, system) → for each stretch the evidence that became known first.
+
+    An item is known once it landed with a complete pull, or a later complete pull of its source
+    confirmed it; a backfill confirms only what it brought. What was corrected, went away or had its
+    date taken back served nothing. Raises LakeError.
+    """
+    found: dict[Key, list[Arrival]] = defaultdict(list)
+    for *key, first in _first(connection, now, asked):
+        at, known = (first[name].astimezone(UTC) for name in ("moment", "known"))
+        found[key[0], key[1], key[2]].append(Arrival(at, known))
+    return {key: tuple(many) for key, many in found.items()}
+
+
+def served_items(connection: Connection, now: datetime, asked: Sequence[Asked]) -> list[str]:
+    """The ids of the items that `arrivals` rests on. Raises LakeError."""
+    return sorted({row[-1]["item_id"] for row in _first(connection, now, asked)})
+
+
+def _first(connection: Connection, now: datetime, asked: Sequence[Asked]) -> list[Any]:
+    if not asked:
+        return []
+    values = {"now": utc(now, what="now"), "asked": [asdict(one) for one in asked]}
+    try:
+        return connection.execute(_SQL, values).fetchall()
+    except duckdb.Error as error:
+        raise LakeError(f"the lake cannot be judged: {error}") from error
+
+
+def began(connection: Connection) -> datetime | None:
+    """When the first item landed: no deadline before that was missed by it. Raises LakeError."""
+    try:
+        row = connection.execute("SELECT min(landed_at) FROM evidence").fetchone()
+    except duckdb.Error as error:
+        raise LakeError(f"the lake cannot be judged: {error}") from error
+    return row[0].astimezone(UTC) if row and row[0] else None
