@@ -57,7 +57,7 @@ from storage.publication import silent
 UNJUDGED = "Run `headwater collect` or `headwater freshness`; if that fails, mend what it names."
 UNSEEN = "Mend its address, key or network; it is tried again with the next seal."
 CLOCK = "Set the clocks of this machine and of those that collect; `headwater verify` names when."
-WITNESS = "a witness takes no seals"
+NOT_JUDGED, WITNESS = "landings are not judged yet", "a witness takes no seals"
 SHOWN_PER_CONTROL = 8
 SHOWN_IN_ALL = 600
 SHOWN_BYTES = 8_000_000
@@ -131,7 +131,7 @@ def _behind(lake: Lake, judged: Judged) -> Iterator[Attention]:
         yield Attention(
             "failed", f"{missing} landings in the lake are not tagged by today's rules, so they "
             "are not judged: whatever they bring, also failures, is not on this board.",
-            UNJUDGED,
+            UNJUDGED, cause=NOT_JUDGED,
         )  # fmt: skip
 
 

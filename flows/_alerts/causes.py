@@ -11,10 +11,11 @@ from dashboards.model import Attention, SourceRow
 from evidence.freshness import Verdict
 from flows._alerts.words import Cause, Seen, rank
 from flows.attention import cause_of, cause_of_source
+from flows.board import NOT_JUDGED
 from flows.judgement import Judged
 from flows.source_rows import NOT_RUN
 
-_SOUND = "complete"
+_SOUND, _BUSY = "complete", "busy"
 
 
 def seen(judged: Judged, attention: Sequence[Attention], sources: Sequence[SourceRow]) -> Seen:
@@ -29,6 +30,9 @@ def seen(judged: Judged, attention: Sequence[Attention], sources: Sequence[Sourc
         key = note.cause or _without_numbers(note)
         if key not in blind:
             found[key] = _together(found.get(key), _cause(key, note, judged))
+    for key in (NOT_JUDGED, *(cause_of_source(r.source) for r in sources if r.outcome == _BUSY)):
+        if key in found:
+            found[key] = replace(found[key], brief=True)
     causes = _told_what_hides(found, blind, verdicts)
     return Seen(tuple(causes), frozenset(blind), _now(verdicts, found, sources))
 

@@ -116,7 +116,8 @@ def _what(one: Open, recipient: Recipient, now: datetime, settle: timedelta) -> 
     if not recipient.wants(one.cause):  # such as what failed and is only due now
         return What.OVER if told is not None and _settled(one, now, settle) else None
     if told is None or told.at is None:
-        return What.NEW if now - one.since >= recipient.channel.after else None
+        after = max(recipient.channel.after, settle if one.cause.brief else timedelta(0))
+        return What.NEW if now - one.since >= after else None
     return _more(one, told, told.at, recipient.channel.repeat, now, settle)
 
 

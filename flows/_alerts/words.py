@@ -24,7 +24,8 @@ class Cause:
     """One thing that needs a person, however many controls it hits.
 
     `key` names it for as long as it lasts, whatever its sentence or severity become meanwhile;
-    `about` is the item that it is about now, if it is one.
+    `about` is the item that it is about now, if it is one. What is `brief` mostly ends by itself:
+    it is not told before it has settled.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Cause:
     source: str = ""
     owners: tuple[str, ...] = ()
     about: str = ""
+    brief: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from typer.testing import CliRunner
 
 from dashboards.model import LakeFacts, SourceRow
 from evidence.errors import ConfigError
@@ -22,11 +26,14 @@ from flows._alerts.unsent import unsent
 from flows.alert import alert
 from flows.attention import attention, cause_of, cause_of_source
 from flows.config import load, now
+from flows.pull import attempt
+from flows.verbs.tell import alerts
 from storage.lake import Lake
 from storage.views import ask, connect
 from tests.flows.conftest import Home, numbers
 from tests.flows.house import make_house
 from tests.flows.receiver import Receiver, Say, listening
+from tests.storage.smtp import serve
 
 T = TypeVar("T")
 SLACK = '\n[[alert]]\nname = "chat"\nkind = "slack"\nurl = "env:CHAT"\n'
@@ -176,12 +183,12 @@ def test_a_test_is_sent_for_real_and_recorded(home: Home, chat: Receiver) -> Non
 
 def test_a_hush_is_kept_shown_and_ended(home: Home, chat: Receiver) -> None:
     config, said = home(extra=SLACK), list[str]()
-    hush = alerting.Hush("move", "Ada Brandt", "database moves", now())
+    who = ("hush", "move", "--by", "Ada Brandt", "--why", "database moves", "-c", str(config))
     for until in ("2026-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "soon"):
-        with pytest.raises(ConfigError, match="--until"):
-            alerting.hush(config, hush, until, said.append)
+        assert "--until" in str(CliRunner().invoke(alerts, [*who, "--until", until]).exception)
     tomorrow = (now() + timedelta(days=1)).isoformat()
-    assert alerting.hush(config, hush, tomorrow, said.append) == 0
+    done = CliRunner().invoke(alerts, [*who, "--until", tomorrow])
+    assert (done.exit_code, "the board says so" in done.output) == (0, True)
     assert sent(config) == (0, ["nothing was due"])
     assert chat.got == []
     (note,) = unsent(load(config))
@@ -212,6 +219,44 @@ def test_a_source_that_is_down_is_one_cause_and_hides_the_rest(home: Home) -> No
     assert {v.control for v in hidden.values()} <= set(told.controls)
     sound = seen(judged, list(attention(judged, [], facts)), [])
     assert hidden.keys() <= {cause.key for cause in sound.causes}
+
+
+REGISTERS = {
+    "ai_inventory": "{id: credit, name: Credit, owner: Lena Holm}",
+    "roles": "{id: gov, name: Governance, person: Lena Holm, mail: lena@example.org}",
+    "soa": '{id: "5.2", applicable: true, reason: asked of all, owner: Max Roth}',
+}
+
+
+def test_each_owner_is_written_to_where_the_register_of_roles_says(
+    home: Home, tmp_path: Path
+) -> None:
+    repository = tmp_path / "governance"
+    (repository / "registers").mkdir(parents=True)
+    for name, record in REGISTERS.items():
+        file = repository / "registers" / f"{name}.yaml"
+        file.write_text(f"register: {name}\nreviewed: 2026-11-02\nrecords:\n- {record}\n")
+    who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "first"]):
+        subprocess.run(["git", "-C", str(repository), *command], check=True)
+    table = 'name = "r"\nuses = "collectors.git_registers:GitRegisters"\ndocuments = ""\n'
+    with serve() as box:
+        mail = f'[mail]\nhost = "127.0.0.1"\nport = {box.port}\ntls = "none"\nsender = "h@x.org"\n'
+        owners = (
+            '[[alert]]\nname = "own"\nkind = "mail"\nto = "owners"\nunowned = "rest@x.org"\n'
+            '[alerts.people]\n"Max Roth" = "max@example.org"\n'
+        )
+        config = home(f'{table}repository = "{repository}"', extra=mail + owners)
+        attempt(lake_of(config), load(config).sources[0], now)
+        assert sent(config)[0] == 0
+    letters = {
+        str(m["To"]): m.get_content()
+        for m in (message_from_bytes(raw, policy=default) for raw in box.messages)
+    }
+    assert set(letters) == {"lena@example.org", "max@example.org", "rest@x.org"}
+    assert "Owner: Lena Holm." in " ".join(letters["lena@example.org"].split())
+    assert "Lena Holm" not in letters["max@example.org"]
+    assert "Owner:" not in letters["rest@x.org"]
 
 
 def test_the_memory_survives_other_acts_and_maintenance(home: Home, chat: Receiver) -> None:

@@ -121,6 +121,16 @@ def test_a_later_channel_is_the_escalation_of_the_first_and_hears_the_end_if_it_
     assert sorted(ends) == ["chat over long", "chat over short", "pager over long"]
 
 
+def test_what_mostly_ends_by_itself_is_told_once_it_lasts() -> None:
+    town = Town((chat(),))
+    busy = cause("a", "source", brief=True)
+    assert [town.look(busy) for _ in range(6)] == [[]] * 6
+    assert town.look(busy) == ["chat new a"]
+    assert town.look(replace(busy, key="b")) == []
+    assert [town.look() for _ in range(5)] == [[]] * 5
+    assert [town.look(), town.look()] == [["chat over a"], []]
+
+
 def test_who_wants_what() -> None:
     one = chat("one", systems=("credit-*",), severities=("failed",))
     two = chat("two", owners=("Ada *",), severities=("failed", "stale"))

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.flows.conftest import Home, numbers
+from tests.flows.receiver import Receiver, listening
 
 pytestmark = [pytest.mark.prefect, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(400)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,11 +103,14 @@ OUTCOMES = "select source, outcome, count(*) as n from pulls group by all order 
 
 
 def test_artifacts_and_judgement(prefect_environment: dict[str, str], home: Home) -> None:
-    config = home(numbers("good"))
-    assert headwater(prefect_environment, "collect", "-c", str(config)).returncode == 0
-    judged = headwater(prefect_environment, "freshness", "-c", str(config))
+    with listening(Receiver()) as chat:
+        prefect_environment = prefect_environment | {"CHAT": chat.url}
+        config = home(numbers("good"), extra=CHAT)
+        assert headwater(prefect_environment, "collect", "-c", str(config)).returncode == 0
+        judged = headwater(prefect_environment, "freshness", "-c", str(config))
     assert judged.returncode == 0, judged.stderr
     assert "Of 70 clauses and controls" in judged.stdout
+    assert len(chat.got) == 1, "one message tells of what the judgement found"
     keys = {row["key"] for row in api(prefect_environment, "/artifacts/filter", {})}
     assert {"headwater-collected", "headwater-freshness"} <= keys
     rows = headwater(
@@ -116,12 +120,16 @@ def test_artifacts_and_judgement(prefect_environment: dict[str, str], home: Home
     assert json.loads(rows.stdout)[0]["n"] > 0
 
 
+CHAT = '[[alert]]\nname = "chat"\nkind = "slack"\nurl = "env:CHAT"\n'
+
+
 def test_served_schedules_are_planned_until_it_is_told_to_end(
     prefect_environment: dict[str, str], home: Home, tmp_path: Path
 ) -> None:
-    config = home(numbers("good", schedule="0 3 * * *"))
+    config = home(numbers("good", schedule="0 3 * * *"), extra=CHAT)
+    prefect_environment = prefect_environment | {"CHAT": "http://127.0.0.1:9"}
     command = (sys.executable, "-m", "flows.cli", "serve", "-c", str(config))
-    names = {"good", "freshness", "maintain"}
+    names = {"good", "freshness", "maintain", "alert"}
     with running(prefect_environment, *command, errors=tmp_path / "log") as process:
         until(lambda: scheduled(prefect_environment, names) == names)
         process.terminate()
