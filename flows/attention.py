@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dashboards.model import Attention, LakeFacts, SourceRow
 from evidence.freshness import Standing, State, Verdict
+from evidence.suggestion import Becomes
 from flows.judgement import Judged
 from storage.pages import Connection, overridden_items
+from storage.suggestions import ACCEPTED, suggestions_in
 
 ACTIONS = {
     "failed": "Look at the item, mend the cause, and collect again.",
@@ -23,6 +25,7 @@ UNREAD = (
     "where outcome = 'error' and item_id not in (select item_id from tags)\""
 )
 EVIDENCE = "evidence"
+CONFIRM = "Let a second person look: headwater suggest confirm ID, or withdraw it."
 SHOWN = 20
 PARTIAL = "Mend what is named, or its rights; until a pull is whole, nothing in it counts as fresh."
 
@@ -154,6 +157,21 @@ def overridden(connection: Connection) -> Iterator[Attention]:
             "overridden", f"{len(rows) - SHOWN} more items are overridden by two people.",
             "See them all with `headwater correct list`.",
         )  # fmt: skip
+
+
+def unconfirmed(connection: Connection) -> Iterator[Attention]:
+    """Every tag that one person accepted from a model and no second one confirmed."""
+    rows = [r for r in suggestions_in(connection, ACCEPTED) if r["becomes"] == Becomes.TAG]
+    for row in rows[:SHOWN]:
+        yield Attention(
+            "mapping", f"{row['title'] or row['item_id'][:16]} speaks to "
+            f"{row['control'].partition(':')[2]} by the word of {row['decided_by']} alone, as "
+            f"{row['model']} proposed.", CONFIRM, control=row["control"], item_id=row["item_id"],
+        )  # fmt: skip
+    if len(rows) > SHOWN:
+        yield Attention(
+            "mapping", f"{len(rows) - SHOWN} more tags stand by the word of one person.", CONFIRM
+        )
 
 
 def _kind(evidence: str) -> str:

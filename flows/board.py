@@ -23,7 +23,7 @@ from evidence.errors import LakeError
 from evidence.freshness import ORGANISATION
 from evidence.times import stamp
 from flows._alerts.unsent import unsent
-from flows.attention import attention, overridden
+from flows.attention import attention, overridden, unconfirmed
 from flows.config import Config, now
 from flows.coverage import coverage, uncovered
 from flows.judgement import Judged, judge_lake
@@ -114,6 +114,7 @@ def needs(
         *missed_runs(sources),
         *attention(judged, sources, facts),
         *unreviewed(connection),
+        *unconfirmed(connection),
         *refused(connection, judged.catalogue),
         *waived(connection, judged.catalogue, judged.at),
         *uncovered(coverage(connection)),

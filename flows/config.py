@@ -24,6 +24,7 @@ from storage.retention import RetentionClass
 if TYPE_CHECKING:
     from flows._alerts.channel import Channel
     from flows._alerts.settings import Alerts
+    from flows.suggest_model import Suggest
     from storage.mail import MailServer
 
 FILE = "headwater.toml"
@@ -87,6 +88,7 @@ class Config:
     own_questions: tuple[Path, ...] = ()
     alerts: Alerts | None = None
     channels: tuple[Channel, ...] = ()
+    suggest: Suggest | None = None
 
     @property
     def folder(self) -> Path:

@@ -17,6 +17,7 @@ from flows.config_overrides import FRESHNESS, Overrides
 from flows.config_sources import COLLECT
 from flows.config_tables import Made, records
 from flows.outside import Anchor, WitnessAt
+from flows.suggest_model import Suggest
 from storage.bucket import Access
 from storage.cache import Cache
 from storage.place import Place, place_of
@@ -34,7 +35,7 @@ LAKE = (
 TABLES = (
     "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "redaction",
     "source", "override", "redact", "retention", "witness", "mail", "anchor",
-    "alerts", "alert",
+    "alerts", "alert", "suggest",
 )  # fmt: skip
 
 
@@ -93,6 +94,7 @@ class Reader(Overrides, AlertTables):
             anchor=self._anchor(raw),
             alerts=self.alerts(raw),
             channels=tuple(self.channels(raw)),
+            suggest=self.single(raw, "suggest", Suggest),
         )  # fmt: skip
         if self.mistakes:
             raise ConfigError(*self.mistakes)

@@ -16,7 +16,8 @@ from mappings.catalogue import load_catalogue
 from mappings.controls import Control
 from storage.corrections import told_correction
 from storage.lake import Lake
-from storage.pages import corrections_of
+from storage.pages import corrections_of, item_tags
+from storage.suggestions import is_accepted, suggestions_of, told_suggestion
 
 NEAREST = 5
 Say = Callable[[str], None]
@@ -51,6 +52,8 @@ def _item(lake: Lake, shown: Moment, what: str, say: Say) -> None:
     with shown.connect(lake) as connection:
         row = find_item(connection, what, also=", and no control has that number")
         corrections = corrections_of(connection, [row["item_id"]])
+        suggested = suggestions_of(connection, [row["item_id"]])
+        accepted = [tag for tag in item_tags(connection, [row["item_id"]]) if is_accepted(tag)]
     say(f"{row['item_id']}\n  {row['title']}\n  {row['kind']} · {row['change']} · {row['outcome']}")
     say(f"  source {row['source']}, system {row['system'] or 'organisation'}, {row['subject']}")
     for name in ("observed_from", "observed_to", "collected_at", "landed_at"):
@@ -58,12 +61,17 @@ def _item(lake: Lake, shown: Moment, what: str, say: Say) -> None:
     for correction in corrections:
         say(f"  correction {told_correction(correction)}")
     told = shown.mapping.rules.explain(row)
-    say("speaks to:" if told.matched else "speaks to no control")
+    say("speaks to:" if told.matched or accepted else "speaks to no control")
     for match in told.matched:
         say(f"  {match.rule}: {'; '.join(match.why)}")
         for claim in match.claims:
             as_what = f" as {claim.evidence}" if claim.evidence else ""
             say(f"    {claim.control}{as_what} ({claim.strength}): {claim.rationale}")
+    for tag in accepted:
+        say(f"  {tag['rule']}: {tag['control']} as {tag['evidence']} ({tag['strength']}): "
+            f"{tag['rationale']}")  # fmt: skip
+    for row in suggested:
+        say(f"  suggestion {told_suggestion(row)}")
     for miss in told.near_misses[:NEAREST]:
         say(f"not by {miss.rule}: {'; '.join(miss.failed)}")
 

@@ -35,7 +35,7 @@ _WORDS = {"nature": Nature, "change": Change, "outcome": Outcome}
 
 def schemas(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
     """Name → JSON Schema: rules, frameworks, clauses, controls, evidence_kinds, expectations,
-    questions, trace, aliases."""
+    questions, trace, labelled, aliases."""
     return {
         name: {"$schema": DRAFT, "title": f"Headwater: {name}.yaml", **made}
         for name, made in {
@@ -47,6 +47,7 @@ def schemas(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
             "expectations": _expectations(catalogue),
             "questions": _questions(),
             "trace": _trace(catalogue),
+            "labelled": _labelled(catalogue),
             "aliases": _record(
                 {"aliases": _map(_one(catalogue.source_types)), "own": _TEXTS}, "aliases own"
             ),
@@ -234,6 +235,16 @@ def _questions() -> dict[str, Any]:
     value = _record({"type": _one(TYPES), "what": _TEXT, "default": default}, "type what")
     fields = {"name": _TEXT, "title": _TEXT, "sql": _TEXT, "empty": _TEXT, "with": _map(value)}
     return _record({"questions": _list(_record(fields, "name title sql empty"))}, "questions")
+
+
+def _labelled(catalogue: Catalogue) -> dict[str, Any]:
+    text = {
+        "kind": _TEXT,
+        "title": _TEXT,
+        "text": _TEXT,
+        "controls": _of(c.number for c in catalogue.controls),
+    }
+    return _record({"texts": _list(_record(text, " ".join(text)))}, "texts")
 
 
 def _number(catalogue: Catalogue) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from storage.lake import Lake
 from storage.question import Answer, ask
 from storage.schema import TABLES, TAGS
 from storage.sightings import sightings
+from storage.suggestions import accepted_sql, suggestions_sql
 
 __all__ = ["Answer", "Connection", "Limits", "ask", "connect", "sightings"]
 
@@ -54,8 +55,11 @@ Results of one check are new each time: the latest observed one stands, whenever
 a loss or a return is a new version of the same thing: it replaces whatever landed before it, also
 one that declares a later date."""
 
-CLAIMS = "SELECT * FROM lake_tags WHERE mapping_digest = {digest}"
-"""Tags by the rules in force, also of items that are not shown: for who joins them with items."""
+CLAIMS = f"""SELECT * FROM lake_tags WHERE mapping_digest = {{digest}}
+    UNION ALL BY NAME SELECT *, {{digest}} AS mapping_digest FROM (
+        {accepted_sql(f"({suggestions_sql('evidence')})")})"""  # noqa: S608  ours
+"""Tags by the rules in force and those that people accepted, also of items that are not shown: for
+who joins them with items."""
 
 VIEWS: Mapping[str, tuple[str, str]] = {
     "evidence": (
@@ -66,6 +70,12 @@ VIEWS: Mapping[str, tuple[str, str]] = {
         "What people said of items that are wrong: in what (wrong), what holds instead, who and "
         "why, who confirmed or withdrew it; state tells what is in force. Clock: landed_at.",
         corrections_sql("evidence"),
+    ),
+    "suggestions": (
+        "What a model proposed an item for (control, evidence, score, the words said and asked), "
+        "and what people decided: state is open, accepted, confirmed or rejected. "
+        "Clock: landed_at.",
+        suggestions_sql("evidence"),
     ),
     "latest": (
         "How each source, kind, system and subject stands: its latest version, or its latest "

@@ -41,3 +41,12 @@ class WhatFirst(TyperGroup):
         if args and not args[0].startswith("-") and args[0] not in self.commands:
             args = [next(iter(self.commands)), *args]
         return super().parse_args(ctx, args)
+
+
+class VerbFirst(WhatFirst):
+    """`suggest -c FILE` is `suggest propose -c FILE`: without a verb the first of them is meant."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] != "--help"):
+            args = [next(iter(self.commands)), *args]
+        return super().parse_args(ctx, args)

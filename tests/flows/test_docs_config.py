@@ -16,6 +16,7 @@ from flows.config_reader import TABLES
 from flows.config_sources import OWN
 from flows.config_values import GIVEN, resolve
 from flows.outside import Anchor, WitnessAt, witnesses
+from flows.suggest_model import Suggest
 from mappings.catalogue import load_catalogue
 from mappings.overrides import Override
 from storage.mail import MailServer
@@ -28,7 +29,7 @@ SECRETS = (
     "MLFLOW_PASSWORD", "MLFLOW_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN", "JIRA_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN",
     "SERVICENOW_PASSWORD", "SERVICENOW_KEY", "SERVICENOW_SECRET",
-    "FORGE_TOKEN", "GX_DATABASE_URL",
+    "FORGE_TOKEN", "GX_DATABASE_URL", "SUGGEST_KEY",
     "SMTP_PASSWORD", "TSA_PASSWORD", "SLACK_WEBHOOK", "TEAMS_WEBHOOK", "PAGERDUTY_KEY",
     "OWN_WEBHOOK", "OWN_WEBHOOK_SECRET", "GATEWAY_KEY", "JIRA_WRITE_TOKEN", "GITHUB_WRITE_HEADER",
     "WITNESS_ACCESS_KEY_ID", "WITNESS_SECRET_ACCESS_KEY", "WITNESS_SESSION_TOKEN",
@@ -59,6 +60,7 @@ def test_every_setting_of_what_lies_outside_is_in_it() -> None:
     assert keys == {f.name for f in dataclasses.fields(WitnessAt)}
     assert set(RAW["mail"]) == {f.name for f in dataclasses.fields(MailServer)}
     assert set(RAW["anchor"]) == {f.name for f in dataclasses.fields(Anchor)}
+    assert set(RAW["suggest"]) == {f.name for f in dataclasses.fields(Suggest)}
     assert {at.where.partition(":")[0] for at in witnesses(load(EXAMPLE, GIVEN_SECRETS))[1:]} == {
         "git+ssh", "mailto", "s3"
     }  # fmt: skip

@@ -24,6 +24,7 @@ FILES = {
     "expectations": [HERE / "expectations.yaml"],
     "questions": [HERE / "questions.yaml"],
     "trace": [HERE / "trace.yaml"],
+    "labelled": [HERE / "suggest" / "labelled.yaml"],
     "aliases": [HERE / "aliases.yaml"],
 }
 RULE = """\

@@ -1,0 +1,1 @@
+"""Which controls an untagged item may speak to: proposals, for people to decide."""
