@@ -96,8 +96,8 @@ class Attention:
     `cause` names it while its sentence changes (empty: by its sentence without its numbers).
     """
 
-    # "failed" | "stale" | "source" | "missing" | "due" | "judgement" | "mapping" | "overridden"
-    # | "waived"
+    # "failed" | "health" | "source" | "stale" | "mapping" | "missing" | "judgement" | "due"
+    # | "waived" | "overridden"
     severity: str
     sentence: str
     action: str

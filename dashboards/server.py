@@ -9,7 +9,7 @@ import logging
 import re
 import socket
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import uvicorn
@@ -17,10 +17,11 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboards.health import OPEN, Health, answers
 from dashboards.machine import as_json
 from dashboards.model import Board, ItemPage
 from dashboards.render import policy, render, render_item, render_message
@@ -41,23 +42,33 @@ def app(
     token: Secret | None,
     allow_loopback: bool,
     hosts: Collection[str] = (),
+    health: Health | None = None,
 ) -> Gate:
-    """The board as an ASGI application: `/`, `/items/{id}`, `/board.json`, `/healthz`.
+    """The board as an ASGI application: `/`, `/items/{id}`, `/board.json`, `/healthz`, and what
+    else `health` answers.
 
     With a token, whoever brings it as `Authorization: Bearer` is answered; without one, only this
     machine, and only if `allow_loopback`. `hosts` are further names that the Host header may give.
     `load` and `item` run in a worker thread, once per request; a HeadwaterError they raise is
     shown as one sentence with status 500. Raises ValueError for an empty token.
     """
-    if token is not None and not token.reveal().strip():
-        raise ValueError("the board's token is empty: leave it out or set one")
     pages = _Pages(load, item)
     routes = [
         Route("/", pages.board),
         Route("/board.json", pages.board_json),
         Route("/items/{item_id}", pages.item_page),
-        Route("/healthz", _health),
+        *(health.routes() if health else [Route("/healthz", answers)]),
     ]
+    return gated(routes, token=token, allow_loopback=allow_loopback, hosts=hosts)
+
+
+def gated(
+    routes: Sequence[Route], *, token: Secret | None, allow_loopback: bool,
+    hosts: Collection[str] = (),
+) -> Gate:  # fmt: skip
+    """These routes behind the gate, as `app` says. Raises ValueError for an empty token."""
+    if token is not None and not token.reveal().strip():
+        raise ValueError("the board's token is empty: leave it out or set one")
     handlers = {HTTPException: _not_served, HeadwaterError: _unreadable, Exception: _broken}
     inner = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
     names = LOOPBACK_NAMES | {name.lower() for name in hosts}
@@ -105,7 +116,7 @@ class Gate:
     def _refusal(self, request: Request) -> Response | None:
         if request.method not in {"GET", "HEAD"}:
             return _say(405, "Read only", "This server answers GET and HEAD.", allow="GET, HEAD")
-        if request.url.path == "/healthz":
+        if request.url.path in OPEN:
             return None
         if not self._named(request.headers):
             return _say(421, "Wrong name", "This server does not answer to that Host name.")
@@ -153,11 +164,6 @@ def _sealed(send: Send) -> Send:
         await send(message)
 
     return sealed
-
-
-def _health(_request: Request) -> Response:
-    """Says that this process answers, and nothing about the evidence."""
-    return PlainTextResponse("answering\n")
 
 
 def _say(status: int, heading: str, sentence: str, **headers: str) -> Response:

@@ -32,6 +32,7 @@ MEANING: Mapping[Standing, str] = {
 # A failure and a source that no longer answers come first: the one is known, the other blinds us.
 SEVERITIES: Mapping[str, str] = {
     "failed": "Failed",
+    "health": "Headwater itself",
     "source": "Source not answering",
     "stale": "Stale",
     "mapping": "Mapping",

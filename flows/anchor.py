@@ -15,7 +15,7 @@ from flows.anchoring import anchor_now
 from flows.config import FILE, load
 
 
-@flow(name="anchor", validate_parameters=True)
+@flow(name="anchor", timeout_seconds=1800, validate_parameters=True)
 def anchor(config: str = FILE) -> State[Any]:
     """Have the newest seal stamped. An authority that did not answer is a failed run."""
     settings = load(Path(config))

@@ -32,6 +32,7 @@ from flows.origin import unreviewed
 from flows.outside import witnesses
 from flows.source_rows import ATTEMPTS, missed_runs, source_rows
 from flows.statements import refused
+from flows.troubles import ailing
 from flows.waivers import waived
 from storage.checkpoints import checkpoint_of
 from storage.clocks import landed_ahead
@@ -111,6 +112,7 @@ def needs(
         *_unseen(lake, config),
         *_ahead(lake),
         *(() if past else unsent(config)),
+        *(() if past else ailing(config, lake, connection, judged.at)),
         *missed_runs(sources),
         *attention(judged, sources, facts),
         *unreviewed(connection),

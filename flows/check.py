@@ -61,6 +61,7 @@ def schedules(config: Config) -> str:
 
     lines = [(f"source {source.name}", source.schedule) for source in config.sources]
     lines += [("[freshness]", config.freshness_schedule), ("[maintain]", config.maintain_schedule)]
+    lines += [("[verify]", config.verify.schedule), ("[watch]", config.watch.schedule)]
     wrong = []
     if config.anchor:
         lines.append(("[anchor]", config.anchor.schedule))

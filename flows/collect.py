@@ -12,17 +12,18 @@ from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
-from prefect.utilities.annotations import unmapped
 
 from collectors.base import Window
 from evidence.errors import HeadwaterError, LakeBusy, LakeConflict, SourceBusy, SourceOverdue
 from flows.backfill import window_of
 from flows.config import FILE, load, now
+from flows.due import done_since, last_pulls, late_since
 from flows.follow import follow
 from flows.progress import Lines, Progress
 from flows.pull import Attempt, attempt
 from flows.report import is_whole, pull_rows
 from flows.terminal import printable
+from flows.tidings import tell_pulls
 from flows.turns import Turns
 from storage.lake import Lake
 
@@ -81,21 +82,36 @@ def collect(
     """
     settings = load(Path(config))
     window = window_of(since, until, now())
-    names = [source.name for source in settings.sources if not sources or source.name in sources]
+    wanted = [source for source in settings.sources if not sources or source.name in sources]
+    names = [source.name for source in wanted]
     unknown = sorted(set(sources) - {source.name for source in settings.sources})
     if unknown:
         return Failed(message=f"no source is named {', '.join(unknown)} in {settings.file}")
+    lake = Lake.open(settings.lake, clock=now, redactor=settings.redactor())
+    due = late_since(now()) if window is None else None
+    if due and (overtaken := done_since(due, last_pulls(lake, names))):
+        return overtaken
     patient = pull.with_options(
         retries=settings.patience,
         retry_delay_seconds=exponential_backoff(settings.wait.total_seconds()),
     )
-    futures = patient.map(unmapped(str(settings.file)), names, unmapped(window))
+    futures = [
+        patient.with_options(tags=map(turn_tag, source.hosts)).submit(
+            str(settings.file), source.name, window
+        )
+        for source in wanted
+    ]
     ended = {name: _result(future) for name, future in zip(names, futures, strict=True)}
-    lake = Lake.open(settings.lake, clock=now, redactor=settings.redactor())
+    tell_pulls(ended)
     followed = follow(lake, settings)
     rows = pull_rows(ended)
     create_table_artifact(rows, key="headwater-collected", description=followed.sentence)
     return _verdict(ended, rows)
+
+
+def turn_tag(host: str) -> str:
+    """The tag of pulls that ask this host: the server may limit how many run at once."""
+    return f"headwater:{host.lower()}"
 
 
 def _result(future: Any) -> Attempt | BaseException:

@@ -34,7 +34,8 @@ FILE = "headwater.toml"
 class Source:
     """One source: its name, the class that collects it, when, and that class's settings.
 
-    `time_limit` is how long one pull may wait for it.
+    `schedule` is a cron line in the time zone `timezone` (IANA); `time_limit` is how long
+    one pull may wait for it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Source:
     schedule: str
     settings: Mapping[str, Any]
     time_limit: timedelta = timedelta(hours=1)
+    timezone: str = "UTC"
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -55,6 +57,31 @@ class Source:
             return resolve(self.uses)(source=self.name, clock=clock, **self.settings)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"source {self.name}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Verifying:
+    """[verify]: when everything is recomputed, and by how many processes."""
+
+    schedule: str = "40 3 * * *"
+    processes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """[watch]: when Headwater looks at itself, and where it leaves what others watch it by.
+
+    Below `free_gb` the disk counts as nearly full. `listen` is the HOST:PORT at which `serve`
+    answers them, under its own name and `names`. `ask_clocks` says whether the sources' servers are
+    asked what time it is.
+    """
+
+    schedule: str = "*/15 * * * *"
+    folder: Path = Path("watch")
+    free_gb: float = 2.0
+    listen: str = ""
+    names: tuple[str, ...] = ()
+    ask_clocks: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +116,8 @@ class Config:
     alerts: Alerts | None = None
     channels: tuple[Channel, ...] = ()
     suggest: Suggest | None = None
+    verify: Verifying = field(default_factory=Verifying)
+    watch: Watching = field(default_factory=Watching)
 
     @property
     def folder(self) -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from evidence.errors import ConfigError, LakeError
 from evidence.secret import Secret
-from flows.config import Config
+from flows.config import Config, Verifying, Watching
 from flows.config_alerts import AlertTables
 from flows.config_overrides import FRESHNESS, Overrides
 from flows.config_sources import COLLECT
@@ -35,7 +35,7 @@ LAKE = (
 TABLES = (
     "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "redaction",
     "source", "override", "redact", "retention", "witness", "mail", "anchor",
-    "alerts", "alert", "suggest",
+    "alerts", "alert", "suggest", "verify", "watch",
 )  # fmt: skip
 
 
@@ -95,6 +95,8 @@ class Reader(Overrides, AlertTables):
             alerts=self.alerts(raw),
             channels=tuple(self.channels(raw)),
             suggest=self.single(raw, "suggest", Suggest),
+            verify=self._verify(raw),
+            watch=self._watch(raw),
         )  # fmt: skip
         if self.mistakes:
             raise ConfigError(*self.mistakes)
@@ -169,6 +171,22 @@ class Reader(Overrides, AlertTables):
         found = self.single(raw, "anchor", Anchor)
         if found is not None:
             self.cron("[anchor]", found.schedule)
+        return found
+
+    def _verify(self, raw: Mapping[str, Any]) -> Verifying:
+        found = self.single(raw, "verify", Verifying) or Verifying()
+        self.cron("[verify]", found.schedule)
+        if found.processes < 1:
+            self.mistakes.append(f"{self.file}: [verify] processes must be 1 at least")
+        return found
+
+    def _watch(self, raw: Mapping[str, Any]) -> Watching:
+        given = raw.get("watch", {})
+        table = {"folder": "watch", **given} if isinstance(given, dict) else given
+        found = self.single({"watch": table}, "watch", Watching) or Watching()
+        self.cron("[watch]", found.schedule)
+        if found.free_gb < 0:
+            self.mistakes.append(f"{self.file}: [watch] free_gb must not be less than nothing")
         return found
 
 

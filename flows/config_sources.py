@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from evidence.errors import ConfigError
 from evidence.own import OWN_SOURCE
@@ -14,7 +15,7 @@ from flows.config_values import Values, resolve
 
 COLLECT = ("patience", "wait", "at_once", "hosts", "time_limit")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-OWN = ("name", "uses", "schedule", "time_limit")
+OWN = ("name", "uses", "schedule", "time_limit", "timezone")
 
 
 class Sources(Values):
@@ -72,7 +73,18 @@ class Sources(Values):
         return Source(
             name, uses, schedule, self.settings(where, collector, given),
             self.limit(f"{where}:", table, limit),
+            self.timezone(where, table.get("timezone", "UTC")),
         )  # fmt: skip
+
+    def timezone(self, where: str, name: object) -> str:
+        """A time zone by its name, and a mistake if there is none of that name."""
+        try:
+            return ZoneInfo(name if isinstance(name, str) else "").key
+        except (ValueError, OSError):
+            self.mistakes.append(
+                f"{self.file}: {where}: timezone {name!r} is none: write one such as Europe/Berlin"
+            )
+            return "UTC"
 
     def limit(self, where: str, table: Mapping[str, Any], default: timedelta) -> timedelta:
         """The time limit of this table, or the default."""

@@ -159,11 +159,23 @@ class Values:
             except (OSError, UnicodeDecodeError) as error:
                 self.mistakes.append(f"{self.file}: {where}: {rest} cannot be read: {error}")
                 return Secret("")
+        if kind == "prefect" and rest:
+            return self._of_prefect(where, rest)
         # The value itself is not repeated: it may be the very secret that must not be shown.
         self.mistakes.append(
-            f'{self.file}: {where}: no secrets in this file; write "env:NAME" or "file:PATH"'
+            f'{self.file}: {where}: no secrets in this file; write "env:NAME", "file:PATH" or '
+            '"prefect:BLOCK"'
         )
         return Secret("")
+
+    def _of_prefect(self, where: str, name: str) -> Secret:
+        from flows.prefect_secret import block_secret
+
+        try:
+            return block_secret(name)
+        except ConfigError as error:
+            self.mistakes.append(f"{self.file}: {where}: {error}")
+            return Secret("")
 
     def single(self, raw: Mapping[str, Any], name: str, cls: type[T]) -> T | None:
         """The one table of this name as its dataclass; None if it is left out or wrong."""

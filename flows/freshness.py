@@ -15,31 +15,38 @@ from evidence.freshness import Standing, overridden_words
 from flows._alerts.show import failing
 from flows.alerting import tell
 from flows.config import FILE, load, now
+from flows.due import done_since, late_since
 from flows.follow import follow, seal
 from flows.judgement import Judged, judge_lake
 from flows.moment import present
 from flows.record import record
 from flows.report import verdict_rows
+from flows.tidings import tell_verdicts
+from storage.beats import beat, last_beat
 from storage.lake import Lake
 
 
-@flow(name="freshness", validate_parameters=True)
+@flow(name="freshness", timeout_seconds=3600, validate_parameters=True)
 def freshness(config: str = FILE) -> State[Any]:
     """Judge every expectation as of now, keep what changed, tell whom it concerns, and show the
     table. Alerts that are not taken are a failed run, of which the judgement stands."""
     settings = load(Path(config))
-    lake = Lake.open(settings.lake, clock=now)
+    lake, began = Lake.open(settings.lake, clock=now), now()
+    if overtaken := done_since(late_since(began), last_beat(lake.place, "freshness")):
+        return overtaken
     follow(lake, settings)
     judged = judge_lake(lake, present(lake, settings))
     changed = record(lake, judged)
+    tell_verdicts(changed)
     seal(lake, settings)
+    beat(lake.place, "freshness", began)
     told = tell(settings, judged)
     poor = [v for v in judged.verdicts if v.failed or not v.in_date]
     create_table_artifact(
         verdict_rows(poor), key="headwater-freshness", description=headline(judged)
     )
     create_markdown_artifact(f"{headline(judged)}\n", key="headwater-headline")
-    said = f"{headline(judged)}; {changed} verdicts changed"
+    said = f"{headline(judged)}; {len(changed)} verdicts changed"
     if told is not None and (silent := failing(told.memory)):
         return Failed(message=f"{said}; alerts are not taken by {', '.join(silent)}")
     return Completed(message=said)

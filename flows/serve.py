@@ -15,8 +15,12 @@ from pathlib import Path
 from evidence.errors import ConfigError
 from flows.check import schedules
 from flows.config import load
+from flows.outlook import answering
 
 START_SECONDS = 180
+_IN_FILES = "prefect.server.concurrency.lease_storage.filesystem"
+LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _IN_FILES}
+"""By default the server forgets with its process who holds a turn, and ends who then asks anew."""
 
 
 def serve_all(file: Path) -> None:
@@ -25,29 +29,38 @@ def serve_all(file: Path) -> None:
     if not config.sources:
         raise ConfigError(f"{config.file}: nothing to schedule: add a [[source]]")
     schedules(config)
-    with _server():
+    with _server() as ours, answering(config) as url:
         from prefect.context import refresh_global_settings_context
 
-        from flows.deployments import serve_deployments
+        from flows.deployments import crash_leftovers, serve_deployments
 
         # Checking the schedules has loaded Prefect's settings, which did not know our server then.
         refresh_global_settings_context()
+        if ours and (number := crash_leftovers()):
+            print(f"{number} runs of a scheduler that was killed are marked as crashed", flush=True)
+        if url:
+            print(f"Whether it runs is told at {url}/heartbeat", flush=True)
         serve_deployments(config)
 
 
 @contextlib.contextmanager
-def _server() -> Iterator[None]:
-    """The Prefect server that PREFECT_API_URL names, or one of our own for as long as we run."""
+def _server() -> Iterator[bool]:
+    """The Prefect server that PREFECT_API_URL names, or one of our own for as long as we run.
+
+    Yields whether it is our own.
+    """
     if os.environ.get("PREFECT_API_URL"):
-        yield
+        yield False
         return
     port = free_port()
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
-    server = subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        [*command, "--port", str(port)], stdout=subprocess.DEVNULL, env=os.environ | LEASES
+    )
     try:
         os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
         _wait(server, os.environ["PREFECT_API_URL"])
-        yield
+        yield True
     finally:
         server.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from dashboards.server import app, serve
@@ -12,14 +13,16 @@ from evidence.secret import Secret
 from flows.board import build, page
 from flows.config import Config, load, now
 from flows.moment import Asked
+from flows.outlook import TOKEN, health
 from storage.lake import Lake
 
-TOKEN = "HEADWATER_BOARD_TOKEN"  # noqa: S105  the name of a variable, not a token
+HERE = "127.0.0.1"
 
 
 def show_board(
-    file: Path, port: int, output: Path | None, asked: Asked | None, open_loopback: bool
-) -> int:
+    file: Path, port: int, output: Path | None, asked: Asked | None, open_loopback: bool,
+    host: str = HERE, names: Collection[str] = (),
+) -> int:  # fmt: skip
     """Write the static file if `output` is given, else serve until stopped. Raises ConfigError."""
     config = load(file)
     if output is not None:
@@ -33,13 +36,17 @@ def show_board(
     token = os.environ.get(TOKEN, "")
     if not token and not open_loopback:
         raise ConfigError(f"set {TOKEN}, or say --open-loopback for this machine only")
-    serve_board(config, port, token=Secret(token) if token else None, asked=asked)
+    if not token and host != HERE:
+        raise ConfigError(f"--host {host}: beyond this machine set {TOKEN}")
+    secret = Secret(token) if token else None
+    serve_board(config, port, token=secret, asked=asked, host=host, names=names)
     return 0
 
 
 def serve_board(
-    config: Config, port: int, *, token: Secret | None, asked: Asked | None = None
-) -> None:
+    config: Config, port: int, *, token: Secret | None, asked: Asked | None = None,
+    host: str = HERE, names: Collection[str] = (),
+) -> None:  # fmt: skip
     """Serve the board until stopped; without a token only to this machine."""
     Lake.open(config.lake, clock=now)
     application = app(
@@ -47,10 +54,12 @@ def serve_board(
         item=lambda item_id: page(Lake.open(config.lake, clock=now), config, item_id, asked),
         token=token,
         allow_loopback=token is None,
+        hosts=names,
+        health=None if asked else health(config),
     )
     told = "The board is at {} (Ctrl-C stops it)"
     try:
-        serve(application, port=port, ready=lambda url: print(told.format(url), flush=True))
+        serve(application, host, port, ready=lambda url: print(told.format(url), flush=True))
     except OSError as error:
         raise ConfigError(
             f"port {port} cannot be used ({error}); --port 0 takes a free one"

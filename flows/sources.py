@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 from rich.console import Console
@@ -59,7 +60,9 @@ def next_run(source: Source, after: datetime) -> datetime | None:
     """When the schedule wants the source next; None without one (`collect` by hand)."""
     if not source.schedule:
         return None
-    return next(CronSim(source.schedule, after), None)
+    local = after.astimezone(ZoneInfo(source.timezone))
+    found = next(CronSim(source.schedule, local), None)
+    return found.astimezone(UTC) if found else None
 
 
 def missed(source: Source, health: SourceHealth | None, at: datetime) -> datetime | None:

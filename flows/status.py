@@ -20,7 +20,13 @@ from flows.moment import Asked
 from storage.lake import Lake
 
 SHOWN = 25
-STYLES = {"failed": "bold red", "source": "bold magenta", "stale": "yellow", "due": "cyan"}
+STYLES = {
+    "failed": "bold red",
+    "health": "bold red",
+    "source": "bold magenta",
+    "stale": "yellow",
+    "due": "cyan",
+}
 WORSE = {
     "failed": {Standing.FAILED},
     "stale": {Standing.FAILED, Standing.STALE, Standing.MISSING},

@@ -17,7 +17,10 @@ from flows._alerts.text import headline, sentences
 from flows._alerts.words import Answer, Message
 
 EVENTS = "https://events.pagerduty.com/v2/enqueue"
-_LEVELS = {"failed": "critical", "source": "error", "stale": "warning", "missing": "warning"}
+_LEVELS = {
+    "failed": "critical", "health": "error", "source": "error", "stale": "warning",
+    "missing": "warning",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,9 @@ from flows._alerts.words import Message, Notice, What, rank
 LIMIT = 400
 """Characters of one sentence; the board has the rest."""
 NAMES = {
-    "failed": "Failed", "source": "Source not answering", "stale": "Stale", "mapping": "Mapping",
-    "missing": "Missing", "judgement": "Needs judgement", "due": "Due soon",
-    "overridden": "Overridden by people",
+    "failed": "Failed", "health": "Headwater itself", "source": "Source not answering",
+    "stale": "Stale", "mapping": "Mapping", "missing": "Missing",
+    "judgement": "Needs judgement", "due": "Due soon", "overridden": "Overridden by people",
 }  # fmt: skip
 _BEFORE = {
     What.NEW: "", What.WORSE: "Worse now: ", What.AGAIN: "Another one: ",

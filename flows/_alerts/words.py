@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 SEVERITIES = (
-    "failed", "source", "stale", "mapping", "missing", "judgement", "due", "overridden",
+    "failed", "health", "source", "stale", "mapping", "missing", "judgement", "due",
+    "overridden",
 )  # fmt: skip
 """Those of the board's list of what needs a person, worst first."""
 

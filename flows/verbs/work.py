@@ -84,11 +84,34 @@ def freshness(config: ConfigFile = DEFAULT) -> None:
 
 
 @verbs.command(rich_help_panel=PANEL)
+def watch(config: ConfigFile = DEFAULT) -> None:
+    """Look once whether Headwater itself is in order; exit 3 if not. What changed lands."""
+    from flows.watching import run
+
+    raise typer.Exit(run(config, typer.echo))
+
+
+@verbs.command(rich_help_panel=PANEL)
 def serve(config: ConfigFile = DEFAULT) -> None:
     """Keep the schedules of all sources and of freshness on this machine."""
     from flows.serve import serve_all
 
     serve_all(config)
+
+
+@verbs.command(rich_help_panel=PANEL)
+def deploy(
+    config: ConfigFile = DEFAULT,
+    pool: Annotated[str, typer.Option(help="The work pool whose workers run it.")] = "headwater",
+    image: Annotated[str, typer.Option(help="Of a Docker or Kubernetes pool.")] = "",
+    as_yaml: Annotated[
+        bool, typer.Option("--yaml", help="Print a prefect.yaml instead, to review and keep.")
+    ] = False,
+) -> None:
+    """Deploy every schedule to a Prefect server, with a limit for each host that is asked."""
+    from flows.deploy import run
+
+    raise typer.Exit(run(config, pool, image, typer.echo, as_yaml=as_yaml))
 
 
 @verbs.command(rich_help_panel=PANEL)
@@ -102,6 +125,12 @@ def dashboard(
     open_loopback: Annotated[
         bool, typer.Option(help="Answer on this machine without a token.")
     ] = False,
+    host: Annotated[
+        str, typer.Option(help="Another address to listen at: behind a proxy with TLS only.")
+    ] = "127.0.0.1",
+    name: Annotated[
+        list[str] | None, typer.Option(help="By which it is asked there (the Host of a request).")
+    ] = None,
 ) -> None:
     """Show the board: served on a loopback address, or written as one static file.
 
@@ -109,7 +138,9 @@ def dashboard(
     """
     from flows.show import show_board
 
-    raise typer.Exit(show_board(config, port, output, moment_asked(as_of), open_loopback))
+    raise typer.Exit(
+        show_board(config, port, output, moment_asked(as_of), open_loopback, host, name or ())
+    )
 
 
 @verbs.command(rich_help_panel=PANEL)

@@ -11,7 +11,7 @@ import collectors
 from flows._alerts.channel import Channel
 from flows._alerts.kinds import KINDS
 from flows._alerts.settings import Alerts
-from flows.config import load
+from flows.config import Verifying, Watching, load
 from flows.config_reader import TABLES
 from flows.config_sources import OWN
 from flows.config_values import GIVEN, resolve
@@ -61,6 +61,8 @@ def test_every_setting_of_what_lies_outside_is_in_it() -> None:
     assert set(RAW["mail"]) == {f.name for f in dataclasses.fields(MailServer)}
     assert set(RAW["anchor"]) == {f.name for f in dataclasses.fields(Anchor)}
     assert set(RAW["suggest"]) == {f.name for f in dataclasses.fields(Suggest)}
+    assert set(RAW["verify"]) == {f.name for f in dataclasses.fields(Verifying)}
+    assert set(RAW["watch"]) == {f.name for f in dataclasses.fields(Watching)}
     assert {at.where.partition(":")[0] for at in witnesses(load(EXAMPLE, GIVEN_SECRETS))[1:]} == {
         "git+ssh", "mailto", "s3"
     }  # fmt: skip

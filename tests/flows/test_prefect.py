@@ -129,7 +129,7 @@ def test_served_schedules_are_planned_until_it_is_told_to_end(
     config = home(numbers("good", schedule="0 3 * * *"), extra=CHAT)
     prefect_environment = prefect_environment | {"CHAT": "http://127.0.0.1:9"}
     command = (sys.executable, "-m", "flows.cli", "serve", "-c", str(config))
-    names = {"good", "freshness", "maintain", "alert"}
+    names = {"good", "freshness", "maintain", "verification", "watch", "alert"}
     with running(prefect_environment, *command, errors=tmp_path / "log") as process:
         until(lambda: scheduled(prefect_environment, names) == names)
         process.terminate()

@@ -1,0 +1,120 @@
+"""What deploy/compose.yaml runs, run directly: Prefect's server on PostgreSQL, a worker, the board.
+
+Asks for HEADWATER_POSTGRES=1 and Debian's postgresql; `docker-compose config` joins where it is.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+import yaml
+
+from flows.serve import free_port
+from tests.flows.conftest import Home, numbers, quiet_environment
+from tests.flows.test_prefect import ROOT, headwater, running, until
+
+COMPOSE = ROOT / "deploy/compose.yaml"
+PREFECT = (sys.executable, "-m", "prefect")
+SECRETS = {"POSTGRES_PASSWORD": "p4ss", "PREFECT_AUTH": "u:p", "HEADWATER_BOARD_TOKEN": "t0ken"}
+
+
+def test_the_services_are_kept_in_and_their_flags_exist() -> None:
+    services = yaml.safe_load(COMPOSE.read_text())["services"]
+    for name, service in services.items():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+        if name != "postgres":
+            assert service["read_only"] is True, name
+            assert service["cap_drop"] == ["ALL"], name
+    secrets = [text for text in COMPOSE.read_text().splitlines() if "PASSWORD: " in text]
+    assert all("${" in text for text in secrets)
+
+
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="no docker-compose here")
+def test_compose_takes_the_file() -> None:
+    told = subprocess.run(
+        ["docker-compose", "-f", str(COMPOSE), "config", "-q"], env=os.environ | SECRETS,
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[int]:
+    """A PostgreSQL of its own; yields its port. As root it runs as the user postgres."""
+    (tools,) = sorted(Path("/usr/lib/postgresql").iterdir())[-1:]
+    data, port = folder / "data", free_port()
+    data.mkdir()
+    become = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    if become:
+        shutil.chown(data, "postgres")
+    (folder / "password").write_text(SECRETS["POSTGRES_PASSWORD"])
+    (folder / "password").chmod(0o644)
+    made = [f"{tools}/bin/initdb", "-D", str(data), "-U", "prefect", "-A", "scram-sha-256"]
+    made += ["--pwfile", str(folder / "password")]
+    subprocess.run([*become, *made], check=True, capture_output=True, cwd="/")
+    told = [f"{tools}/bin/postgres", "-D", str(data), "-p", str(port), "-k", "/tmp"]
+    with running(dict(os.environ), *become, *told):
+        ask = [f"{tools}/bin/pg_isready", "-h", "127.0.0.1", "-p", str(port)]
+        until(lambda: subprocess.run(ask, capture_output=True, check=False).returncode == 0)
+        yield port
+
+
+@pytest.mark.skipif(not os.environ.get("HEADWATER_POSTGRES"), reason="HEADWATER_POSTGRES=1 not set")
+@pytest.mark.timeout(500)
+def test_the_processes_of_the_compose_file(home: Home) -> None:
+    config = home(numbers("good"))
+    folder = Path(config.parent.parent)
+    for parent in (folder, *folder.parents[:3]):
+        parent.chmod(0o755)
+    port, board = free_port(), free_port()
+    with postgres(folder) as database:
+        server = quiet_environment(folder / "prefect") | {
+            "PREFECT_SERVER_DATABASE_DRIVER": "postgresql+asyncpg",
+            "PREFECT_SERVER_DATABASE_HOST": "127.0.0.1",
+            "PREFECT_SERVER_DATABASE_PORT": str(database),
+            "PREFECT_SERVER_DATABASE_NAME": "postgres",
+            "PREFECT_SERVER_DATABASE_USER": "prefect",
+            "PREFECT_SERVER_DATABASE_PASSWORD": SECRETS["POSTGRES_PASSWORD"],
+            "PREFECT_SERVER_API_AUTH_STRING": SECRETS["PREFECT_AUTH"],
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage"
+            ".filesystem",
+        }
+        client = quiet_environment(folder / "client") | {
+            "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+            "PREFECT_API_AUTH_STRING": SECRETS["PREFECT_AUTH"],
+            "HEADWATER_BOARD_TOKEN": SECRETS["HEADWATER_BOARD_TOKEN"],
+        }
+        start = (*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port))
+        with running(server, *start, errors=folder / "server.log"):
+            until(lambda: _answers(f"http://127.0.0.1:{port}/api/health"))
+            pool = ("work-pool", "create", "headwater", "--type", "process")
+            template = ("--base-job-template", str(ROOT / "deploy/pools/process.json"))
+            subprocess.run([*PREFECT, *pool, *template, "--overwrite"], env=client, check=True)
+            assert headwater(client, "deploy", "-c", str(config)).returncode == 0
+            worker = (*PREFECT, "worker", "start", "--pool", "headwater")
+            asked = ("deployment", "run", "collect/good", "--watch")
+            with running(client, *worker):
+                done = subprocess.run([*PREFECT, *asked], env=client, check=False, timeout=200)
+            assert done.returncode == 0
+        show = (sys.executable, "-m", "flows.cli", "dashboard", "-c", str(config))
+        with running(client, *show, "--host", "0.0.0.0", "--port", str(board), "--name", "board"):
+            url = f"http://127.0.0.1:{board}"
+            until(lambda: _answers(f"{url}/healthz"))
+            bearer = {"Authorization": f"Bearer {SECRETS['HEADWATER_BOARD_TOKEN']}"}
+            told = requests.get(f"{url}/metrics", headers=bearer, timeout=60).text
+            assert 'headwater_source_well{source="good"} 1.0' in told
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).status_code == 200
+    except requests.RequestException:
+        return False
