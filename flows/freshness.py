@@ -40,12 +40,12 @@ def freshness(config: str = FILE) -> State[Any]:
     tell_verdicts(changed)
     seal(lake, settings)
     beat(lake.place, "freshness", began)
-    told = tell(settings, judged)
     poor = [v for v in judged.verdicts if v.failed or not v.in_date]
     create_table_artifact(
         verdict_rows(poor), key="headwater-freshness", description=headline(judged)
     )
     create_markdown_artifact(f"{headline(judged)}\n", key="headwater-headline")
+    told = tell(settings, judged)
     said = f"{headline(judged)}; {len(changed)} verdicts changed"
     if told is not None and (silent := failing(told.memory)):
         return Failed(message=f"{said}; alerts are not taken by {', '.join(silent)}")

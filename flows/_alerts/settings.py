@@ -17,7 +17,7 @@ class Alerts:
     """When channels are told, how long something must be gone to be over (`settle`), where the
     `board` is, and the addresses of `people` by name, before those of the register of roles."""
 
-    schedule: str = "*/10 * * * *"
+    schedule: str = "15,45 * * * *"
     settle: timedelta = timedelta(hours=1)
     board: str = ""
     people: Mapping[str, str] = field(default_factory=dict)

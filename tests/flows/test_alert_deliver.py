@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
@@ -22,9 +23,11 @@ from evidence.errors import ConfigError
 from flows import alerting, status
 from flows._alerts.causes import seen
 from flows._alerts.deliver import remembered
+from flows._alerts.kinds import KINDS
 from flows._alerts.unsent import unsent
 from flows.alert import alert
 from flows.attention import attention, cause_of, cause_of_source
+from flows.check import check_all
 from flows.config import load, now
 from flows.pull import attempt
 from flows.verbs.tell import alerts
@@ -124,6 +127,8 @@ def test_what_is_not_taken_shows_everywhere_and_comes_later(
     assert status.show(config, None, fail_on="failed", as_json=False) == 3
     assert "Alerts to chat" in " ".join(capsys.readouterr().out.split())
     assert alerting.list_open(config, said.append) == 3
+    assert check_all(config, said.append) == 1
+    assert any("alerts: Alerts to chat are not taken" in line for line in said)
     assert acts(config)[-1]["outcome"] == "failed"
     assert alert.fn(str(config)).is_failed()
     hooked = [got.json for got in chat.got if "hook" in got.path]
@@ -219,6 +224,16 @@ def test_a_source_that_is_down_is_one_cause_and_hides_the_rest(home: Home) -> No
     assert {v.control for v in hidden.values()} <= set(told.controls)
     sound = seen(judged, list(attention(judged, [], facts)), [])
     assert hidden.keys() <= {cause.key for cause in sound.causes}
+
+
+def test_every_example_of_the_page_loads(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs/alerts.md").read_text()
+    examples = "\n".join(re.findall(r"```toml\n(.*?)```", page, re.S))
+    for name in re.findall(r"env:(\w+)", examples):
+        monkeypatch.setenv(name, "a secret that is long enough to sign")
+    mail = '[mail]\nhost = "smtp.example.org"\nsender = "h@example.org"\n'
+    channels = load(home(extra=mail + examples)).channels
+    assert {channel.kind for channel in channels} == set(KINDS)
 
 
 REGISTERS = {

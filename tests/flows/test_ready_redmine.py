@@ -1,10 +1,13 @@
-"""docs/rest_api/redmine.toml against a real Redmine; its own API raises and changes the issues."""
+"""docs/rest_api/redmine.toml against a real Redmine; its own API raises and changes the issues.
+
+And alerts that open and close issues in it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,10 @@ import requests
 from collectors.rest_api import RestApi
 from evidence.errors import SourceBroken, SourceRefused
 from evidence.model import Change
+from evidence.secret import Secret
+from flows._alerts.channel import Desk
+from flows._alerts.ticket import Call, Ticket
+from flows._alerts.words import Cause, Message, Notice, What
 from tests.collectors import redmine_server
 from tests.collectors.redmine_server import Redmine
 from tests.flows.ready import pull, ready
@@ -109,3 +116,24 @@ def test_what_the_reader_no_longer_sees_is_told_as_gone(tracker: Redmine, tmp_pa
     assert len(gone) >= 4
     assert {item.kind for item in gone} == {"redmine.known"}
     assert facts.gaps == ()
+
+
+def test_alerts_open_an_issue_and_close_it(tracker: Redmine) -> None:
+    at = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+    issue = {"project_id": "open", "tracker_id": 1, "priority_id": 4}
+    channel = Ticket(
+        name="redmine", url=tracker.url, ref="issue.id",
+        headers={"X-Redmine-API-Key": Secret(tracker.admin)},
+        open=Call("/issues.json", {"issue": issue | {"subject": "{title}",
+                                                     "description": "{text}"}}),
+        close=Call("/issues/{ref}.json", {"issue": {"status_id": 5, "notes": "{text}"}}, "PUT"),
+    )  # fmt: skip
+    notice = Notice(What.NEW, Cause("a", "failed", "!picture.png! @admin {{macro}} #1"), at)
+    opened = channel.send(Message("redmine", (notice,)), Desk("Example"), at)
+    assert opened.taken, opened.told
+    made = tracker.call("GET", f"/issues/{opened.ref}.json")["issue"]
+    assert made["subject"].startswith("Example: Failed: !picture.png!")
+    assert made["description"].startswith("```text")
+    over = Message("redmine", (replace(notice, what=What.OVER, ended=at),), ref=opened.ref)
+    assert channel.send(over, Desk("Example"), at).taken
+    assert tracker.call("GET", f"/issues/{opened.ref}.json")["issue"]["status"]["name"] == "Closed"
