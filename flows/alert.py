@@ -14,7 +14,7 @@ from flows.alerting import tell_now
 from flows.config import FILE, load
 
 
-@flow(name="alert", validate_parameters=True)
+@flow(name="alert", timeout_seconds=1800, validate_parameters=True)
 def alert(config: str = FILE) -> State[Any]:
     """Send what is due. A channel that took nothing is a failed run."""
     done = tell_now(load(Path(config)))

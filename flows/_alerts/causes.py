@@ -15,6 +15,7 @@ from flows.board import NOT_JUDGED
 from flows.judgement import Judged
 from flows.source_rows import NOT_RUN
 
+_UNASKED = "its controls are left out as not applicable, or somebody answers for it"
 _SOUND, _BUSY = "complete", "busy"
 
 
@@ -109,7 +110,7 @@ def _now(
     told = {cause_of_source(row.source): "its last pull was whole" for row in sources}
     for key, group in verdicts.items():
         poor = [verdict for verdict in group if verdict.failed or not verdict.in_date]
-        told[key] = "its controls are left out as not applicable" if poor else group[0].why
+        told[key] = _UNASKED if poor else group[0].why
     return {key: words for key, words in told.items() if key not in found}
 
 

@@ -6,16 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 from collectors.http import clean
+from dashboards.summary import SEVERITIES as NAMES
 from flows._alerts.channel import Desk
 from flows._alerts.words import Message, Notice, What, rank
 
 LIMIT = 400
 """Characters of one sentence; the board has the rest."""
-NAMES = {
-    "failed": "Failed", "health": "Headwater itself", "source": "Source not answering",
-    "stale": "Stale", "mapping": "Mapping", "missing": "Missing",
-    "judgement": "Needs judgement", "due": "Due soon", "overridden": "Overridden by people",
-}  # fmt: skip
 _BEFORE = {
     What.NEW: "", What.WORSE: "Worse now: ", What.AGAIN: "Another one: ",
     What.REMINDER: "Still open: ", What.OVER: "Over: ", What.PASSED: "Came and went: ",

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-SEVERITIES = (
-    "failed", "health", "source", "stale", "mapping", "missing", "judgement", "due",
-    "overridden",
-)  # fmt: skip
+from dashboards.summary import SEVERITIES as HEADINGS
+
+SEVERITIES = tuple(HEADINGS)
 """Those of the board's list of what needs a person, worst first."""
 
 
