@@ -33,8 +33,9 @@ from mappings.overrides import Override
 from storage.arrivals import Asked, began
 from storage.code import code_version
 from storage.engine import ample
+from storage.kept import forget, load
 from storage.lake import Lake
-from storage.landed import landed
+from storage.landed import WORTH, landed, landed_after, landed_by_now
 from storage.pages import Connection, records, seen_systems
 from storage.sightings import Key, event_times
 
@@ -148,7 +149,7 @@ def judge_lake(lake: Lake, moment: Moment) -> Judged:
         attestations = in_force(connection, catalogue, systems, at)
         held = waivers(connection, catalogue, at)
         begun, events = began(connection), event_times(connection, at)
-        seen = landed(connection, at, asked_periods(expected, begun, at))
+        seen = _landed(connection, lake, moment, asked_periods(expected, begun, at))
     facts = _Facts(systems, seen, events, begun, at)
     found = _standings(catalogue, expected, soa, attestations, held, facts)
     return Judged(moment, systems, soa, found)
@@ -170,6 +171,35 @@ class _Facts:
     events: Mapping[str, datetime]
     begun: datetime | None
     at: datetime
+
+
+def _landed(
+    connection: Connection, lake: Lake, moment: Moment, asked: Sequence[Asked]
+) -> dict[Key, Sighting]:
+    """What landed by then; of a large lake's present by what is kept of it, where that is sure."""
+    if moment.size is None and lake.table("evidence").rows >= WORTH:
+        by = moment.mapping.rules.digest
+        return landed_by_now(lake, by, moment.at, asked, ample(), WORTH)
+    return landed(connection, moment.at, asked)
+
+
+def kept_differs(lake: Lake, moment: Moment) -> bool:
+    """Whether what is kept for judging says otherwise than the whole lake; then it is thrown away.
+
+    Raises LakeError.
+    """
+    kept = load(lake, moment.mapping.rules.digest, moment.at)
+    if kept is None:
+        return False
+    expected = moment.mapping.catalogue.expectations(moment.mapping.overrides)
+    with moment.connect(lake, ample()) as connection:
+        asked = asked_periods(expected, began(connection), moment.at)
+        whole = landed(connection, moment.at, asked)
+    found = landed_after(lake, kept, moment.at, asked, ample())
+    if found is None or found == whole:
+        return False
+    forget(lake)
+    return True
 
 
 def asked_periods(

@@ -14,7 +14,9 @@ from evidence.model import Outcome
 from flows.config import Config, load, now
 from flows.follow import leave_record
 from flows.freeze import compare_all
+from flows.judgement import kept_differs
 from flows.keys import public_key, public_key_of
+from flows.moment import present
 from flows.outside import witnesses
 from storage.freezes import freezes
 from storage.lake import Lake
@@ -66,6 +68,7 @@ def run(
             now=now(),
             processes=processes,
         )
+        _compare_kept(asked)
         found = replace(found, notes=(*found.notes, *_frozen(asked)))
     except VerificationFailed as failed:
         _prove(failed.notes, say)
@@ -150,6 +153,18 @@ def _frozen(asked: Asked) -> tuple[str, ...]:
     same = sum(not one.differs for one in found)
     good = (f"{same} frozen moments were judged again: they are as they were frozen",)
     return (*(good if same else ()), *(told for one in found for told in one.differs))
+
+
+def _compare_kept(asked: Asked) -> None:
+    """Judge without what is kept for judging. Raises VerificationFailed if that says otherwise."""
+    if asked.config is None:
+        return
+    lake = Lake.open(asked.lake, clock=now)
+    if kept_differs(lake, present(lake, asked.config)):
+        raise VerificationFailed(
+            ("what is kept beside the lake for judging said otherwise than the lake itself: it was "
+             "damaged or changed, and is thrown away; boards of the last day may have been wrong",)
+        )  # fmt: skip
 
 
 def _prove(notes: Sequence[str], say: Callable[[str], None]) -> None:

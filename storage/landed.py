@@ -1,15 +1,22 @@
-"""What landed, as the judge is told."""
+"""What landed, as the judge is told: from what is kept for it where that is beyond doubt."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from evidence.errors import LakeError
 from evidence.freshness import Sighting
 from storage.arrivals import Asked, arrivals
-from storage.engine import Connection
+from storage.engine import Connection, Limits
+from storage.kept import Kept, keep, landed_since, load
+from storage.lake import Lake
 from storage.sightings import Key, sightings
+from storage.views import connect, connect_files
+
+WORTH = 200_000
+"""Items from which on a state is kept: fewer are judged from the whole lake as quickly."""
 
 
 def landed(connection: Connection, now: datetime, asked: Sequence[Asked]) -> dict[Key, Sighting]:
@@ -20,3 +27,64 @@ def landed(connection: Connection, now: datetime, asked: Sequence[Asked]) -> dic
     served = arrivals(connection, now, asked)
     seen = sightings(connection, now)
     return {key: replace(one, arrivals=served.get(key, ())) for key, one in seen.items()}
+
+
+def landed_by_now(
+    lake: Lake, mapping: str, now: datetime, asked: Sequence[Asked], limits: Limits,
+    worth: int = WORTH,
+) -> dict[Key, Sighting]:  # fmt: skip
+    """`landed` of all that landed by `now`, which is the present: from the kept state and what came
+    since, or from the whole lake, of which a state is kept then. Raises LakeError."""
+    kept = load(lake, mapping, now)
+    found = None if kept is None else landed_after(lake, kept, now, asked, limits)
+    return _whole(lake, mapping, now, asked, limits, worth) if found is None else found
+
+
+def landed_after(
+    lake: Lake, kept: Kept, now: datetime, asked: Sequence[Asked], limits: Limits
+) -> dict[Key, Sighting] | None:
+    """`landed` by a kept state; None on any doubt that the whole lake says the same."""
+    if not kept.answers(asked):
+        return None
+    try:
+        since = landed_since(lake, kept)
+        if since is None:
+            return None
+        files = kept.files(*since)
+        with connect_files(
+            {name: files.get(name, []) for name in lake.tables}, as_of=now,
+            mapping_digest=kept.mapping, limits=limits,
+        ) as connection:  # fmt: skip
+            return _counted(landed(connection, now, asked), kept.counts)
+    except LakeError:  # a file that another process has tidied away is a doubt, too
+        return None
+
+
+def _counted(seen: dict[Key, Sighting], left_out: Mapping[Key, int]) -> dict[Key, Sighting] | None:
+    if left_out.keys() - seen.keys():
+        return None
+    return {key: replace(one, count=one.count + left_out.get(key, 0)) for key, one in seen.items()}
+
+
+def _whole(
+    lake: Lake, mapping: str, now: datetime, asked: Sequence[Asked], limits: Limits, worth: int
+) -> dict[Key, Sighting]:
+    versions = _versions(lake)
+    with connect(lake, as_of=now, mapping_digest=mapping, limits=limits) as connection:
+        found = landed(connection, now, asked)
+        if _still(connection, lake, versions, worth):
+            keep(connection, lake, versions, mapping, now, asked)
+    return found
+
+
+def _versions(lake: Lake) -> tuple[int, int]:
+    return lake.table("evidence").version, lake.table("tags").version
+
+
+def _still(connection: Connection, lake: Lake, versions: tuple[int, int], worth: int) -> bool:
+    """Whether the connection shows just what these versions hold, and that is worth keeping."""
+    rows = connection.execute(
+        "SELECT (SELECT count(*) FROM lake_evidence), (SELECT count(*) FROM evidence)"
+    ).fetchone()
+    everything, shown = rows or (0, -1)
+    return bool(everything == shown >= worth) and _versions(lake) == versions
