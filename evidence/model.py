@@ -99,7 +99,8 @@ class EvidenceItem:
             self._to_plain()
         if not (self.source.strip() and self.kind.strip() and self.subject.strip()):
             self._refuse_empty()
-        content = canonical_plain(self.payload)
+        # Copied, because orjson hands out its bytes in a room of several times their size.
+        content = bytes(memoryview(canonical_plain(self.payload)))
         _set(self, "content", content)
         _set(self, "content_sha256", sha256(content).hexdigest())
         _set(self, "item_id", sha256(canonical_texts(self.identity())).hexdigest())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -44,6 +45,17 @@ def test_id_is_recomputed_from_the_documented_form() -> None:
     }  # fmt: skip
     assert item(system="m").content_sha256 == content
     assert made.item_id == hashlib.sha256(rfc8785.dumps(form)).hexdigest()
+
+
+def test_an_item_keeps_no_more_than_it_says() -> None:
+    payload = {"text": "x" * 800}
+    tracemalloc.start()
+    try:
+        items = [item(subject=str(number), payload=payload) for number in range(100)]
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 3 * sum(len(one.content) for one in items), "orjson's own bytes are four times"
 
 
 def test_collection_time_and_zone_do_not_change_the_id() -> None:
