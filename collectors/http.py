@@ -97,6 +97,9 @@ class Http:
         session = requests.Session()
         session.headers.update({"User-Agent": "headwater", "Accept": JSON_TYPE, **self.headers})
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        # What the environment says of proxies and certificates, asked once: it is one origin.
+        said = session.merge_environment_settings(self.base_url, {}, None, None, None)
+        session.proxies, session.verify, session.trust_env = said["proxies"], said["verify"], False
         object.__setattr__(self, "session", session)
 
     def __enter__(self) -> Self:

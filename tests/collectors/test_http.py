@@ -171,6 +171,22 @@ def test_no_netrc_replaces_the_key(
     assert "Authorization" not in script.asked[1][2]
 
 
+def test_the_proxy_of_the_environment_is_asked_and_left_out_where_it_says(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", script.url)
+    with Http("http://tracker.example") as through:
+        through.get("/x")
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        through.get("/y")
+    assert [asked[1] for asked in script.asked] == [
+        "http://tracker.example/x", "http://tracker.example/y",
+    ]  # fmt: skip
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with Http(script.url) as past:
+        assert past.get("/x").status == 200
+
+
 def requests_basic() -> str:
     return Auth.basic("mira@brookside.example", Secret(KEY)).headers["Authorization"].reveal()
 
