@@ -65,6 +65,7 @@ class Table(Opened):
         try:
             for table in rows:
                 written.extend(write_files(self.place, self.spec, table))
+            pa.default_memory_pool().release_unused()  # each writing thread keeps some megabytes
             self.place.settle((file.relative for file in written), stored=True)
             self._transact(
                 [_action(file) for file in written], _digests(written), (app, *also), marker,

@@ -85,21 +85,35 @@ class _Items:
 def _ranges(evidence: Table, leaves: Table, since: int) -> Iterator[tuple[int, _Items]]:
     """Consecutive versions whose rows together are about one step, with what to read of them.
 
-    After maintenance the files of long ago are gone, and who follows from there reads all that is
-    left to follow in one step, from the files that took their place.
+    A little more than a step is one too: few rows more, such as a pull's record, need no plan of
+    all rules of their own. After maintenance the files of long ago are gone, and who follows from
+    there reads all that is left to follow in one step, from the files that took their place.
     """
     names: list[str] = []
-    rows = 0
+    rows, last, most = 0, since, STEP_ROWS + STEP_ROWS // 10
     for commit in evidence.commits(since):
         added = [add for add in commit.adds if add.data_change]
-        names += [add.path for add in added]
-        rows += sum(add.rows for add in added)
-        if rows >= STEP_ROWS or commit.version == evidence.version:
-            if not all(map(evidence.place.has, names)):
-                yield evidence.version, _left(evidence, leaves, since)
+        more = sum(add.rows for add in added)
+        if rows and rows + more > most:
+            step = _range(evidence, leaves, since, last, names)
+            yield step
+            if step[0] > last:
                 return
-            yield commit.version, _Items(evidence.place.locals(names))
-            names, rows, since = [], 0, commit.version
+            names, rows, since = [], 0, last
+        names += [add.path for add in added]
+        rows, last = rows + more, commit.version
+    if last > since:
+        yield _range(evidence, leaves, since, last, names)
+
+
+def _range(
+    evidence: Table, leaves: Table, since: int, last: int, names: Sequence[str]
+) -> tuple[int, _Items]:
+    """The versions after `since` up to `last`, which brought these files; all that is left to
+    follow where one of the files is gone."""
+    if all(map(evidence.place.has, names)):
+        return last, _Items(evidence.place.locals(names))
+    return evidence.version, _left(evidence, leaves, since)
 
 
 def _left(evidence: Table, leaves: Table, since: int) -> _Items:

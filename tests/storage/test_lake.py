@@ -298,6 +298,17 @@ def test_a_follower_goes_in_steps(world: World, monkeypatch: pytest.MonkeyPatch)
     assert world.lake.table("tags").version == 5
 
 
+def test_few_rows_more_than_a_step_need_none_of_their_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_follower, "STEP_ROWS", 10)
+    for number in range(5):
+        world.land(item(number), item(number + 100), cursor=str(number))
+    world.land(item(7), cursor="last")
+    assert world.lake.follow_sql("tags", SQL, app="tags:m1") == 11
+    assert world.lake.table("tags").version == 1
+
+
 def test_followers_at_once_append_each_row_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
