@@ -14,7 +14,7 @@ from collectors._aws.logs_days import KIND as DAY
 from collectors._aws.logs_days import Reader
 from collectors._aws.logs_groups import KIND as GROUP
 from collectors._aws.logs_groups import Group, groups
-from collectors._aws.source import AwsSource, Place, hides, read
+from collectors._aws.source import AwsSource, Place, everywhere, hides, read
 from collectors._states import compared
 from collectors.base import Window
 from evidence.errors import SourceRefused
@@ -61,7 +61,8 @@ class CloudWatchLogs(AwsSource):
         """First the groups, then a batch for each with the days that differ from what was known."""
         marks, asking = read_marks(cursor), self._asking()
         found: list[tuple[Place, Group]] = []
-        items, withheld = read(self, asking, {GROUP: lambda place: self._groups(place, found)})
+        readers = {GROUP: lambda place: self._groups(place, found)}
+        items, withheld = read(self, asking, everywhere(self.regions, readers))
         self._unseen(asking, [group.name for _, group in found])
         changed: tuple[EvidenceItem, ...] = ()
         now = asking.now

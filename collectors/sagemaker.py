@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from collectors._aws import sagemaker_models as models
 from collectors._aws import sagemaker_monitors as monitors
-from collectors._aws.sagemaker_marks import read_marks
-from collectors._aws.source import AwsSource, Place, Reader, hides, read
+from collectors._aws.reach_marks import read_marks
+from collectors._aws.source import AwsSource, Place, Reader, everywhere, hides, read
 from collectors._states import compared
 from collectors.base import Window
 from evidence.model import Batch, Cursor, EvidenceItem
@@ -53,7 +53,7 @@ class SageMaker(AwsSource):
             monitors.SCHEDULE: monitors.schedules,
         }
         readers = {**({} if self.window else settings), monitors.RUN: ended}
-        items, withheld = read(self, asking, readers)
+        items, withheld = read(self, asking, everywhere(self.regions, readers))
         changed, after = compared(
             marks.states, items, lambda kind, subject: hides(withheld, asking, kind, subject),
             at=asking.at, source=self.source,

@@ -75,3 +75,16 @@ def plus(moment: datetime, length: Span, zone: tzinfo = UTC) -> datetime:
     day = local.replace(tzinfo=None) + timedelta(days=rest.days)
     whole = day.replace(tzinfo=zone, fold=local.fold).astimezone(UTC)
     return whole + (rest - timedelta(days=rest.days))
+
+
+def longest(text: str) -> timedelta:
+    """The same text with years of 366 days and months of 31: of what is kept nothing goes early.
+
+    Raises ValueError.
+    """
+    match = _LONG.fullmatch(text)
+    if not match or not (match["years"] or match["months"]):
+        return duration(text)
+    days = 366 * int(match["years"] or 0) + 31 * int(match["months"] or 0)
+    rest = duration(f"P{match['rest']}") if match["rest"] else timedelta(0)
+    return timedelta(days=days) + rest

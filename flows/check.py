@@ -9,6 +9,7 @@ from evidence.errors import ConfigError, HeadwaterError, LakeError
 from evidence.times import stamp
 from flows._alerts.unsent import UNSENT, unsent
 from flows.config import Config, Source, load, now
+from flows.floors import below, short
 from flows.keys import public_key_of
 from flows.outside import witnesses
 from mappings.catalogue import load_catalogue
@@ -27,6 +28,7 @@ def check_all(file: Path, say: Callable[[str], None]) -> int:
         ("mapping", lambda: _mapping(config)),
         ("lake", lambda: f"{Lake.open(config.lake, clock=now).version} versions"),
         ("redaction", lambda: _redaction(config)),
+        ("retention", lambda: _retention(config)),
         ("key", lambda: load_key(config.key, origin=config.origin).origin),
         ("witnesses", lambda: _witnesses(config)),
         ("anchor", lambda: _anchored(config)),
@@ -42,6 +44,15 @@ def _redaction(config: Config) -> str:
     redactor.bound()
     known = "known secrets" if config.detect else "no known secrets: detect is off"
     return f"{known}, {len(config.redact)} rules, digest {redactor.digest[:16]}"
+
+
+def _retention(config: Config) -> str:
+    """How many classes there are. Raises ConfigError for those below a floor without a basis."""
+    bare = [(kept, floor) for kept, floor in below(config.retention) if not kept.basis]
+    if bare:
+        told = "; ".join(short(kept, floor) for kept, floor in bare)
+        raise ConfigError(f"{told}; keep longer, or write in `basis` why that is right")
+    return f"{len(config.retention)} classes; what has none is kept for ever"
 
 
 def _told(name: str, ask: Callable[[], str], say: Callable[[str], None]) -> int:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from evidence.times import duration
+from evidence.duration import longest
 
 Made = TypeVar("Made")
 
@@ -68,7 +67,7 @@ def _value(cls: Any, key: str, value: Any) -> Any:
     """A TOML value as the field's type. Raises ValueError naming the key."""
     hint = get_type_hints(cls)[key]
     if hint is timedelta and isinstance(value, str):
-        return _kept(value)
+        return longest(value)
     if hint is str and isinstance(value, str):
         return value
     if hint is bool and isinstance(value, bool):
@@ -79,19 +78,6 @@ def _value(cls: Any, key: str, value: Any) -> Any:
     if "datetime" in str(hint) and isinstance(value, date):
         return _moment(key, value)
     raise ValueError(f"{key}: {value!r} is not {_WORDS.get(hint, 'a date or a time with a zone')}")
-
-
-_LONG = re.compile(r"P(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?P<rest>(?:\d+[WD])*(?:T.+)?)")
-
-
-def _kept(text: str) -> timedelta:
-    """An ISO 8601 duration; a year counts as 366 days and a month as 31: nothing goes early."""
-    match = _LONG.fullmatch(text)
-    if not match or not (match["years"] or match["months"]):
-        return duration(text)
-    days = 366 * int(match["years"] or 0) + 31 * int(match["months"] or 0)
-    rest = duration(f"P{match['rest']}") if match["rest"] else timedelta()
-    return timedelta(days=days) + rest
 
 
 _WORDS: dict[Any, str] = {

@@ -12,7 +12,7 @@ from rich.table import Table
 from evidence.errors import ConfigError, LakeError
 from evidence.times import stamp
 from flows.config import Config, load, now
-from flows.floors import below
+from flows.floors import below, short
 from flows.follow import follow, seal
 from flows.moment import present, tagged
 from storage.actions import act
@@ -136,8 +136,7 @@ def _warn(console: Console, config: Config) -> list[str]:
     """Say which classes keep less than a floor; the names of those without a basis."""
     unexplained = dict[str, None]()
     for kept, floor in below(config.retention):
-        told = f"class {kept.name} keeps {kept.keep.days} days: {floor.source}"
-        console.print(f"[yellow]short[/]   {escape(told)}", soft_wrap=True)
+        console.print(f"[yellow]short[/]   {escape(short(kept, floor))}", soft_wrap=True)
         if kept.basis:
             console.print(f"        basis given: {escape(kept.basis)}", soft_wrap=True)
         else:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from evidence.errors import ConfigError
 from flows.config import load, now
-from flows.framework import spoken_to
-from flows.judgement import Judged, judge_lake
+from flows.explain_control import explain_control
+from flows.judgement import judge_lake
 from flows.lookup import SIGNS, find_item
 from flows.moment import Asked, Moment, moment
 from flows.terminal import printable
+from flows.unreached import unreached
 from mappings.catalogue import load_catalogue
-from mappings.controls import Control
 from storage.corrections import told_correction
 from storage.lake import Lake
 from storage.pages import corrections_of, item_tags
@@ -42,7 +42,8 @@ def explain(file: Path, what: str, say: Say, asked: Asked | None = None) -> int:
     for note in shown.notes:
         safe(f"note: {note}")
     if control is not None:
-        _control(judge_lake(lake, shown), control, safe)
+        unfilled = unreached(shown.mapping, config)
+        explain_control(judge_lake(lake, shown), control, unfilled, safe)
     else:
         _item(lake, shown, what, safe)
     return 0
@@ -74,22 +75,3 @@ def _item(lake: Lake, shown: Moment, what: str, say: Say) -> None:
         say(f"  suggestion {told_suggestion(row)}")
     for miss in told.near_misses[:NEAREST]:
         say(f"not by {miss.rule}: {'; '.join(miss.failed)}")
-
-
-def _control(judged: Judged, control: Control, say: Say) -> None:
-    found = judged.standings[control.id]
-    say(f"{control.id} {control.title}\n  {control.summary}")
-    say(f"stands: {found.standing}: {found.why} ({found.in_date} of {found.expected} in date)")
-    for verdict in found.verdicts:
-        state = "failed" if verdict.failed else verdict.state
-        about = verdict.system or "organisation"
-        say(f"  {state:<10}{verdict.evidence} · {about}: {verdict.why}")
-    if control.attestation_needed:
-        say(f"  a person:  {control.attestation_needed}")
-    for change in judged.overrides:
-        if change.control == control.id:
-            say(f"  override:  {change.evidence}: {change.reason}")
-    for told in spoken_to(judged, control.id):
-        say(f"  speaks to {told}")
-    if judged.moment.size is not None:
-        say(judged.moment.sentence(judged.digest))

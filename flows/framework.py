@@ -22,7 +22,7 @@ from flows.moment import Asked, moment
 from flows.query import tame
 from flows.terminal import printable
 from mappings.crosswalk import Carried, Reach, carry
-from mappings.frameworks import Framework, Row
+from mappings.frameworks import Framework, Gap, Row
 from storage.lake import Lake
 
 FORMS = ("table", "csv", "json")
@@ -113,6 +113,18 @@ def spoken_to(judged: Judged, control: str) -> Iterator[str]:
             yield f"{framework.short}: {told}"
 
 
+def gaps_of(judged: Judged, control: str) -> Iterator[str]:
+    """In which frameworks a control has no counterpart, or a weak one, and why: for `explain`."""
+    for framework in judged.moment.mapping.frameworks.values():
+        for gap in framework.gaps:
+            if gap.control == control:
+                yield f"{_counterpart(gap)} in {framework.short}: {gap.note}"
+
+
+def _counterpart(gap: Gap) -> str:
+    return "no counterpart" if gap.coverage == "none" else "only a weak counterpart"
+
+
 def _weight(row: Row) -> str:
     if row.review is None:
         return f"{row.relation}, not reviewed"
@@ -161,8 +173,11 @@ def _print(judged: Judged, framework: Framework, carried: Sequence[Carried]) -> 
             escape(printable(one.open)), style="red" if one.failing else STYLES[one.reach],
         )  # fmt: skip
     console.print(table)
+    for gap in framework.gaps:
+        said = f"{gap.control.partition(':')[2]} has {_counterpart(gap)} there: {gap.note}"
+        console.print(escape(said), soft_wrap=True)
     for told in framework.dates:
-        console.print(f"from {told.on}: {escape(told.what)} ({escape(told.articles)})")
+        console.print(escape(told.sentence), soft_wrap=True)
     counts = Counter(one.reach for one in carried)
     counted = ", ".join(f"{counts[reach]} {reach}" for reach in Reach)
     console.print(f"{len(carried)} requirements: {counted}. {NEVER_ADDED}", soft_wrap=True)
@@ -207,8 +222,13 @@ def _machine(judged: Judged, framework: Framework, carried: Sequence[Carried]) -
         "mapping": judged.moment.mapping.digest,
         "dates": [
             {"on": told.on.isoformat(), "what": told.what, "articles": told.articles,
-             "source": told.source}
+             "source": told.source,
+             "moved_from": told.moved_from.isoformat() if told.moved_from else ""}
             for told in framework.dates
+        ],
+        "gaps": [
+            {"control": gap.control, "coverage": gap.coverage, "note": gap.note}
+            for gap in framework.gaps
         ],
         "requirements": [
             {"requirement": one.requirement, "group": one.group, "carried": one.reach.value,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from flows.config import Config, load, now
 from flows.follow import follow
 from flows.moment import moment, parse_as_of, present, tagged
 from flows.terminal import printable
+from flows.unreached import NeedOf, unreached
 from mappings.in_force import InForce, mapping_in_force
 from mappings.rules import RULES, uncovered
 from storage.claims import claimed_twice, differences, untagged_kinds
@@ -30,7 +31,8 @@ def test(file: Path) -> int:
 
     Raises MappingError naming file and line of the first that does not hold.
     """
-    mapping = load(file).mapping()
+    config = load(file)
+    mapping = config.mapping()
     examples = [
         len(rule["examples"][word])
         for entry in mapping.document["rules"]
@@ -44,8 +46,19 @@ def test(file: Path) -> int:
     console.print(f"{needs - len(lacking)} of {needs} needs of the catalogue have a rule")
     for control, evidence in lacking:
         console.print(f"  none for {control.partition(':')[2]} {evidence}")
+    far = unreached(mapping, config).keys() - set(lacking)
+    console.print(f"{needs - len(lacking) - len(far)} of them can be filled by a source here")
+    for evidence, controls in sorted(_by_evidence(far).items()):
+        console.print(f"  no source for {evidence}: {', '.join(controls)}", soft_wrap=True)
     console.print(f"digest {mapping.rules.digest}", soft_wrap=True)
     return 0
+
+
+def _by_evidence(needs: Iterable[NeedOf]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for control, evidence in sorted(needs):
+        found.setdefault(evidence, []).append(control.partition(":")[2])
+    return found
 
 
 def queue(file: Path) -> int:

@@ -56,6 +56,10 @@ class Catalogue:
                 return known
         raise MappingError(f"unknown control {control!r}; ids look like {NAMESPACE}:A.6.2.4")
 
+    def numbered(self, number: str) -> Control:
+        """The control with this number (`A.6.2.4`) or id. Raises MappingError."""
+        return self.control(f"{NAMESPACE}:{number.removeprefix(f'{NAMESPACE}:')}")
+
     def source_type(self, kind: str) -> str:
         """The catalogue's word for a native kind."""
         return self.aliases.get(kind, kind)

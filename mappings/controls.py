@@ -12,6 +12,7 @@ from evidence.times import duration
 from mappings.nodes import Node
 
 NAMESPACE = "iso42001"
+DOCUMENTS = ("maintain", "retain")
 _REQUIRED = "number title group summary attestation needs title_sources"
 _OPTIONAL = "documented_information documentation_demanded typical_role"
 
@@ -57,9 +58,19 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """Documented information that a clause demands: to `maintain` (a document that is kept up) or
+    to `retain` (a record that is kept)."""
+
+    what: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """A clause or an Annex A control. `attestation_needed` is empty where no signature is needed;
-    `attestation_note` says why, or what a signature would add."""
+    `attestation_note` says why, or what a signature would add. `documented_information` is what a
+    clause demands, `documentation_demanded` whether a control of Annex A does when it applies."""
 
     id: ControlId
     number: str
@@ -68,7 +79,8 @@ class Control:
     group_title: str
     kind: str
     summary: str
-    documented_information: tuple[str, ...]
+    documented_information: tuple[Document, ...]
+    documentation_demanded: bool
     needs: tuple[Need, ...]
     attestation_needed: str
     attestation_note: str
@@ -151,6 +163,7 @@ def read_controls(
             title=entry["title"].text("title"), group=group, group_title=groups[group], kind=word,
             summary=entry["summary"].text("summary"),
             documented_information=tuple(_documents(entry.get("documented_information"))),
+            documentation_demanded=_demanded(entry.get("documentation_demanded")),
             needs=tuple(_needs(entry["needs"], kinds)),
             attestation_needed=note if needed else "", attestation_note=note,
             attestation_max_age=max_age,
@@ -174,9 +187,19 @@ def _attestation(node: Node) -> tuple[bool, str, timedelta | None]:
     return needed, fields["statement"].text("statement"), max_age
 
 
-def _documents(node: Node | None) -> Iterator[str]:
+def _documents(node: Node | None) -> Iterator[Document]:
     for entry in node.list("documented_information") if node else ():
-        yield entry.record("a document", "what kind")["what"].text("what")
+        fields = entry.record("a document", "what kind")
+        kind = fields["kind"].text("kind")
+        if kind not in DOCUMENTS:
+            raise fields["kind"].error(f"kind must be {' or '.join(DOCUMENTS)}")
+        yield Document(fields["what"].text("what"), kind)
+
+
+def _demanded(node: Node | None) -> bool:
+    if node is not None and not isinstance(node.value, bool):
+        raise node.error("documentation_demanded must be true or false")
+    return node is not None and bool(node.value)
 
 
 def _needs(node: Node, kinds: Mapping[str, EvidenceKind]) -> Iterator[Need]:

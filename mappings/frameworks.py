@@ -6,24 +6,16 @@ organisation has looked at it (`reviews`): who wrote the row is a stranger to wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from pathlib import Path
 
-from evidence.errors import MappingError
 from evidence.model import ControlId
-from mappings.catalogue import HERE, Catalogue
-from mappings.controls import NAMESPACE
-from mappings.nodes import Node, read
 
-FRAMEWORKS = HERE / "frameworks"
 CONFIDENCES = ("high", "medium", "low")
 RATIONALES = ("semantic", "functional", "syntactic")
-_FRAMEWORK = "framework title short edition rights requirements rows"
-_ROW, _ROW_MAY = "from to relation rationale confidence sources", "note"
-_REVIEW = "framework from to relation by on why"
+COVERAGES = ("none", "weak")
 
 
 class Relation(StrEnum):
@@ -67,21 +59,39 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """That a control has no counterpart in a framework (`none`), or a `weak` one, and why."""
+
+    control: ControlId
+    coverage: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class LegalDate:
-    """From when something of the framework applies, as `source` says."""
+    """From when something of the framework applies, as `source` says.
+
+    `moved_from` is the date that older texts give; None where it never was another.
+    """
 
     on: date
     what: str
     articles: str
     source: str
+    moved_from: date | None = None
+
+    @property
+    def sentence(self) -> str:
+        """What applies from when, and whether it was another day once."""
+        was = f"; moved from {self.moved_from}" if self.moved_from else ""
+        return f"from {self.on}: {self.what} ({self.articles}{was})"
 
 
 @dataclass(frozen=True, slots=True)
 class Framework:
     """`requirements` maps each id to its group, in the framework's order.
 
-    `outside` says of requirements what no control of ISO/IEC 42001 can give; `gaps` of controls
-    (control, none or weak, note) that they have no counterpart here.
+    `outside` says of requirements what no control of ISO/IEC 42001 can give.
     """
 
     id: str
@@ -92,173 +102,9 @@ class Framework:
     requirements: Mapping[str, str]
     rows: tuple[Row, ...]
     outside: Mapping[str, str]
-    gaps: tuple[tuple[ControlId, str, str], ...]
+    gaps: tuple[Gap, ...]
     dates: tuple[LegalDate, ...]
 
     def rows_of(self, requirement: str) -> tuple[Row, ...]:
         """The rows that speak to a requirement."""
         return tuple(row for row in self.rows if row.requirement == requirement)
-
-
-def framework_trees(folders: Sequence[Path] = ()) -> list[Node]:
-    """The tree of every file of the shipped frameworks and of these folders, by name.
-
-    Raises MappingError, also for a folder without a file.
-    """
-    trees = []
-    for folder in (FRAMEWORKS, *folders):
-        paths = sorted(folder.glob("*.yaml"))
-        if not paths:
-            raise MappingError("no framework and no review found", file=str(folder))
-        trees += [read(p, root=HERE if p.is_relative_to(HERE) else None) for p in paths]
-    return trees
-
-
-def read_frameworks(trees: Sequence[Node], catalogue: Catalogue) -> dict[str, Framework]:
-    """Each framework by its id, with the reviews that the files hold.
-
-    Raises MappingError naming file and line: unknown keys, controls or requirements, a requirement
-    or a row twice, a review of no row.
-    """
-    pages = [tree.items("the file") for tree in trees]
-    found: dict[str, Framework] = {}
-    for tree, page in zip(trees, pages, strict=True):
-        if "reviews" in page:
-            continue
-        made = _Reading(tree, catalogue).framework()
-        if made.id in found:
-            raise tree.error(f"the framework {made.id!r} is there already; name another edition")
-        found[made.id] = made
-    for tree, page in zip(trees, pages, strict=True):
-        if "reviews" in page:
-            _review(tree, found, catalogue)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    tree: Node
-    catalogue: Catalogue
-
-    def framework(self) -> Framework:
-        fields = self.tree.record("the file", _FRAMEWORK, "dates outside gaps")
-        texts = {n: fields[n].text(n) for n in ("title", "short", "edition", "rights")}
-        known = dict(self._requirements(fields["requirements"]))
-        return Framework(
-            id=fields["framework"].text("framework"), **texts, requirements=known,
-            rows=tuple(self._rows(fields["rows"], known)),
-            outside=dict(self._outside(fields, known)), gaps=tuple(self._gaps(fields)),
-            dates=tuple(_dates(fields)),
-        )  # fmt: skip
-
-    def _requirements(self, node: Node) -> Iterator[tuple[str, str]]:
-        seen = set[str]()
-        for group in node.list("requirements"):
-            fields = group.record("a group of requirements", "title ids")
-            for entry in fields["ids"].list("ids"):
-                if (name := entry.text("an id")) in seen:
-                    raise entry.error(f"the requirement {name!r} is there twice")
-                seen.add(name)
-                yield name, fields["title"].text("title")
-
-    def _rows(self, node: Node, known: Mapping[str, str]) -> Iterator[Row]:
-        seen = set[tuple[str, str]]()
-        for entry in node.list("rows"):
-            fields = entry.record("a row", _ROW, _ROW_MAY)
-            control = _control(fields["from"], self.catalogue)
-            for target in fields["to"].list("to", one=True):
-                name = _requirement(target, known)
-                if (control, name) in seen:
-                    raise target.error(f"{control} and {name} are in two rows; keep one")
-                seen.add((control, name))
-                yield Row(
-                    control, name, _relation(fields["relation"]),
-                    _one_of(fields["rationale"], "rationale", RATIONALES),
-                    _one_of(fields["confidence"], "confidence", CONFIDENCES),
-                    fields["sources"].texts("sources"),
-                    fields["note"].text("note") if "note" in fields else "",
-                )  # fmt: skip
-
-    def _outside(
-        self, fields: Mapping[str, Node], known: Mapping[str, str]
-    ) -> Iterator[tuple[str, str]]:
-        for entry in fields["outside"].list("outside") if "outside" in fields else ():
-            told = entry.record("what lies outside", "ids note")
-            for target in told["ids"].list("ids"):
-                yield _requirement(target, known), told["note"].text("note")
-
-    def _gaps(self, fields: Mapping[str, Node]) -> Iterator[tuple[ControlId, str, str]]:
-        for entry in fields["gaps"].list("gaps") if "gaps" in fields else ():
-            told = entry.record("a gap", "from coverage note")
-            coverage = _one_of(told["coverage"], "coverage", ("none", "weak"))
-            yield _control(told["from"], self.catalogue), coverage, told["note"].text("note")
-
-
-def _dates(fields: Mapping[str, Node]) -> Iterator[LegalDate]:
-    for entry in fields["dates"].list("dates") if "dates" in fields else ():
-        told = entry.record("a date", "on what articles source")
-        texts = (told[name].text(name) for name in ("what", "articles", "source"))
-        yield LegalDate(_day(told["on"]), *texts)
-
-
-def _review(tree: Node, found: dict[str, Framework], catalogue: Catalogue) -> None:
-    """Put the reviews of one file beside their rows; of two of one row the later holds."""
-    for entry in tree.record("the file", "reviews")["reviews"].list("reviews"):
-        fields = entry.record("a review", _REVIEW)
-        framework = found.get(fields["framework"].text("framework"))
-        if framework is None:
-            known = ", ".join(found)
-            raise fields["framework"].error(f"there is no such framework; known: {known}")
-        about = (
-            _control(fields["from"], catalogue),
-            _requirement(fields["to"], framework.requirements),
-        )
-        made = Review(
-            fields["by"].text("by"), _day(fields["on"]), _relation(fields["relation"]),
-            fields["why"].text("why"),
-        )  # fmt: skip
-        rows = tuple(_reviewed(row, about, made) for row in framework.rows)
-        if about not in {(row.control, row.requirement) for row in rows}:
-            raise entry.error(f"no row of {framework.id} says that {about[0]} speaks to {about[1]}")
-        found[framework.id] = replace(framework, rows=rows)
-
-
-def _reviewed(row: Row, about: tuple[str, str], review: Review) -> Row:
-    if (row.control, row.requirement) != about:
-        return row
-    if row.review is not None and row.review.on > review.on:
-        return row
-    return replace(row, review=review)
-
-
-def _control(node: Node, catalogue: Catalogue) -> ControlId:
-    number = node.text("a control").removeprefix(f"{NAMESPACE}:")
-    try:
-        return catalogue.control(f"{NAMESPACE}:{number}").id
-    except MappingError as error:
-        raise node.error(str(error)) from error
-
-
-def _requirement(node: Node, known: Mapping[str, str]) -> str:
-    name = node.text("a requirement")
-    if name not in known:
-        raise node.error(f"{name!r} is none of the framework's requirements")
-    return name
-
-
-def _relation(node: Node) -> Relation:
-    return Relation(_one_of(node, "relation", tuple(Relation)))
-
-
-def _one_of(node: Node, what: str, known: Sequence[str]) -> str:
-    text = node.text(what)
-    if text not in known:
-        raise node.error(f"{what} {text!r} is none of {', '.join(known)}")
-    return text
-
-
-def _day(node: Node) -> date:
-    try:
-        return date.fromisoformat(node.text("a day"))
-    except ValueError as error:
-        raise node.error("a day is written as 2026-11-26") from error

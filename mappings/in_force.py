@@ -16,9 +16,10 @@ from typing import Any
 from evidence.canonical import canonical, digest
 from evidence.errors import MappingError
 from mappings.catalogue import Catalogue, catalogue_trees, read_catalogue
-from mappings.frameworks import Framework, framework_trees, read_frameworks
+from mappings.frameworks import Framework
 from mappings.nodes import Node
 from mappings.overrides import Override, read_override
+from mappings.read_frameworks import framework_trees, read_frameworks
 from mappings.read_rules import read_rules, rule_trees
 from mappings.rules import RULES, RuleSet, rule_set
 

@@ -123,11 +123,14 @@ class RuleSet:
                 missed.append(NearMiss(rule.name, tuple(_failed(rule, row))))
         return Explanation(tuple(matched), tuple(sorted(missed, key=lambda m: len(m.failed))))
 
-    def covered(self) -> frozenset[tuple[ControlId, str]]:
-        """The needs (control, evidence) for which at least one rule can bring evidence."""
-        return frozenset(
-            (t.control, t.evidence) for r in self.rules for t in r.targets if t.evidence
-        )
+    def taken(self) -> Mapping[tuple[ControlId, str], frozenset[str]]:
+        """Need (control, evidence) → the kinds of items that rules take for it, if any."""
+        found: dict[tuple[ControlId, str], frozenset[str]] = {}
+        for target in (target for rule in self.rules for target in rule.targets):
+            if target.evidence:
+                need = (target.control, target.evidence)
+                found[need] = found.get(need, frozenset()) | {target.kind}
+        return found
 
 
 def names_in(value: object) -> frozenset[str]:
@@ -179,6 +182,6 @@ def rule_set(
 
 def uncovered(rules: RuleSet, catalogue: Catalogue) -> Sequence[tuple[ControlId, str]]:
     """The needs that no rule serves yet, in catalogue order."""
-    covered = rules.covered()
+    covered = rules.taken()
     needs = [(c.id, need.evidence) for c in catalogue.controls for need in c.needs]
     return [need for need in needs if need not in covered]

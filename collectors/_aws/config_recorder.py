@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from collectors._aws.source import Place
+from evidence.errors import SourceRefused
 from evidence.model import EvidenceItem, Outcome
 
 KIND = "aws.config.recorder"
@@ -40,6 +41,15 @@ def recorder(place: Place) -> Iterator[EvidenceItem]:
 def recording(found: list[dict[str, Any]]) -> bool:
     """Whether changes of configuration are recorded and arrive."""
     return _judged(found)[0] is Outcome.PASSED
+
+
+def blind(place: Place) -> str:
+    """Why changes may go unseen; empty where they are recorded."""
+    try:
+        on = recording(recorders(place))
+    except SourceRefused:
+        return "whether changes are recorded could not be read"
+    return "" if on else "changes are not recorded"
 
 
 def _told(one: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:

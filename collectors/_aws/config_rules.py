@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from collectors._aws.asking import Absent
-from collectors._aws.config_recorder import recorders, recording
+from collectors._aws.config_recorder import blind
 from collectors._aws.source import Place
 from collectors._text import clean
 from collectors.base import system_of
-from evidence.errors import SourceRefused
 from evidence.model import EvidenceItem, Outcome
 from evidence.times import utc
 
@@ -76,7 +75,7 @@ def rules(place: Place, wanted: Callable[[str], bool]) -> Iterator[EvidenceItem]
     summaries = _by_name(
         place.every("config", "describe_compliance_by_config_rule", "ComplianceByConfigRules")
     )
-    blind = _blind(place)
+    unseen = blind(place)
     for told in listed:
         name = str(told["ConfigRuleName"])
         if not wanted(name):
@@ -90,21 +89,12 @@ def rules(place: Place, wanted: Callable[[str], bool]) -> Iterator[EvidenceItem]
             place.asking.gap(place.subject(name), "the rule was deleted while it was read")
             continue
         summary = str(summaries.get(name, {}).get("Compliance", {}).get("ComplianceType", ""))
-        rule = Rule(told, states.get(name, {}), summary, results, blind, place.asking.now)
+        rule = Rule(told, states.get(name, {}), summary, results, unseen, place.asking.now)
         yield from _items(place, rule)
 
 
 def _by_name(rows: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     return {str(row["ConfigRuleName"]): row for row in rows}
-
-
-def _blind(place: Place) -> str:
-    """Rules that wait for changes say nothing new when nothing is recorded."""
-    try:
-        on = recording(recorders(place))
-    except SourceRefused:
-        return "whether changes are recorded could not be read"
-    return "" if on else "changes are not recorded"
 
 
 def _items(place: Place, rule: Rule) -> Iterator[EvidenceItem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -18,6 +18,8 @@ from evidence.secret import Secret
 from evidence.snapshot import Snapshot
 
 Reader = Callable[["Place"], Iterable[EvidenceItem]]
+Asked = Sequence[tuple[str, str, Reader]]
+"""Kind, region and what reads it there."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ class Place:
         return "/".join(part for part in (self.asking.account, self.region, name) if part)
 
     def state(
-        self, kind: str, name: str, told: Mapping[str, Any], title: str, outcome: Outcome, *,
+        self, kind: str, name: str, told: Mapping[str, Any], title: str,
+        outcome: Outcome = Outcome.RECORDED, *,
         names: Iterable[str] = (), system: str | None = None, locator: str = "", actor: str = "",
     ) -> EvidenceItem:  # fmt: skip
         """A setting as it stands; `names` are matched with `systems` unless `system` is given."""
@@ -124,6 +127,10 @@ class AwsStates(AwsSource, ABC):
     def _readers(self) -> Mapping[str, Reader]:
         """For each kind, what reads it in one region."""
 
+    def _asked(self) -> Asked:
+        """Which kind is read where: each in each region, unless a collector says otherwise."""
+        return everywhere(self.regions, self._readers())
+
     def collect(self, cursor: Cursor | None) -> Iterator[Batch]:
         """One batch with what differs from the last snapshot; see Collector.collect.
 
@@ -131,7 +138,7 @@ class AwsStates(AwsSource, ABC):
         gone. Raises SourceRefused when nothing may be read anywhere.
         """
         before, asking = Snapshot.read(cursor), self._asking()
-        items, withheld = read(self, asking, self._readers())
+        items, withheld = read(self, asking, self._asked())
         changed, after = compared(
             before, items, lambda kind, subject: hides(withheld, asking, kind, subject),
             at=asking.at, source=self.source,
@@ -150,8 +157,13 @@ class AwsStates(AwsSource, ABC):
         return f"{kinds} of account {asking.account} in {regions}"
 
 
+def everywhere(regions: Sequence[str], readers: Mapping[str, Reader]) -> Asked:
+    """Each kind in each region."""
+    return [(kind, region, reader) for region in regions for kind, reader in readers.items()]
+
+
 def read(
-    source: AwsSource, asking: Asking, readers: Mapping[str, Reader]
+    source: AwsSource, asking: Asking, asked: Asked
 ) -> tuple[list[EvidenceItem], set[tuple[str, str]]]:
     """All items, and the (kind, region) of which not all may be seen.
 
@@ -160,18 +172,17 @@ def read(
     items: list[EvidenceItem] = []
     withheld: set[tuple[str, str]] = set()
     refused: SourceRefused | None = None
-    for region in source.regions:
-        for kind, reader in readers.items():
-            gaps = len(asking.gaps)
-            try:
-                items += reader(Place(source, asking, region))
-            except SourceRefused as error:
-                asking.gap(f"{kind} in {region}", str(error))
-                refused = error
-            if len(asking.gaps) > gaps:
-                withheld.add((kind, region))
+    for kind, region, reader in asked:
+        gaps = len(asking.gaps)
+        try:
+            items += reader(Place(source, asking, region))
+        except SourceRefused as error:
+            asking.gap(f"{kind} in {region}", str(error))
+            refused = error
+        if len(asking.gaps) > gaps:
+            withheld.add((kind, region))
     asking.received = len(items)
-    if refused and not items and len(withheld) == len(source.regions) * len(readers):
+    if refused and not items and len(withheld) == len(asked):
         raise refused
     return items, withheld
 

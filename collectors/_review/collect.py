@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from itertools import chain
 from typing import TypeVar
 
@@ -74,6 +75,7 @@ class Pulling:
     systems: Mapping[str, str]
     span: Span
     clock: Clock = field(repr=False)
+    documents: tuple[str, ...] = ()
 
     def batches(self, before: Marks) -> Iterator[Batch]:
         """What was merged, deployed and came past review, then the states."""
@@ -200,7 +202,8 @@ class Pulling:
         return Batch(told, replace(marks, states=states).cursor(), facts)
 
     def _making(self, of: Repository, collected_at: datetime) -> Making:
-        return Making(self.source, self.host.name, of, self.systems, collected_at)
+        documents = any(fnmatchcase(of.name, pattern) for pattern in self.documents)
+        return Making(self.source, self.host.name, of, self.systems, collected_at, documents)
 
 
 def _unless_hidden(ask: Callable[[], T]) -> T | str:

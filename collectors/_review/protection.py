@@ -91,5 +91,5 @@ class Protection:
         """As it is kept; without the repository's name: a new one changes no rule."""
         return {
             "host": made.host, "repository_id": made.repository.id, **asdict(self),
-            "readable": not self.unread,
+            "readable": not self.unread, **({"documents": True} if made.documents else {}),
         }  # fmt: skip

@@ -32,13 +32,15 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """What every item of a pull of one repository shares. `host` is `github` or `gitlab`."""
+    """What every item of a pull of one repository shares. `host` is `github` or `gitlab`;
+    `documents` whether controlled documents lie in it."""
 
     source: str
     host: str
     repository: Repository
     systems: Mapping[str, str]
     collected_at: datetime
+    documents: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ class CodeHost(ABC):
 
     `repositories` are their full names. `branches` must be reviewed as the default one must; a
     merge into another branch is recorded, not judged. `machines` are globs over logins of users
-    whose approval is nobody's. `environments` are globs over names of environments in which changes
+    whose approval is nobody's. `documents` are globs over full names of those repositories that
+    hold controlled documents. `environments` are globs over names of environments in which changes
     reach people; without any it is what the host says, and names with prod, production or live in
     them. `systems` maps globs over full name, environment or label to AI systems; the
     first that matches wins. `start` (`2026-01-31`) is the first day whose merges count. Changes are
@@ -58,6 +59,7 @@ class CodeHost(ABC):
     branches: tuple[str, ...] = ()
     machines: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
     systems: Mapping[str, str] = field(default_factory=dict)
     start: str = ""
     lookback: int = 60
@@ -77,7 +79,7 @@ class CodeHost(ABC):
         for name in () if isinstance(self.repositories, str) else self.repositories:
             if not _NAME.fullmatch(name):
                 yield f"repositories holds {name!r}, which is no full name such as example/credit"
-        for setting in ("branches", "machines", "environments"):
+        for setting in ("branches", "machines", "environments", "documents"):
             if isinstance(getattr(self, setting), str):
                 yield f"{setting} must be a list of texts"
         try:
@@ -108,6 +110,7 @@ class CodeHost(ABC):
         return Pulling(
             self._host(http), http, self.source, self.repositories, self.systems,
             Span(self._start(), timedelta(minutes=self.lookback), self.window), self.clock,
+            self.documents,
         )  # fmt: skip
 
     def _start(self) -> datetime | None:

@@ -124,6 +124,20 @@ def trace(
     raise typer.Exit(show(config, about, moment_asked(as_of), as_json=json))
 
 
+@verbs.command(rich_help_panel=PANEL)
+def law(
+    config: ConfigFile = DEFAULT,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show editions, from when laws apply, by when to tell whom, and how long to keep.
+
+    Exit 3 if a retention class keeps less than a floor and gives no basis.
+    """
+    from flows.law import show
+
+    raise typer.Exit(show(config, as_json=json))
+
+
 frameworks = typer.Typer(
     cls=WhatFirst, no_args_is_help=True,
     help="What the same evidence carries of other frameworks (framework eu-ai-act), and what not.",

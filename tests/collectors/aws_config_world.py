@@ -45,6 +45,7 @@ class Account:
     status: dict[str, dict[str, Any]] = field(default_factory=dict)
     summary: dict[str, str] = field(default_factory=dict)
     recorder: dict[str, Any] = field(default_factory=dict)
+    resources: list[tuple[str, str]] = field(default_factory=list)
     size: int = 2
 
     def __post_init__(self) -> None:
@@ -63,6 +64,10 @@ class Account:
         }
         good = {"LastSuccessfulEvaluationTime": LAST, "FirstEvaluationStarted": True}
         self.status = {one["ConfigRuleName"]: dict(good) for one in self.rules}
+        self.resources = [
+            ("AWS::S3::Bucket", "credit-raw"), ("AWS::SageMaker::Model", "credit-v3"),
+            ("AWS::SageMaker::EndpointConfig", "credit-live"),
+        ]  # fmt: skip
         self.summary = {ENCRYPTED: "NON_COMPLIANT", ROOT: "COMPLIANT", TRAIL: "COMPLIANT"}
 
     def serve(self, aws: Aws) -> None:
@@ -94,7 +99,23 @@ class Account:
                 asked,
             ),
             "GetComplianceDetailsByConfigRule": self._details,
+            "GetDiscoveredResourceCounts": lambda _, asked: self._counts(asked),
+            "ListDiscoveredResources": lambda _, asked: {
+                "resourceIdentifiers": [
+                    {"resourceType": kind, "resourceId": f"id-{name}", "resourceName": name}
+                    for kind, name in self.resources
+                    if kind == asked["resourceType"]
+                ]
+            },
         }
+
+    def _counts(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """One a page."""
+        kinds = sorted({kind for kind, _ in self.resources})
+        at = int(asked.get("nextToken") or 0)
+        more = {"nextToken": str(at + 1)} if at + 1 < len(kinds) else {}
+        counts = [{"resourceType": kind, "count": 1} for kind in kinds[at : at + 1]]
+        return {"resourceCounts": counts, **more}
 
     def _recorders(self) -> list[dict[str, Any]]:
         return [self.recorder] if self.recorder else []

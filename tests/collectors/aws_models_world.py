@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 from moto.backends import get_backend
 
@@ -93,10 +94,48 @@ class Guardrails:
 
     aws: Aws
     known: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    models: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.models = {
+            "anthropic.claude-3-haiku-v1:0": ("Anthropic", "AVAILABLE"),
+            "amazon.titan-text-v1": ("Amazon", "AVAILABLE"),
+            "meta.llama3-8b-v1:0": ("Meta", "NOT_AVAILABLE"),
+        }
         self.known = {"abcd1234": {"DRAFT": guardrail("DRAFT"), "1": guardrail("1")}}
-        self.aws.answers |= {"ListGuardrails": self._list, "GetGuardrail": self._get}
+        self.aws.answers |= {
+            "ListGuardrails": self._list, "GetGuardrail": self._get,
+            "ListFoundationModels": self._models,
+            "GetFoundationModelAvailability": self._availability,
+            "ListCustomModels": lambda *_: {"modelSummaries": []},
+            "ListImportedModels": lambda *_: {"modelSummaries": [
+                {"modelArn": f"arn:aws:bedrock:eu-south-1:{ACCOUNT}:imported-model/abcdefghijkl",
+                 "modelName": "credit-own", "creationTime": LAST},
+            ]},
+            "ListProvisionedModelThroughputs": lambda *_: {"provisionedModelSummaries": []},
+        }  # fmt: skip
+
+    def _models(self, *_: object) -> Mapping[str, Any]:
+        arn = "arn:aws:bedrock:eu-south-1::foundation-model/"
+        return {
+            "modelSummaries": [
+                {"modelArn": f"{arn}{name}", "modelId": name, "providerName": provider,
+                 "modelName": name.partition(".")[2], "inferenceTypesSupported": ["ON_DEMAND"],
+                 "modelLifecycle": {"status": "ACTIVE"}}
+                for name, (provider, _) in self.models.items()
+            ]
+        }  # fmt: skip
+
+    def _availability(self, _: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        name = unquote(asked["path"].rpartition("/")[2])
+        if name not in self.models:
+            raise Denied("ValidationException", words="The provided model identifier is invalid.")
+        status = self.models[name][1]
+        return {
+            "modelId": name, "agreementAvailability": {"status": status},
+            "authorizationStatus": "AUTHORIZED", "entitlementAvailability": "AVAILABLE",
+            "regionAvailability": "AVAILABLE",
+        }  # fmt: skip
 
     def _list(self, _: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         name = asked.get("guardrailIdentifier")

@@ -6,15 +6,18 @@ no test passes on a shape that AWS never sends. The door notes every call that c
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
 
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
@@ -25,7 +28,10 @@ from evidence.secret import Secret
 ACCOUNT = "123456789012"
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/")
 # Services that sign by another name.
-_SIGNED = {"monitoring": "cloudwatch"}
+_SIGNED = {"monitoring": "cloudwatch", "access-analyzer": "accessanalyzer"}
+# Calls that policies allow by another name.
+_ALLOWED = {"accessanalyzer:ListFindingsV2": "access-analyzer:ListFindings",
+            "accessanalyzer:ListAnalyzers": "access-analyzer:ListAnalyzers"}  # fmt: skip
 
 Answer = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
@@ -104,7 +110,8 @@ class Aws:
 
     def actions(self) -> set[str]:
         """The calls that came, as IAM policies write them."""
-        return {f"{service}:{operation}" for _, service, operation in self.calls}
+        called = {f"{service}:{operation}" for _, service, operation in self.calls}
+        return {_ALLOWED.get(call, call) for call in called}
 
     def _note(self, region: str, environ: Mapping[str, Any]) -> None:
         bucket, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
@@ -130,7 +137,7 @@ class Aws:
                         start, operation, self.answers[operation.name](region, _asked(environ))
                     )
             except Denied as denied:
-                return _refused(start, denied)
+                return _refused(start, operation, denied)
             return inner(environ, start)
 
         return app
@@ -140,11 +147,21 @@ def _listed(environ: Mapping[str, Any]) -> str:
     return parse_qs(environ.get("QUERY_STRING", "")).get("prefix", [""])[0]
 
 
-def _operation(environ: Mapping[str, Any], service: str) -> OperationModel | None:
-    """Which operation a request is, by header (JSON) or by path (REST)."""
+def _body(environ: dict[str, Any]) -> bytes:
+    """What was sent, left there to be read again."""
+    raw: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(raw)
+    return raw
+
+
+def _operation(environ: dict[str, Any], service: str) -> OperationModel | None:
+    """Which operation a request is, by header (JSON), body (query) or path (REST)."""
     if service in {"", "sts", "s3"}:
         return None
     described = model(service)
+    if described.metadata["protocol"] == "query":
+        asked = parse_qs(_body(environ).decode())
+        return described.operation_model(asked["Action"][0])
     if "/operation/" in environ["PATH_INFO"]:  # the CBOR protocol of CloudWatch
         return described.operation_model(environ["PATH_INFO"].rpartition("/")[2])
     if target := environ.get("HTTP_X_AMZ_TARGET", ""):
@@ -160,16 +177,41 @@ def _operation(environ: Mapping[str, Any], service: str) -> OperationModel | Non
 
 
 def _asked(environ: dict[str, Any]) -> dict[str, Any]:
-    raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    raw = _body(environ)
     query = dict(p.partition("=")[::2] for p in environ.get("QUERY_STRING", "").split("&") if p)
     path = {"path": environ["PATH_INFO"]}
-    return {**query, **path, **(json.loads(raw) if raw else {})}
+    formed = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
+    told = dict(parse_qs(raw.decode())) if formed else json.loads(raw) if raw else {}
+    return {**query, **path, **told}
 
 
 def _answered(start: Any, operation: OperationModel, told: Mapping[str, Any]) -> list[bytes]:
     validate_parameters(told, operation.output_shape)
+    if operation.service_model.metadata["protocol"] == "query":
+        start("200 OK", [("Content-Type", "text/xml")])
+        body = _xml(f"{operation.name}Result", told)
+        return [f"<{operation.name}Response>{body}</{operation.name}Response>".encode()]
     start("200 OK", [("Content-Type", "application/x-amz-json-1.1")])
-    return [json.dumps(told, default=_json).encode()]
+    return [json.dumps(_wire(operation.output_shape, told), default=_json).encode()]
+
+
+def _wire(shape: Any, value: Any) -> Any:
+    """By the names that go over the wire, which some services write otherwise than in Python."""
+    if shape.type_name == "structure":
+        members = shape.members
+        return {
+            members[name].serialization.get("name", name): _wire(members[name], one)
+            for name, one in value.items()
+        }
+    return [_wire(shape.member, one) for one in value] if shape.type_name == "list" else value
+
+
+def _xml(name: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        inside = "".join(_xml(key, one) for key, one in value.items())
+    else:
+        inside = b64encode(value).decode() if isinstance(value, bytes) else escape(str(value))
+    return f"<{name}>{inside}</{name}>"
 
 
 def _json(value: Any) -> Any:
@@ -178,7 +220,11 @@ def _json(value: Any) -> Any:
     return value.timestamp()
 
 
-def _refused(start: Any, denied: Denied) -> list[bytes]:
+def _refused(start: Any, operation: OperationModel, denied: Denied) -> list[bytes]:
+    if operation.service_model.metadata["protocol"] == "query":
+        start(f"{denied.status} Refused", [("Content-Type", "text/xml")])
+        told = {"Code": denied.code, "Message": denied.words}
+        return [f"<ErrorResponse>{_xml('Error', told)}</ErrorResponse>".encode()]
     headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", denied.code)]
     start(f"{denied.status} Refused", headers)
     return [json.dumps({"__type": denied.code, "message": denied.words}).encode()]

@@ -92,7 +92,7 @@ def test_a_denied_region_is_named_and_nothing_in_it_is_gone(
     assert gap.what == f"aws.config.rule in {THERE}"
     assert "config:DescribeConfigRules" in gap.why
     assert code in gap.why
-    assert facts.states == ("aws.config.recorder",), "rules were not all seen"
+    assert facts.states == ("aws.config.recorder", "aws.config.inventory"), "rules: not all seen"
     gone = {i.subject for i in items.values() if i.change is Change.GONE}
     assert gone == {f"{ACCOUNT}/{HERE}/{ENCRYPTED}"}
     aws.denied.clear()
@@ -102,7 +102,8 @@ def test_a_denied_region_is_named_and_nothing_in_it_is_gone(
 
 def test_denied_everywhere_is_refused(aws: Aws, account: Account) -> None:
     for region in REGIONS:
-        for operation in ("DescribeConfigRules", "DescribeConfigurationRecorderStatus"):
+        for operation in ("DescribeConfigRules", "DescribeConfigurationRecorderStatus",
+                          "GetDiscoveredResourceCounts"):  # fmt: skip
             aws.denied[region, operation] = "AccessDeniedException"
     with pytest.raises(SourceRefused, match="AccessDenied"):
         pull(collector(aws))

@@ -588,6 +588,12 @@ def test_branch_protection_adds_up_from_both_kinds_of_rules(world: World) -> Non
     assert (ruleset["force_push"], ruleset["deletion"], ruleset["bypass"]) == (False, True, None)
 
 
+def test_where_documents_lie_is_said_by_the_settings(world: World) -> None:
+    found = protections(pull(world.collector(documents=("acme/ch*",)))[0])
+    told = {i.title.partition(" ")[0]: i.payload.get("documents") for i in found.values()}
+    assert told == {"acme/credit": None, "acme/churn": True}
+
+
 def test_what_the_key_may_not_read_is_never_called_no_protection(world: World) -> None:
     world.credit.admin = world.churn.admin = False
     found = protections(pull(world.collector())[0])

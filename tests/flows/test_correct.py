@@ -122,7 +122,7 @@ def test_one_person_takes_proof_away_and_the_author_gives_it_back(home: Home, ru
     assert rows == [{"item_id": check(1).item_id, "wrong": "system", "state": "in force"}]
     back = run("correct", "withdraw", check(1).item_id, "--by", "Ann", "--why", "no", *c)
     assert "it counts as it was collected" in back
-    assert run("explain", CONTROL, *c).count("fresh") == 1
+    assert run("explain", CONTROL, *c).count("  fresh ") == 1
     assert "nor has such an item one that stands" in run(
         "correct", "confirm", check(1).item_id, "--by", "Ben", *c, ends=1
     )

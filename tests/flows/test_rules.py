@@ -90,7 +90,7 @@ def test_rules_that_contradict_their_examples_are_named(
     assert rules.test(house.config.file) == 0
     shown = told(capsys)
     assert "needs of the catalogue have a rule" in shown
-    assert "none for 7.1 cw_metrics" in shown
+    assert "no source for cw_metrics: 7.1" in shown
     broken = house.config.folder / "broken"
     broken.mkdir()
     (broken / "own.yaml").write_text(BROKEN)

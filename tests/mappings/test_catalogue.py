@@ -135,6 +135,16 @@ def test_attestations_are_needed_where_the_source_says_so(catalogue: Catalogue) 
     assert all(c.attestation_note for c in catalogue.controls)
 
 
+def test_documented_information_is_demanded_where_the_source_says_so(catalogue: Catalogue) -> None:
+    clauses = {c.number: c.documented_information for c in catalogue.controls}
+    documents = [document for found in clauses.values() for document in found]
+    assert Counter(document.kind for document in documents) == {"maintain": 11, "retain": 13}
+    assert sum(bool(found) for found in clauses.values()) == 19
+    assert [d.what for d in clauses["9.3.3"]] == ["outcome of management reviews"]
+    demanded = [c for c in catalogue.controls if c.documentation_demanded]
+    assert (len(demanded), {c.kind for c in demanded}) == (25, {"control"})
+
+
 def test_sources_are_named_and_the_rights_are_told() -> None:
     told = yaml.safe_load((HERE / "iso42001/SOURCES.yaml").read_text())
     assert "copyrighted by ISO/IEC" in told["rights"]
@@ -335,6 +345,8 @@ def test_the_digest_moves_with_every_word(copy: Path) -> None:
         ("iso42001/clauses.yaml", "max_age: P365D", "max_age: P1Y", "not an ISO 8601 duration"),
         ("iso42001/clauses.yaml", "number: '4.2'", "number: '4.1'", "two controls"),
         ("iso42001/clauses.yaml", "needed: true", "needed: yes", "true or false"),
+        ("iso42001/clauses.yaml", "kind: maintain", "kind: keep", "maintain or retain"),
+        ("iso42001/controls.yaml", "demanded: true", "demanded: yes", "true or false"),
         ("iso42001/clauses.yaml", "summary: Find", "sumary: Find", "unknown key 'sumary'"),
         ("iso42001/evidence_kinds.yaml", "- mlflow.run\n", "- mlflow.runs\n", "'mlflow.runs'"),
         ("iso42001/evidence_kinds.yaml", "- new_model_version\n", "- new_modl\n", "'new_modl'"),

@@ -18,16 +18,9 @@ from evidence.freshness import ControlStanding, Standing
 from evidence.model import ControlId
 from mappings.catalogue import HERE, load_catalogue
 from mappings.crosswalk import Carried, Reach, carry
-from mappings.frameworks import (
-    FRAMEWORKS,
-    Framework,
-    Relation,
-    Review,
-    Row,
-    framework_trees,
-    read_frameworks,
-)
+from mappings.frameworks import Framework, Relation, Review, Row
 from mappings.in_force import mapping_in_force, read_document
+from mappings.read_frameworks import FRAMEWORKS, framework_trees, read_frameworks
 
 SHIPPED = mapping_in_force().frameworks
 CONTROLS = [control.id for control in load_catalogue().controls]

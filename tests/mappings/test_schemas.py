@@ -26,6 +26,11 @@ FILES = {
     "trace": [HERE / "trace.yaml"],
     "labelled": [HERE / "suggest" / "labelled.yaml"],
     "aliases": [HERE / "aliases.yaml"],
+    **{
+        name: [HERE / "iso42001" / f"{name}.yaml"]
+        for name in ("guidance", "records", "certification")
+    },
+    **{name: [HERE / "law" / f"{name}.yaml"] for name in ("retention", "deadlines")},
 }
 RULE = """\
 rules:

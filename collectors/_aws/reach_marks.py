@@ -1,4 +1,4 @@
-"""The bookmark of SageMaker: settings last seen, and how far the runs of each region were read."""
+"""A bookmark of settings last seen, and of how far the events of each region were read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evidence.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """`reached` holds, by `account/region`, the latest change of a run read, in epoch ms."""
+    """`reached` holds, by `account/region`, the last that was read: a time or a day as a number."""
 
     states: Snapshot = field(default_factory=lambda: Snapshot({}))
     reached: Mapping[str, int] = field(default_factory=dict)
@@ -38,4 +38,4 @@ def read_marks(cursor: Cursor | None) -> Marks:
         reached = json.loads(cursor.value)["reached"]
         return Marks(states, {str(place): int(at) for place, at in reached.items()})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SourceBroken(f"the cursor is not one of SageMaker: {error}") from error
+        raise SourceBroken(f"the cursor is not one of settings and events: {error}") from error
