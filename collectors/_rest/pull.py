@@ -23,9 +23,10 @@ from evidence.errors import InvalidItem, SourceBroken, SourceBusy, SourceRefused
 from evidence.model import Batch, EvidenceItem
 from evidence.runs import Gap, PullFacts
 
-_BATCH, _PAGES = 5_000, 500
-"""Items that land together, unless so many pages were asked for: a commit costs more than a few
-items do, and to ask for so many pages again costs more than a commit."""
+_BATCH, _BYTES, _PAGES = 10_000, 8 << 20, 500
+"""Items that land together, or bytes of their payloads, or pages that were asked for: a commit
+costs more than a few items do, to hold them costs memory, and to ask for so many pages again costs
+more than a commit."""
 _READINGS = 4
 _GAPS = 50
 
@@ -68,6 +69,7 @@ class Pull:
         self.query = ""
         self.received = 0
         self.pages = 0
+        self.bytes = 0
         self.latest: datetime | None = None
         self.items: list[EvidenceItem] = []
         self.states: list[EvidenceItem] = []
@@ -159,7 +161,7 @@ class Pull:
                 ids += yield from self._page(this, page, taken)
                 self._early(this, taken, order, settled=sure and before is None)
                 self.pages += 1
-                if len(self.items) >= _BATCH or (self.items and self.pages >= _PAGES):
+                if self._full():
                     yield self._batch()
                 if order.passed:
                     taken.stopped = True
@@ -173,6 +175,10 @@ class Pull:
             self._gap(this, this.name, why)
             self._back(this)
         self._conclude(this, taken)
+
+    def _full(self) -> bool:
+        most = len(self.items) >= _BATCH or self.bytes >= _BYTES
+        return most or bool(self.items and self.pages >= _PAGES)
 
     def _page(self, this: List, page: Page, taken: _Taken) -> Generator[Batch, None, list[str]]:
         """Take in one page; the generator's value is the ids on it."""
@@ -235,6 +241,7 @@ class Pull:
             self.states.append(item)
         elif self.asked.window is None or self.asked.window.holds(item):
             self.items.append(item)
+            self.bytes += len(item.content)
             if self.latest is None or item.observed_to > self.latest:
                 self.latest = item.observed_to
 
@@ -288,7 +295,7 @@ class Pull:
         taken = PullFacts(received=self.received, window_to=self.latest)
         facts = self.facts + taken + self.asked.http.taken()
         made = Batch(tuple(self.items), marks.cursor(), facts)
-        self.items, self.facts, self.received, self.pages = [], PullFacts(), 0, 0
+        self.items, self.facts, self.received, self.pages, self.bytes = [], PullFacts(), 0, 0, 0
         return made
 
     def _closing(self) -> Batch:

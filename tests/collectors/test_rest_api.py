@@ -337,6 +337,16 @@ def test_a_source_that_gives_smaller_pages_than_asked_for_is_read_on(serve: Serv
     assert len(items) == 45
 
 
+def test_large_records_land_few_at_a_time(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [thing(n) | {"text": "x" * 400} for n in range(10)]
+    paging = Paging("offset", "start", size=2, size_param="n", end="short", confirm="none")
+    server = serve(lambda asked: rows[int(asked.query["start"]) :][:2])
+    monkeypatch.setattr("collectors._rest.pull._BYTES", 1_500)
+    batches = list(api(server, listed(paging=paging)).collect(None))
+    assert [len(batch.items) for batch in batches] == [4, 4, 2]
+    assert len({item.item_id for batch in batches for item in batch.items}) == 10
+
+
 def test_more_of_one_second_than_a_capped_page_holds_is_told(serve: Serve) -> None:
     rows = [thing(n) for n in range(30)]
     server = serve(lambda asked: rows[:20])
