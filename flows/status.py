@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dashboards.model import Board
+from dashboards.model import Attention, Board
 from evidence.errors import ConfigError
-from evidence.freshness import Standing
+from evidence.freshness import ORGANISATION, Standing
 from evidence.times import stamp
 from flows._alerts.unsent import UNSENT
 from flows.board import UNJUDGED, build
@@ -72,7 +72,8 @@ def _machine(board: Board) -> dict[str, object]:
         "overridden": sum(bool(row.standing.overridden) for row in board.controls),
         "attention": [
             {"severity": a.severity, "sentence": a.sentence, "control": a.control,
-             "system": a.system, "source": a.source, "action": a.action, "item_id": a.item_id}
+             "system": a.system, "source": a.source, "action": a.action, "item_id": a.item_id,
+             "owners": list(owners(board, a))}
             for a in board.attention
         ],
         "sources": {row.source: row.outcome for row in board.sources},
@@ -85,6 +86,16 @@ def _machine(board: Board) -> dict[str, object]:
         "mapping_digest": board.lake.mapping_digest,
         "result": board.lake.result,
     }  # fmt: skip
+
+
+def owners(board: Board, note: Attention) -> tuple[str, ...]:
+    """Who answers for it: the AI system's owner, else those of the controls it is about."""
+    of_system = [row.owner for row in board.systems if row.system == note.system != ORGANISATION]
+    about = {note.control, *note.controls}
+    of_controls = [row.owner for row in board.controls if row.control in about]
+    return tuple(dict.fromkeys(filter(None, of_system))) or tuple(
+        dict.fromkeys(filter(None, of_controls))
+    )
 
 
 def show_standings(board: Board) -> None:
@@ -104,10 +115,12 @@ def show_standings(board: Board) -> None:
     )  # fmt: skip
     if board.lake.errors:
         console.print(f"[bold]{board.lake.errors} items report an error and speak to no control[/]")
-    table = Table("", "what needs a person now", "what to do", show_lines=False)
+    table = Table("", "what needs a person now", "who", "what to do", show_lines=False)
     for note in board.attention[:SHOWN]:
         style = STYLES.get(note.severity, "")
-        table.add_row(note.severity, escape(note.sentence), escape(note.action), style=style)
+        who = ", ".join(owners(board, note))
+        cells = (note.severity, note.sentence, who, note.action)
+        table.add_row(*map(escape, cells), style=style)
     console.print(table)
     if len(board.attention) > SHOWN:
         console.print(f"… and {len(board.attention) - SHOWN} more: see the board or --json")
