@@ -186,9 +186,7 @@ def _tested(recipient: Recipient, desk: Desk) -> list[Sent]:
     at = now()
     cause = Cause(f"test {at}", "due", "this is a test of the channel, nothing is wrong")
     notice = Notice(What.NEW, cause, at)
-    message = Message(
-        recipient.name, (notice,), thread=mark(cause.key), title="a test of alerts", at=at
-    )
+    message = Message(recipient.name, (notice,), thread=mark(cause.key), title="a test of alerts")
     sent = [Sent(recipient, message, hand_over(recipient, message, desk, at))]
     if recipient.channel.separate and sent[0].answer.taken:
         over = replace(notice, what=What.OVER, ended=at, now="the test is done")

@@ -22,12 +22,13 @@ class Told:
     """That a channel was told of a cause.
 
     `begun` is when a message was last begun, `at` when one was last taken (None: never, as far as
-    is known); `severity` and `about` are what it said; `thread` and `ref` as in a message.
+    is known); `severity`, `said` and `about` are what it said; `thread` and `ref` as in a message.
     """
 
     begun: datetime
     at: datetime | None = None
     severity: str = ""
+    said: str = ""
     about: str = ""
     thread: str = ""
     ref: str = ""

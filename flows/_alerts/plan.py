@@ -92,15 +92,21 @@ def _due(
         what = _what(one, recipient, now, settle)
         if what is not None:
             notice = Notice(what, one.cause, one.since, flaps=one.flaps)
-            found.append(_ended(notice, one, now) if what.over else notice)
+            told = one.told.get(recipient.name)
+            found.append(_ended(notice, one, told, now) if what.over else notice)
     yield from sorted(found, key=lambda n: (n.what.over, rank(n.cause.severity), n.since))
 
 
-def _ended(notice: Notice, one: Open, now: datetime) -> Notice:
-    if one.gone:
+def _ended(notice: Notice, one: Open, told: Told | None, now: datetime) -> Notice:
+    """That what was told is over, and how it is now."""
+    if one.gone or told is None:
         return replace(notice, ended=one.gone, now=one.now)
+    was = replace(
+        one.cause, severity=told.severity or one.cause.severity,
+        sentence=told.said or one.cause.sentence,
+    )  # fmt: skip
     state = f"{one.cause.severity}: {one.cause.sentence}"
-    return replace(notice, ended=one.turned or now, now=state)
+    return replace(notice, cause=was, ended=one.turned or now, now=state)
 
 
 def _what(one: Open, recipient: Recipient, now: datetime, settle: timedelta) -> What | None:
@@ -145,11 +151,11 @@ def _messages(
     if not recipient.channel.separate:
         if ready and left > 0:
             kept, rest = tuple(ready[:most]), tuple(ready[most:])
-            yield Message(recipient.name, kept, rest, at=now)
+            yield Message(recipient.name, kept, rest)
         return
     news = [one for one in ready if one.what in _NEWS]
     yield from _separate(memory, recipient, news, left, now)
-    yield from _closing(memory, recipient, [one for one in ready if one not in news], now)
+    yield from _closing(memory, recipient, [one for one in ready if one not in news])
 
 
 def _separate(
@@ -164,19 +170,17 @@ def _separate(
     for thread in alone:
         told = memory.causes[threads[thread][0].cause.key].told.get(recipient.name)
         ref = told.ref if told else ""
-        yield Message(recipient.name, tuple(threads[thread]), thread=thread, ref=ref, at=now)
+        yield Message(recipient.name, tuple(threads[thread]), thread=thread, ref=ref)
     rest = [one for thread in threads if thread not in alone for one in threads[thread]]
     new = [n for n in rest if recipient.name not in memory.causes[n.cause.key].told]
     if new and left > 0:  # what has a thread of its own waits: else that would never be closed
         most = recipient.channel.most
         thread = mark("\n".join((str(now), *sorted(one.cause.key for one in new))))
         kept, more = tuple(new[:most]), tuple(new[most:])
-        yield Message(recipient.name, kept, more, thread=thread, at=now)
+        yield Message(recipient.name, kept, more, thread=thread)
 
 
-def _closing(
-    memory: Memory, recipient: Recipient, over: Sequence[Notice], now: datetime
-) -> Iterator[Message]:
+def _closing(memory: Memory, recipient: Recipient, over: Sequence[Notice]) -> Iterator[Message]:
     """A thread is closed once nothing that it told of is open any more."""
     threads: dict[str, list[Notice]] = defaultdict(list)
     for one in over:
@@ -191,7 +195,7 @@ def _closing(
     for thread, notices in threads.items():
         if len(notices) >= members[thread]:
             ref = refs.get(thread, "")
-            yield Message(recipient.name, tuple(notices), thread=thread, ref=ref, at=now)
+            yield Message(recipient.name, tuple(notices), thread=thread, ref=ref)
 
 
 def _digest(memory: Memory, recipient: Recipient, line: Line, now: datetime) -> Iterator[Message]:
@@ -208,7 +212,7 @@ def _digest(memory: Memory, recipient: Recipient, line: Line, now: datetime) -> 
     most = recipient.channel.most
     kept, rest = tuple(found[:most]), tuple(found[most:])
     if found or not recipient.owner:
-        yield Message(recipient.name, kept, rest, digest=True, at=now, nonce=str(tick))
+        yield Message(recipient.name, kept, rest, digest=True, nonce=str(tick))
 
 
 def noted(memory: Memory, to: Sequence[Recipient], now: datetime, settle: timedelta) -> Memory:
@@ -220,30 +224,26 @@ def noted(memory: Memory, to: Sequence[Recipient], now: datetime, settle: timede
         if recipient.channel.digest:
             lines[recipient.name] = replace(line, digest=line.digest or now)
             continue
-        for notice in _due(memory, recipient, now, settle):
-            one = causes[notice.cause.key]
-            if not notice.what.over and held(memory, recipient, notice, now):
-                causes[notice.cause.key] = replace(one, held=one.held | {recipient.name})
+        for key, one in causes.items():
+            causes[key] = _left(memory, one, recipient, now, settle)
     names = {recipient.name for recipient in to}
-    kept = {
-        key: _eased(one, now, settle)
-        for key, one in causes.items()
-        if not _done(one, names, now, settle)
-    }
+    kept = {key: one for key, one in causes.items() if not _done(one, names, now, settle)}
     return replace(memory, causes=kept, lines={n: lines[n] for n in lines if n in names})
 
 
-def _eased(one: Open, now: datetime, settle: timedelta) -> Open:
-    """What has become milder for good may become worse again: then that is told again."""
-    if not _settled(one, now, settle):
+def _left(
+    memory: Memory, one: Open, recipient: Recipient, now: datetime, settle: timedelta
+) -> Open:
+    """One cause after a look, for one recipient."""
+    what, told = _what(one, recipient, now, settle), one.told.get(recipient.name)
+    chat = not recipient.channel.separate  # no page and no ticket for what came and went
+    if chat and what in _NEWS and held(memory, recipient, Notice(what, one.cause, now), now):
+        one = replace(one, held=one.held | {recipient.name})
+    if told is None or not recipient.wants(one.cause) or not _settled(one, now, settle):
         return one
-    told = {
-        name: replace(
-            t, severity=max(t.severity or one.cause.severity, one.cause.severity, key=rank)
-        )
-        for name, t in one.told.items()
-    }
-    return replace(one, told=told)
+    # What has become milder for good may become worse again: then that is told again.
+    milder = max(told.severity or one.cause.severity, one.cause.severity, key=rank)
+    return replace(one, told={**one.told, recipient.name: replace(told, severity=milder)})
 
 
 def _done(one: Open, names: set[str], now: datetime, settle: timedelta) -> bool:

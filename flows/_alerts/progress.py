@@ -67,7 +67,8 @@ def _told(one: Open, message: Message, notice: Notice, answer: Answer, now: date
         return replace(one, told=told, held=one.held - {message.line})
     before = one.told.get(message.line, Told(now, thread=message.thread))
     now_told = replace(
-        before, at=now, severity=notice.cause.severity, about=notice.cause.about,
+        before, at=now, severity=notice.cause.severity, said=notice.cause.sentence,
+        about=notice.cause.about,
         ref=answer.ref or before.ref,
     )  # fmt: skip
     return _with(replace(one, held=one.held - {message.line}), message.line, now_told)

@@ -97,7 +97,6 @@ class Message:
     ref: str = ""
     title: str = ""
     digest: bool = False
-    at: datetime | None = None
     nonce: str = ""
 
     @property

@@ -66,7 +66,7 @@ def notice(what: What = What.NEW, key: str = "a", severity: str = "failed") -> N
 
 
 def message(*notices: Notice, **given: Any) -> Message:
-    return Message("line", notices or (notice(),), thread="thr3ad", at=NOW, **given)
+    return Message("line", notices or (notice(),), thread="thr3ad", **given)
 
 
 OVER = message(notice(What.OVER))

@@ -147,7 +147,9 @@ def test_what_is_only_due_now_is_over_for_who_wants_failures() -> None:
     assert town.look(cause("a")) == ["chat new a"]
     assert [town.look(cause("a", "due")) for _ in range(6)] == [[]] * 6
     assert town.look(cause("a", "due")) == ["chat over a"]
-    assert town.heard[-1][1].notices[0].now == "due: a is due"
+    (told,) = town.heard[-1][1].notices
+    assert (told.cause.severity, told.cause.sentence) == ("failed", "a is failed")
+    assert told.now == "due: a is due"
     assert town.look(cause("a")) == ["chat new a"]
 
 
@@ -174,6 +176,15 @@ def test_quiet_hours_hold_and_lose_nothing() -> None:
     assert town.look(cause("loud"), cause("stays", "stale")) == [
         "chat new stays", "chat came and went goes",
     ]  # fmt: skip
+
+
+def test_nobody_is_paged_for_what_came_and_went_in_quiet_hours() -> None:
+    town = Town((pager(quiet=("22:00-07:00",)),))
+    town.now = START.replace(hour=23)
+    assert town.look(cause("a")) == []
+    town.now = START + timedelta(days=1)
+    assert [town.look() for _ in range(9)] == [[]] * 9
+    assert town.memory.causes == {}
 
 
 def test_a_hush_holds_what_it_covers_until_it_ends() -> None:
