@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_table_artifact
+from prefect.artifacts import (
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
@@ -101,7 +106,7 @@ def collect(
         )
         for source in wanted
     ]
-    ended = {name: _result(future) for name, future in zip(names, futures, strict=True)}
+    ended = dict(_ended(names, futures))
     tell_pulls(ended)
     followed = follow(lake, settings)
     rows = pull_rows(ended)
@@ -112,6 +117,17 @@ def collect(
 def turn_tag(host: str) -> str:
     """The tag of pulls that ask this host: the server may limit how many run at once."""
     return f"headwater:{host.lower()}"
+
+
+def _ended(
+    names: Sequence[str], futures: Sequence[Any]
+) -> Iterator[tuple[str, Attempt | BaseException]]:
+    """Each source with its end; of several, Prefect shows how many have ended."""
+    bar = create_progress_artifact(0.0, key="headwater-collecting") if len(names) > 1 else None
+    for number, (name, future) in enumerate(zip(names, futures, strict=True), 1):
+        yield name, _result(future)
+        if isinstance(bar, UUID):
+            update_progress_artifact(bar, 100 * number / len(names))
 
 
 def _result(future: Any) -> Attempt | BaseException:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
@@ -46,6 +46,8 @@ def freshness(config: str = FILE) -> State[Any]:
     )
     create_markdown_artifact(f"{headline(judged)}\n", key="headwater-headline")
     told = tell(settings, judged)
+    if settings.alerts and settings.alerts.board:
+        create_link_artifact(settings.alerts.board, link_text="the board", key="headwater-board")
     said = f"{headline(judged)}; {len(changed)} verdicts changed"
     if told is not None and (silent := failing(told.memory)):
         return Failed(message=f"{said}; alerts are not taken by {', '.join(silent)}")

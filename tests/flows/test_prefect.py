@@ -97,22 +97,26 @@ def test_one_dead_source_stops_nobody_and_shows(
     (run,) = api(environment, "/flow_runs/filter", {"flows": {"name": {"any_": ["collect"]}}})
     assert run["state_type"] == "FAILED"
     assert "closed: wrong key" in run["state"]["message"]
+    (bar,) = api(environment, "/artifacts/filter", {"artifacts": {"key": {"any_": [BAR]}}})
+    assert (bar["type"], bar["data"]) == ("progress", 100.0)
 
 
+BAR = "headwater-collecting"
 OUTCOMES = "select source, outcome, count(*) as n from pulls group by all order by source"
 
 
 def test_artifacts_and_judgement(prefect_environment: dict[str, str], home: Home) -> None:
     with listening(Receiver()) as chat:
         prefect_environment = prefect_environment | {"CHAT": chat.url}
-        config = home(numbers("good"), extra=CHAT)
+        board = '\n[alerts]\nboard = "https://board.example.org"\n'
+        config = home(numbers("good"), extra=CHAT + board)
         assert headwater(prefect_environment, "collect", "-c", str(config)).returncode == 0
         judged = headwater(prefect_environment, "freshness", "-c", str(config))
     assert judged.returncode == 0, judged.stderr
     assert "Of 70 clauses and controls" in judged.stdout
     assert len(chat.got) == 1, "one message tells of what the judgement found"
     keys = {row["key"] for row in api(prefect_environment, "/artifacts/filter", {})}
-    assert {"headwater-collected", "headwater-freshness"} <= keys
+    assert {"headwater-collected", "headwater-freshness", "headwater-board"} <= keys
     rows = headwater(
         prefect_environment, "query", "select count(*) as n from verdicts", "-c", str(config),
         "--format", "json",
