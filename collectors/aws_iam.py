@@ -13,8 +13,8 @@ from collectors._aws.iam_grants import GRANT, grants
 from collectors._aws.source import Asked, AwsStates, Place, Reader, everywhere
 from evidence.model import EvidenceItem
 
-# IAM is one for all regions; its answers are told under this name of botocore's.
-GLOBAL = "aws-global"
+# IAM is one for all regions of a partition; its answers are told under botocore's name of that.
+_PARTITIONS = {"cn-": "aws-cn-global", "us-gov-": "aws-us-gov-global"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class AwsIam(AwsStates):
     def _asked(self) -> Asked:
         readers = dict(self._readers())
         own = {ANALYZER: readers.pop(ANALYZER)}
-        return [*everywhere((GLOBAL,), readers), *everywhere(self.regions, own)]
+        return [*everywhere((global_of(self.regions[0]),), readers), *everywhere(self.regions, own)]
 
     def _credentials(self, place: Place) -> Iterator[EvidenceItem]:
         limits = Limits(timedelta(days=self.rotate_days), timedelta(days=self.unused_days))
@@ -60,3 +60,9 @@ class AwsIam(AwsStates):
 
     def _grants(self, place: Place) -> Iterator[EvidenceItem]:
         return grants(place, self.data)
+
+
+def global_of(region: str) -> str:
+    """Where IAM answers for a region: `aws-global`, or that of China or of the US government."""
+    return next((name for begin, name in _PARTITIONS.items() if region.startswith(begin)),
+                "aws-global")  # fmt: skip

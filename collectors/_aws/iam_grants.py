@@ -60,7 +60,7 @@ def grants(place: Place, data: Sequence[str]) -> Iterator[EvidenceItem]:
     for kind, holds, name in _DETAILS:
         for told in _details(place, [kind], holds):
             given = list(policies.all_of(told, kind))
-            may = dict(_abilities(given, data))
+            may = dict(_abilities(given, data, place.region.removesuffix("-global")))
             if may:
                 yield _grant(place, kind.lower(), str(told[name]), told, given, may)
 
@@ -82,7 +82,7 @@ def _policies(place: Place) -> _Policies:
 
 
 def _abilities(
-    given: Iterable[tuple[str, Sequence[Statement]]], data: Sequence[str]
+    given: Iterable[tuple[str, Sequence[Statement]]], data: Sequence[str], partition: str
 ) -> Iterator[tuple[str, list[str]]]:
     statements = [one for _, found in given for one in found]
     for ability, actions in ABILITIES.items():
@@ -93,7 +93,7 @@ def _abilities(
             f"{action} {bucket}"
             for bucket in data
             for action in actions
-            if allows(statements, action, f"arn:aws:s3:::{bucket}/object")
+            if allows(statements, action, f"arn:{partition}:s3:::{bucket}/object")
         ]
         if places:
             yield ability, places

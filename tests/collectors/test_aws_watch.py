@@ -16,6 +16,7 @@ from collectors._aws.guardduty_findings import detectors
 from collectors._aws.iam_analyzers import analyzers
 from collectors._aws.iam_policy import allows, principals_of, statements_of
 from collectors._aws.source import Place
+from collectors.aws_iam import global_of
 from collectors.base import Window
 from evidence.errors import ConfigError, SourceBroken, SourceRefused
 from evidence.model import Change, Cursor, EvidenceItem, Outcome
@@ -204,6 +205,13 @@ def test_a_statement_is_read_as_iam_reads_it(
     assert allows(denied, "bedrock:InvokeModel") is False
     partly = {"Effect": "Deny", "Action": "bedrock:*", "Resource": "arn:one"}
     assert allows([*found, *statements_of({"Statement": partly})], "bedrock:InvokeModel") is may[0]
+
+
+def test_iam_of_another_partition_is_asked_there() -> None:
+    regions = ("eu-south-1", "cn-north-1", "us-gov-west-1")
+    assert [global_of(region) for region in regions] == [
+        "aws-global", "aws-cn-global", "aws-us-gov-global",
+    ]  # fmt: skip
 
 
 def test_policies_that_cannot_be_read_are_broken_not_empty() -> None:
