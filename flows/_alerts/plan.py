@@ -91,8 +91,9 @@ def _due(
     for one in memory.causes.values():
         what = _what(one, recipient, now, settle)
         if what is not None:
-            notice = Notice(what, one.cause, one.since, flaps=one.flaps)
             told = one.told.get(recipient.name)
+            last = told.at if told else None
+            notice = Notice(what, one.cause, one.since, flaps=one.flaps, before=last)
             found.append(_ended(notice, one, told, now) if what.over else notice)
     yield from sorted(found, key=lambda n: (n.what.over, rank(n.cause.severity), n.since))
 

@@ -71,7 +71,7 @@ class What(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What one channel is told of one cause: since when it is open, and when it ended, with what is
-    true `now`."""
+    true `now`; `before` is when it was told of it last."""
 
     what: What
     cause: Cause
@@ -79,6 +79,7 @@ class Notice:
     ended: datetime | None = None
     now: str = ""
     flaps: int = 0
+    before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,10 @@ class Message:
     @property
     def id(self) -> str:
         """The same for the same message sent again, so that its receiver can tell."""
-        told = [f"{n.what}:{n.cause.key}:{n.cause.about}:{n.since}:{n.flaps}" for n in self.all]
+        told = [
+            f"{n.what}:{n.cause.key}:{n.cause.about}:{n.since}:{n.before}:{n.flaps}"
+            for n in self.all
+        ]
         return mark("\n".join((self.line, self.thread, self.nonce, *sorted(told))))
 
 

@@ -110,6 +110,23 @@ def test_worse_another_and_reminders() -> None:
     assert town.look(cause("a", about="i2")) == ["chat reminder a"]
 
 
+def test_a_message_has_its_id_again_only_if_it_was_not_taken() -> None:
+    town = Town((chat(repeat=HOUR),))
+    for _ in range(4):
+        town.look(cause("a"))
+        town.now += HOUR
+    ids = [message.id for _, message in town.heard]
+    assert len(ids) == len(set(ids)) == 4
+    town.deaf = {"chat"}
+    tried = []
+    for _ in range(3):
+        town.look(cause("a"))
+        town.now += HOUR
+        tried += [message.id for message in town.plan.messages]
+    assert len(tried) == 3
+    assert len(set(tried)) == 1
+
+
 def test_a_later_channel_is_the_escalation_of_the_first_and_hears_the_end_if_it_heard() -> None:
     town = Town((chat(), pager(after=timedelta(hours=1))))
     long, short = cause("long"), cause("short")
