@@ -108,7 +108,6 @@ def test_waived_until_it_is_over_or_taken_back(home: Home, tmp_path: Path) -> No
     before = standing(config, "A.2.2")
     said = told(config, "waive", "A.2.2", *words, "--until", day(20))
     assert "→ waived (waived until" in said
-    assert standing(config, "A.2.2").startswith("waived: waived until")
     notes = json.loads(told(config, "status", "--json"))["attention"]
     about = [n["severity"] for n in notes if n["control"] == CONTROL and "Ann" in n["sentence"]]
     assert about == ["waived"]
@@ -123,7 +122,6 @@ def test_waived_until_it_is_over_or_taken_back(home: Home, tmp_path: Path) -> No
     told(config, "waive", "withdraw", item[1], "--by", "Ben", "--why", "Not so")
     assert standing(config, "A.2.2") == before
     assert "withdrawn: Not so" in told(config, "waive", "list")
-    told(config, "verify")
 
 
 @pytest.mark.parametrize(
