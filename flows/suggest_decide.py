@@ -38,6 +38,8 @@ from storage.suggestions import (
 )
 from storage.views import connect
 
+_MOVES = {Act.ACCEPT, Act.WITHDRAW}
+"""The acts by which a control may come to stand otherwise."""
 _Facts = dict[str, Any]
 _Make = Callable[[Connection], _Facts]
 
@@ -213,7 +215,7 @@ def _carry_out(
     `written` are files that the decision makes; without its record none of them stays.
     """
     lake = Lake.open(config.lake, clock=now, redactor=config.redactor())
-    before = standings(lake, config)
+    before = standings(lake, config) if act in _MOVES else None
     about: list[str] = []
     made: list[_Facts] = []
 
@@ -242,5 +244,6 @@ def _carry_out(
                 say("it counts; until a second person confirms it, the board says so:")
                 say(f"headwater suggest confirm {row['decision'][:16]} --by NAME --why TEXT")
     say("that is sealed")
-    tell_changes(before, standings(lake, config), say)
+    if before is not None:
+        tell_changes(before, standings(lake, config), say)
     return 0
