@@ -60,9 +60,12 @@ def next_run(source: Source, after: datetime) -> datetime | None:
     """When the schedule wants the source next; None without one (`collect` by hand)."""
     if not source.schedule:
         return None
-    local = after.astimezone(ZoneInfo(source.timezone))
-    found = next(CronSim(source.schedule, local), None)
-    return found.astimezone(UTC) if found else None
+    zone = ZoneInfo(source.timezone)
+    for found in CronSim(source.schedule, after.astimezone(zone)):
+        # The hour that a zone repeats in autumn: Prefect plans nothing the second time.
+        if not found.astimezone(UTC).astimezone(zone).fold:
+            return found.astimezone(UTC)
+    return None
 
 
 def missed(source: Source, health: SourceHealth | None, at: datetime) -> datetime | None:

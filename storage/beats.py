@@ -24,6 +24,6 @@ def last_beat(place: Place, flow: str) -> datetime | None:
     """
     content = place.at(FOLDER).read(f"{flow}.json")
     try:
-        return None if content is None else parse(json.loads(content)["at"])
+        return None if content is None else parse(str(json.loads(content)["at"]))
     except (ValueError, TypeError, KeyError, RecursionError, InvalidItem):
         return None
