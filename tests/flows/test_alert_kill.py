@@ -29,8 +29,6 @@ def test_killed_while_it_sends(home: Home, monkeypatch: pytest.MonkeyPatch) -> N
         assert process.exitcode == -signal.SIGKILL
         receiver.usual = Say(body=b"")
         assert remembered(lake_of(config)).line("hook").claim
-        assert sent(config) == (0, ["nothing was due"])  # somebody may still be sending
-        assert len(receiver.got) == 1
         _later(config)
         assert sent(config)[0] == 0
         one, two = (got.headers["webhook-id"] for got in receiver.got)
