@@ -1,4 +1,4 @@
-"""From when law applies, by when to tell whom, and how long to keep: beside what is configured."""
+"""Of time: from when law applies, by when to tell whom, how long to keep, when bodies audit."""
 
 from __future__ import annotations
 
@@ -55,6 +55,9 @@ def _print(config: Config, frameworks: tuple[Framework, ...]) -> None:
     console.print(_floors(config))
     for forgets in load_law().forgets:
         console.print(escape(f"{forgets.what}: gone after {forgets.keeps.days} days at the source"))
+    console.print(_stages())
+    for rule in load_guide().certification.rules:
+        console.print(escape(rule.what), soft_wrap=True)
     console.print(f"As of {today}. {WHOSE}", soft_wrap=True)
 
 
@@ -112,6 +115,13 @@ def _floors(config: Config) -> Table:
     return table
 
 
+def _stages() -> Table:
+    table = Table("audit by a body", Column("what", overflow="fold"), "ends in")
+    for stage in load_guide().certification.stages:
+        table.add_row(stage.name, escape(stage.what), escape(stage.ends_in))
+    return table
+
+
 def _shorter(config: Config) -> dict[Floor, list[RetentionClass]]:
     found: dict[Floor, list[RetentionClass]] = {}
     for kept, floor in below(config.retention):
@@ -126,7 +136,8 @@ def _excused(kept: RetentionClass) -> str:
 
 def _machine(config: Config, frameworks: tuple[Framework, ...]) -> dict[str, Any]:
     law, shorter = load_law(), _shorter(config)
-    standard = load_guide().certification.standard
+    certification = load_guide().certification
+    standard = certification.standard
     return {
         "at": stamp(now()),
         "editions": [{"title": standard.name, "edition": standard.edition}]
@@ -153,5 +164,12 @@ def _machine(config: Config, frameworks: tuple[Framework, ...]) -> dict[str, Any
         ],
         "forgets": [
             {"what": one.what, "days": one.keeps.days, "source": one.source} for one in law.forgets
+        ],
+        "stages": [
+            {"stage": one.name, "what": one.what, "ends_in": one.ends_in}
+            for one in certification.stages
+        ],
+        "audit_rules": [
+            {"what": rule.what, "sources": list(rule.sources)} for rule in certification.rules
         ],
     }  # fmt: skip

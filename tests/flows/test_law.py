@@ -32,12 +32,16 @@ def machine(config: Path) -> dict[str, Any]:
 
 
 def test_dates_that_moved_say_from_when(home: Home) -> None:
-    code, shown = told(home(), "law")
+    config = home()
+    code, shown = told(config, "law")
     assert code == 0
     for line in ("2027-12-02", "was 2026-08-02", "within 72 hours", "GDPR Art. 33(1)", "3660 days",
-                 "ISO/IEC 42001:2023", "for your people to say"):  # fmt: skip
+                 "ISO/IEC 42001:2023", "surveillance", "ISO/IEC 42006:2025",
+                 "for your people to say"):  # fmt: skip
         assert line in shown, line
-    dates = machine(home())["dates"]
+    told_all = machine(config)
+    assert [one["stage"] for one in told_all["stages"]][:2] == ["stage 1", "stage 2"]
+    dates = told_all["dates"]
     assert [one["on"] for one in dates] == sorted(one["on"] for one in dates)
     annex = next(one for one in dates if "Annex III" in one["what"])
     assert (annex["on"], annex["moved_from"]) == ("2027-12-02", "2026-08-02")
