@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ from mappings.conditions import (
 from mappings.patterns import MAX_TEXT, glob_expression
 
 if TYPE_CHECKING:
-    from mappings.rules import Rule, RuleSet
+    from mappings.rules import Rule, RuleSet, Target
 
 # Each node is made for one place in the tree; with copies, every step would copy all below it.
 _and = partial(exp.and_, copy=False)
@@ -46,58 +47,121 @@ _COMPARE: Mapping[str, type[exp.Binary]] = {
 
 def select(rules: RuleSet, dialect: str) -> str:
     """One row per item, control, evidence and rule, over the relation `items`."""
-    return _Query(rules).tags().sql(dialect=dialect, copy=False)
+    return _tags(rules).sql(dialect=dialect, copy=False)
 
 
-class _Query:
-    """Reads every place that any rule asks about once per item, then asks the rules."""
+def asked(rule: Rule) -> Iterator[Field]:
+    """The columns and the places in the payload that a rule asks about."""
+    if rule.named:
+        yield rule.named
+    parts = [rule.when]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, All | Some):
+            parts.extend(part.parts)
+        elif isinstance(part, Not):
+            parts.append(part.part)
+        else:
+            yield part.field
 
-    def __init__(self, rules: RuleSet) -> None:
-        self.rules, self.digest = rules.rules, rules.digest
-        asked = {field for rule in self.rules for field in _fields(rule)}
-        self.places = {field: n for n, field in enumerate(sorted(asked, key=str), start=1)}
 
-    def tags(self) -> exp.Expr:
-        """The rules that match an item, joined with what they claim."""
-        columns = ("control", "evidence", "rule", "strength", "rationale")
-        return (
-            exp.select(_column("m", "item_id"), *(_column("t", name) for name in columns))
-            .select(exp.alias_(_text(self.digest), "mapping_digest"), copy=False)
-            .from_(self._matched().subquery("m", copy=False), copy=False)
-            .join(_targets(self.rules), on=_meets(), copy=False)
-        )
+def _tags(rules: RuleSet) -> exp.Expr:
+    """The numbers of the claims that hold for an item, joined with what they say."""
+    kinds, claims = _kinds(rules.rules), _Claims()
+    columns = ("control", "evidence", "rule", "strength", "rationale")
+    made = _claimed(kinds, claims).subquery("m", copy=False)
+    says = _values(claims.rows, "t", ("claim", *columns, "place", "names"))
+    return (
+        exp.select(_column("m", "item_id"), *(_column("t", name) for name in columns))
+        .select(exp.alias_(_text(rules.digest), "mapping_digest"), copy=False)
+        .from_(made, copy=False)
+        .join(says, on=_meets(), copy=False)
+    )
 
-    def _matched(self) -> exp.Select:
-        named = [(rule, self._names(rule.named)) for rule in self.rules if rule.named]
-        asked = ((rule, self.condition(rule.when)) for rule in self.rules)
-        same_kind = _column("c", "kind").eq(_column("i", "kind"))
-        return (
-            exp.select(_column("i", "item_id"), _column("i", "kind"), _column("c", "rule"))
-            .select(exp.alias_(_case(named, None), "named"), copy=False)
-            .from_(self._items().subquery("i", copy=False), copy=False)
-            .join(_candidates(self.rules), on=same_kind, copy=False)
-            .where(_case(asked, exp.false()), copy=False)
-        )
 
-    def _items(self) -> exp.Select:
-        """The items with the JSON text of each place, NULL where it is absent: one parse each."""
+def _claimed(kinds: Mapping[str, _Kind], claims: _Claims) -> exp.Select:
+    """A row for each rule of an item's kind: the number of what it claims, NULL if it does not.
+
+    Unnested where it is selected: as a join it costs twice the rest.
+    """
+    held = {kind: own.claims(claims) for kind, own in kinds.items()}
+    each = exp.Explode(this=_by_kind(_column("i", "kind"), held))
+    return (
+        exp.select(_column("i", "item_id"), _column("i", "places"), exp.alias_(each, "claim"))
+        .from_(_items(kinds).subquery("i", copy=False), copy=False)
+    )  # fmt: skip
+
+
+def _meets() -> exp.Expr:
+    """A claim is met by its number, and where an item has to name the control also by that."""
+    place = _call("LIST_EXTRACT", _column("m", "places"), _column("t", "place"))
+    called = _call("LIST_HAS_ANY", _names(place), _column("t", "names"))
+    return _and(
+        _column("m", "claim").eq(_column("t", "claim")),
+        _or(_column("t", "place").eq(_number(0)), called),
+    )
+
+
+def _names(place: exp.Expr) -> exp.Expr:
+    """The JSON texts by which an item names its controls: one scalar, or a list of them."""
+    listed = exp.If(this=_is(place, "ARRAY"), true=_entries(place.copy()))
+    return exp.Case(ifs=[listed], default=_array([place.copy()]))
+
+
+def _kinds(rules: Iterable[Rule]) -> dict[str, _Kind]:
+    found: dict[str, list[Rule]] = {}
+    for rule in rules:
+        for kind in rule.kinds:
+            found.setdefault(kind, []).append(rule)
+    return {kind: _Kind(kind, own) for kind, own in found.items()}
+
+
+def _items(kinds: Mapping[str, _Kind]) -> exp.Select:
+    """The items with the JSON texts of the places that rules of their kind ask about."""
+    read = {kind: own.read() for kind, own in kinds.items() if own.places}
+    return (
+        exp.select("item_id", "kind", *COLUMNS)
+        .select(exp.alias_(_by_kind(exp.column("kind"), read), "places"), copy=False)
+        .from_("items")
+    )
+
+
+class _Kind:
+    """The rules for one kind of item: what they ask, over the places that they name."""
+
+    def __init__(self, kind: str, rules: Sequence[Rule]) -> None:
+        self.kind, self.rules = kind, rules
+        fields = {field for rule in rules for field in asked(rule) if field.path}
+        self.places = {field: n for n, field in enumerate(sorted(fields, key=str), start=1)}
+
+    def read(self) -> exp.Expr:
+        """The JSON text of each place, NULL where it is absent: the payload is parsed once."""
         paths = exp.Array(expressions=[_text(_path(field)) for field in self.places])
-        places = _list(_call("JSON_EXTRACT", exp.column("payload"), paths)) if self.places else None
-        return (
-            exp.select("item_id", "kind", *COLUMNS)
-            .select(exp.alias_(places or _array(()), "places"), copy=False)
-            .from_("items")
-        )
+        return _list(_call("JSON_EXTRACT", exp.column("payload"), paths))
 
-    def condition(self, what: Condition) -> exp.Expr:
-        """The boolean expression of one condition; never NULL: `not` means what it says."""
+    def claims(self, numbers: _Claims) -> exp.Expr:
+        """The numbers of the claims whose rule holds for an item, NULL for each that does not."""
+        return exp.Array(expressions=[self._claim(rule, numbers) for rule in self.rules])
+
+    def _claim(self, rule: Rule, numbers: _Claims) -> exp.Expr:
+        targets = [target for target in rule.targets if target.kind == self.kind]
+        place = self.places[rule.named] if rule.named else len(self.places) + 1  # nowhere
+        number = numbers.of(rule.name, targets, place)
+        return exp.Case(ifs=[exp.If(this=self.condition(rule.when), true=number)])
+
+    def condition(self, what: Condition, *, known: bool = False) -> exp.Expr:
+        """The boolean expression of one condition: true where it holds.
+
+        Elsewhere false or NULL; with `known` false alone: `not` means what it says.
+        """
         if isinstance(what, All):
-            return _and(exp.true(), *(self.condition(part) for part in what.parts))
+            return _and(exp.true(), *(self.condition(part, known=known) for part in what.parts))
         if isinstance(what, Some):
-            return _or(*(self.condition(part) for part in what.parts))
+            return _or(*(self.condition(part, known=known) for part in what.parts))
         if isinstance(what, Not):
-            return _not(self.condition(what.part))
-        return _func("COALESCE", _paren(self._leaf(what)), exp.false())
+            return _not(self.condition(what.part, known=True))
+        leaf = _paren(self._leaf(what))
+        return _func("COALESCE", leaf, exp.false()) if known else leaf
 
     def _leaf(self, what: Leaf) -> exp.Expr:
         field = what.field
@@ -115,7 +179,7 @@ class _Query:
             return _or(*(self._covers(field, glob_expression(glob)) for glob in what.globs))
         if isinstance(what, Matches):
             length = exp.Length(this=self._string(field))
-            short = exp.LTE(this=length, expression=exp.Literal.number(MAX_TEXT))
+            short = exp.LTE(this=length, expression=_number(MAX_TEXT))
             return _and(short, self._covers(field, what.pattern))
         wanted = _array(_text(fragment(text)) for text in what.texts)
         return _and(
@@ -145,13 +209,10 @@ class _Query:
         return _and(known, match)
 
     def _typed(self, field: Field, *types: str) -> exp.Expr:
-        """That a place in the payload holds one of the JSON types."""
-        names = map(_text, types)
-        return _call("JSON_TYPE", self._place(field)).isin(*names, copy=False)
+        return _is(self._place(field), *types)
 
     def _place(self, field: Field) -> exp.Expr:
-        number = exp.Literal.number(self.places[field])
-        return _call("LIST_EXTRACT", _column("i", "places"), number)
+        return _call("LIST_EXTRACT", _column("i", "places"), _number(self.places[field]))
 
     def _string(self, field: Field) -> exp.Expr:
         if not field.path:
@@ -159,27 +220,37 @@ class _Query:
         return _call("JSON_EXTRACT_STRING", self._place(field), _text("$"))
 
     def _entries(self, field: Field) -> exp.Expr:
-        return _list(_call("JSON_EXTRACT", self._place(field), _text("$[*]")))
-
-    def _names(self, field: Field) -> exp.Expr:
-        """The JSON texts by which an item names its controls: one scalar, or a list of them."""
-        listed = exp.If(this=self._typed(field, "ARRAY"), true=self._entries(field))
-        return exp.Case(ifs=[listed], default=_array([self._place(field)]))
+        return _entries(self._place(field))
 
 
-def _fields(rule: Rule) -> Iterator[Field]:
-    """The places in the payload that a rule asks about."""
-    if rule.named:
-        yield rule.named
-    parts = [rule.when]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, All | Some):
-            parts.extend(part.parts)
-        elif isinstance(part, Not):
-            parts.append(part.part)
-        elif part.field.path:
-            yield part.field
+@dataclass(slots=True)
+class _Claims:
+    """What is claimed, by numbers: a row a target.
+
+    `place` is where an item names the control by one of `names`; 0 where it need not.
+    """
+
+    rows: list[list[exp.Expr]] = field(default_factory=list)
+    last: int = 0
+
+    def of(self, rule: str, targets: Iterable[Target], place: int) -> exp.Expr:
+        """The number under which these targets of a rule are claimed together."""
+        self.last += 1
+        for target in targets:
+            told = (target.control, target.evidence, rule, target.strength, target.rationale)
+            where = _number(place if target.names else 0)
+            names = _array(map(_text, target.names))
+            self.rows.append([_number(self.last), *map(_text, told), where, names])
+        return _number(self.last)
+
+
+def _is(place: exp.Expr, *types: str) -> exp.Expr:
+    """That a place in the payload holds one of the JSON types."""
+    return _call("JSON_TYPE", place).isin(*map(_text, types), copy=False)
+
+
+def _entries(place: exp.Expr) -> exp.Expr:
+    return _list(_call("JSON_EXTRACT", place, _text("$[*]")))
 
 
 def fragment(value: object) -> str:
@@ -187,40 +258,10 @@ def fragment(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _case(branches: Iterable[tuple[Rule, exp.Expr]], default: exp.Expr | None) -> exp.Expr:
-    ifs = [exp.If(this=_text(rule.name), true=result) for rule, result in branches]
-    empty = default or _list(exp.null())
-    return exp.Case(this=_column("c", "rule"), ifs=ifs, default=empty) if ifs else empty
-
-
-def _candidates(rules: Sequence[Rule]) -> exp.Expr:
-    rows = [[_text(rule.name), _text(kind)] for rule in rules for kind in rule.kinds]
-    return _values(rows, "c", ("rule", "kind"))
-
-
-def _targets(rules: Sequence[Rule]) -> exp.Expr:
-    rows = [
-        [
-            *(_text(text) for text in (rule.name, t.kind, t.control, t.evidence)),
-            *(_text(text) for text in (t.strength, t.rationale)),
-            _array(_text(name) for name in t.names),
-        ]
-        for rule in rules
-        for t in rule.targets
-    ]
-    names = ("rule", "kind", "control", "evidence", "strength", "rationale", "names")
-    return _values(rows, "t", names)
-
-
-def _meets() -> exp.Expr:
-    """A target is met by rule and kind, and where it goes by name also by a name of the item."""
-    nameless = exp.Length(this=_column("t", "names")).eq(exp.Literal.number(0))
-    called = _call("LIST_HAS_ANY", _column("m", "named"), _column("t", "names"))
-    return _and(
-        _column("t", "rule").eq(_column("m", "rule")),
-        _column("t", "kind").eq(_column("m", "kind")),
-        _or(nameless, _func("COALESCE", called, exp.false())),
-    )
+def _by_kind(column: exp.Expr, made: Mapping[str, exp.Expr]) -> exp.Expr:
+    """What is made of an item of each kind; each branch reads the items of its own kind alone."""
+    ifs = [exp.If(this=_text(kind), true=expression) for kind, expression in made.items()]
+    return exp.Case(this=column, ifs=ifs) if ifs else exp.null()
 
 
 def _values(rows: list[list[exp.Expr]], name: str, columns: Sequence[str]) -> exp.Expr:
@@ -246,6 +287,10 @@ def _text(text: str) -> exp.Expr:
 
 def _array(entries: Iterable[exp.Expr]) -> exp.Expr:
     return _list(exp.Array(expressions=list(entries)))
+
+
+def _number(number: int) -> exp.Expr:
+    return exp.Literal.number(number)
 
 
 def _double(value: exp.Expr) -> exp.Expr:

@@ -56,6 +56,8 @@ def open_engine(limits: Limits) -> Connection:
         },
     )
     connection.execute("SET timezone = 'UTC'; SET parquet_metadata_cache = true")
+    # In a process that was spawned the library believes itself at a prompt, and draws amid output.
+    connection.execute("SET enable_progress_bar = false")
     return connection
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bulk, commits, growth, lake, ledger, peer, records, rest
+from benchmarks import bulk, commits, growth, lake, ledger, peer, records, rest, tagging
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="they read the process's memory from /proc"
@@ -22,12 +22,13 @@ pytestmark = pytest.mark.skipif(
         pytest.param(lambda: bulk.main(60), "| 60 items |", "| sealed |", id="bulk"),
         pytest.param(lambda: ledger.main(60), "| 60 items |", "until sealed", id="ledger"),
         pytest.param(lambda: peer.main("headwater", 60), "| headwater, 60", "memory", id="peer"),
+        pytest.param(lambda: tagging.main([60]), "| items | 60 |", "--help", id="tagging"),
         pytest.param(lambda: rest.main(120), "| 120 records |", "| pipeline |", id="rest"),
     ],
 )
 def test_a_benchmark_runs_to_its_end(
     main: Callable[[], None], heading: str, last: str,
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(lake, "COMMITS", 2)
     monkeypatch.setattr(growth, "BATCH", 40)
@@ -35,6 +36,8 @@ def test_a_benchmark_runs_to_its_end(
     monkeypatch.setattr(ledger, "COMMITS", 2)
     monkeypatch.setattr(peer, "RUNS", 2)
     monkeypatch.setattr(rest, "ROUNDS", 1)
+    monkeypatch.setattr(tagging, "KEPT", tmp_path)
+    monkeypatch.setattr(tagging, "ROUNDS", 1)
     main()
     told = capsys.readouterr().out
     assert heading in told

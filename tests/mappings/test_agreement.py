@@ -95,20 +95,29 @@ conditions = st.recursive(
     max_leaves=5,
 )
 column_values = st.one_of(st.none(), texts)
+KINDS = [("k",), ("other",), ("other", "k")]
 rows = st.fixed_dictionaries(
-    {"kind": st.sampled_from(["k", "other"]), "payload": payloads}
+    {"kind": st.sampled_from(["k", "other", "unread"]), "payload": payloads}
     | {name: column_values for name in COLUMNS}
 )
 NAMES = ('"iso42001:4.1"', '"4.1"', "4.1")
 
 
-def rule(name: str, when: Condition, *, named: Field | None = None, text: str = "why") -> Rule:
-    """A rule about items of kind `k` with two controls, the second only by name if `named`."""
-    targets = (
-        Target("k", ControlId("iso42001:4.1"), "policy", "full", text, NAMES if named else ()),
-        Target("k", ControlId("event:deployment"), "", "", text),
-    )
-    return Rule(name, ("k",), when, targets, named, "f.yaml", 1)
+def rule(
+    name: str, when: Condition, *, named: Field | None = None, text: str = "why",
+    kinds: Sequence[str] = ("k",),
+) -> Rule:  # fmt: skip
+    """A rule about items of `kinds` with two controls, the first only by name if `named`."""
+    names = NAMES if named else ()
+    targets = [
+        target
+        for kind in kinds
+        for target in (
+            Target(kind, ControlId("iso42001:4.1"), "policy", "full", text, names),
+            Target(kind, ControlId("event:deployment"), "", "", f"{text} {kind}"),
+        )
+    ]
+    return Rule(name, tuple(kinds), when, tuple(targets), named, "f.yaml", 1)
 
 
 def stored(items: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
@@ -145,14 +154,22 @@ def told(rules: RuleSet, items: Sequence[Mapping[str, Any]]) -> set[tuple[str, .
 
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    st.lists(st.tuples(conditions, st.one_of(st.none(), paths)), min_size=1, max_size=6),
+    st.lists(
+        st.tuples(conditions, st.one_of(st.none(), paths), st.sampled_from(KINDS)),
+        min_size=1,
+        max_size=6,
+    ),
     st.lists(rows, min_size=1, max_size=12),
     rule_texts,
 )
 def test_query_and_explanation_agree(
-    drawn: list[tuple[Condition, Field | None]], items: list[dict[str, Any]], text: str
-) -> None:
-    made = [rule(f"r{n}", when, named=named, text=text) for n, (when, named) in enumerate(drawn)]
+    drawn: list[tuple[Condition, Field | None, tuple[str, ...]]],
+    items: list[dict[str, Any]], text: str,
+) -> None:  # fmt: skip
+    made = [
+        rule(f"r{n}", when, named=named, text=text, kinds=kinds)
+        for n, (when, named, kinds) in enumerate(drawn)
+    ]
     rules = RuleSet(tuple(made), "d" * 64)
     assert run(rules, items) == told(rules, items)
 
