@@ -42,6 +42,7 @@ from storage.sightings import SEEN, Key
 
 FORM = 1
 FOLDER = "judged"
+GIVEN_UP = "given-up"
 BELIEVED = timedelta(days=1)
 _SUBJECT = "source, kind, system, subject"
 _HASH = f"hash({_SUBJECT})"
@@ -50,28 +51,33 @@ _BUILD = f"""CREATE TEMP TABLE left_out AS
 WITH {SEEN}, stirred AS (
     SELECT DISTINCT source, kind FROM seen WHERE change <> 'new' OR nature <> 'event'
 ), still AS (
-    SELECT item_id, {_SUBJECT}, place, row(observed_to, collected_at, place) AS recent,
+    SELECT item_id, {_SUBJECT}, place, observed_to, collected_at, landed_at,
         confirmed AND outcome NOT IN {_BAD} AND observed_to <= $now
             AND NOT starts_with(kind, '{OWN_SOURCE}.') AS calm
     FROM seen ANTI JOIN stirred USING (source, kind)
+), many AS (
+    -- Most events stand alone: nothing has to be put in order for them.
+    SELECT {_SUBJECT} FROM still GROUP BY ALL HAVING count(*) > 1
 ), last AS (
-    SELECT {_SUBJECT}, arg_max(calm, place) AS calm, count(*) AS rows, max(place) AS place
-    FROM still GROUP BY {_SUBJECT}
+    SELECT {_SUBJECT}, arg_max(calm, place) AS calm, max(place) AS place
+    FROM still SEMI JOIN many USING ({_SUBJECT}) GROUP BY ALL
 ), prunable AS (
+    SELECT item_id, system, observed_to, collected_at, landed_at, {_HASH} AS alone
+    FROM still ANTI JOIN many USING ({_SUBJECT}) WHERE calm
+    UNION ALL
     -- Of several results of a subject the last stays: by it a new failure stands or does not.
-    SELECT s.item_id, {", ".join(f"s.{name}" for name in _SUBJECT.split(", "))}, s.recent,
-        l.rows = 1 AS single
+    SELECT s.item_id, system, observed_to, collected_at, landed_at, NULL
     FROM still s JOIN last l USING ({_SUBJECT})
-    WHERE s.calm AND l.calm AND (l.rows = 1 OR s.place <> l.place)
+    WHERE s.calm AND l.calm AND s.place <> l.place
 ), marked AS (
     SELECT item_id FROM lake_claims WHERE starts_with(control, 'event:')
     UNION SELECT item_id FROM corrections UNION SELECT unnest($served::VARCHAR[])
 ), top AS (
-    SELECT arg_max(item_id, recent) AS item_id
+    SELECT arg_max(item_id, row(observed_to, collected_at, landed_at, item_id)) AS item_id
     FROM prunable JOIN lake_claims c USING (item_id) ANTI JOIN marked USING (item_id)
     GROUP BY c.control, c.evidence, system
 )
-SELECT item_id, {_SUBJECT}, single FROM prunable
+SELECT item_id, system, alone FROM prunable
 ANTI JOIN marked USING (item_id) ANTI JOIN top USING (item_id)
 """  # noqa: S608  ours
 _COUNTS = """SELECT control, evidence, system, count(*) FROM left_out JOIN (
@@ -85,7 +91,7 @@ _EVIDENCE = f"""SELECT * REPLACE (
 _STILL = """SELECT source, kind FROM evidence GROUP BY ALL
     HAVING bool_and(change = 'new' AND nature = 'event') ORDER BY ALL"""
 """Kinds of which nothing ever changed: when something does, what was left out may speak again."""
-_ALONE = f"SELECT {_HASH} AS h FROM left_out WHERE single ORDER BY h"  # noqa: S608  ours
+_ALONE = "SELECT alone FROM left_out WHERE alone IS NOT NULL ORDER BY alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,25 +191,45 @@ def keep(
     asked: Sequence[Asked],
 ) -> None:  # fmt: skip
     """Make the state of what the connection shows: all that landed by these versions of evidence
-    and tags. On a full or read-only disk there is none. Raises LakeError."""
-    tables = [
+    and tags.
+
+    Where it cannot be made (too little memory, a full or read-only disk) there is none, and it is
+    tried again after a day: nobody's judgement fails by it.
+    """
+    home = lake.place.derived(FOLDER)
+    try:
+        state = _state(connection, lake, versions, now, asked)
+        _save(connection, home, state | {"mapping": mapping})
+    except (duckdb.Error, pa.ArrowException, MemoryError, OSError, LakeError):
+        with suppress(OSError):
+            home.mkdir(exist_ok=True)
+            (home / GIVEN_UP).write_text(stamp(now))
+
+
+def given_up(lake: Lake, now: datetime) -> bool:
+    """Whether it could not be made within the last day."""
+    with suppress(OSError, HeadwaterError):
+        at = parse((lake.place.derived(FOLDER) / GIVEN_UP).read_text())
+        return at <= now < at + BELIEVED
+    return False
+
+
+def _state(
+    connection: Connection, lake: Lake, versions: tuple[int, int], now: datetime,
+    asked: Sequence[Asked],
+) -> dict[str, Any]:  # fmt: skip
+    evidence, tags = (
         (version, _entry(lake.table(name), version))
         for name, version in zip(("evidence", "tags"), versions, strict=True)
-    ]
+    )
     served = served_items(connection, now, asked)
-    try:
-        connection.execute(_BUILD, {"now": utc(now, what="now"), "served": served})
-        counts, kinds = connection.execute(_COUNTS).fetchall(), connection.execute(_STILL)
-        state = {
-            "form": FORM, "engine": duckdb.__version__, "evidence": tables[0], "tags": tables[1],
-            "mapping": mapping, "at": stamp(now), "counts": counts, "kinds": kinds.fetchall(),
-            "asked": [_told(one) for one in asked],
-        }  # fmt: skip
-        with suppress(OSError):
-            _save(connection, lake.place.derived(FOLDER), state)
-        connection.execute("DROP TABLE left_out")
-    except duckdb.Error as error:
-        raise LakeError(f"what is left to judge cannot be kept: {error}") from error
+    connection.execute(_BUILD, {"now": utc(now, what="now"), "served": served})
+    counts = connection.execute(_COUNTS).fetchall()
+    return {
+        "form": FORM, "engine": duckdb.__version__, "evidence": evidence, "tags": tags,
+        "at": stamp(now), "counts": counts, "kinds": connection.execute(_STILL).fetchall(),
+        "asked": [_told(one) for one in asked],
+    }  # fmt: skip
 
 
 def _save(connection: Connection, home: Path, state: Mapping[str, Any]) -> None:
@@ -219,7 +245,7 @@ def _save(connection: Connection, home: Path, state: Mapping[str, Any]) -> None:
         names = [column for column in schema.names if column != "month"]
         pq.write_table(rows.select(names).cast(pa.schema([schema.field(n) for n in names])),
                        folder / name)  # fmt: skip
-    alone = connection.execute(_ALONE).fetchnumpy()["h"]
+    alone = connection.execute(_ALONE).fetchnumpy()["alone"]
     np.save(folder / "alone.npy", np.asarray(alone, np.uint64))
     files = {name: _sha256(folder / name) for name in (*tables, "alone.npy")}
     (folder / "state.json").write_text(json.dumps(dict(state) | {"files": files}))

@@ -10,7 +10,7 @@ from evidence.errors import LakeError
 from evidence.freshness import Sighting
 from storage.arrivals import Asked, arrivals
 from storage.engine import Connection, Limits
-from storage.kept import Kept, keep, landed_since, load
+from storage.kept import Kept, given_up, keep, landed_since, load
 from storage.lake import Lake
 from storage.sightings import Key, sightings
 from storage.views import connect, connect_files
@@ -72,7 +72,7 @@ def _whole(
     versions = _versions(lake)
     with connect(lake, as_of=now, mapping_digest=mapping, limits=limits) as connection:
         found = landed(connection, now, asked)
-        if _still(connection, lake, versions, worth):
+        if not given_up(lake, now) and _still(connection, lake, versions, worth):
             keep(connection, lake, versions, mapping, now, asked)
     return found
 
