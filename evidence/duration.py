@@ -26,6 +26,8 @@ class Duration:
     def __post_init__(self) -> None:
         if self.months < 0 or self.rest < timedelta(0) or not (self.months or self.rest):
             raise ValueError("a duration must be longer than nothing")
+        if self.months > 12_000:
+            raise ValueError("a duration must not be longer than a thousand years")
 
     def __str__(self) -> str:
         years, months = divmod(self.months, 12)

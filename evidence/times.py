@@ -51,9 +51,19 @@ def from_ms(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
 
 
+LONGEST = timedelta(days=365_250)
+"""Counted from any day of ours it ends before the calendar does."""
+
+
 def duration(text: str) -> timedelta:
     """ISO 8601 weeks, days and times (`P90D`, `PT6H`). Raises ValueError: months have no length."""
     match = _DURATION.fullmatch(text)
     if not match or text in {"P", "PT"} or text.endswith("T"):
         raise ValueError(f"{text!r} is not an ISO 8601 duration in weeks, days, hours, minutes")
-    return timedelta(**{unit: int(n) for unit, n in match.groupdict().items() if n})
+    try:
+        length = timedelta(**{unit: int(n) for unit, n in match.groupdict().items() if n})
+    except OverflowError:
+        length = timedelta.max
+    if length > LONGEST:
+        raise ValueError(f"{text!r} is longer than a thousand years")
+    return length

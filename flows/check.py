@@ -12,7 +12,6 @@ from flows.config import Config, Source, load, now
 from flows.floors import below, short
 from flows.keys import public_key_of
 from flows.outside import witnesses
-from mappings.catalogue import load_catalogue
 from storage.keys import load_key
 from storage.lake import Lake
 from storage.note import VerifierKey
@@ -89,9 +88,13 @@ def schedules(config: Config) -> str:
 
 
 def _mapping(config: Config) -> str:
-    catalogue, rules = load_catalogue(), config.rules()
-    expected = catalogue.expectations(config.overrides)
-    counted = f"{len(catalogue.controls)} controls, {len(expected)} expectations"
+    mapping = config.mapping()
+    expected = mapping.catalogue.expectations(mapping.overrides)
+    rules, frameworks = mapping.rules, mapping.frameworks
+    counted = (
+        f"{len(mapping.catalogue.controls)} controls, {len(expected)} expectations, "
+        f"{len(rules.rules)} rules, {len(frameworks)} frameworks"
+    )
     return f"{counted}, digest {rules.digest[:16]}"
 
 

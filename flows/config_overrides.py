@@ -17,6 +17,7 @@ from mappings.overrides import Override
 
 DAYS = ("zone", "country", "subdivision", "days_off")
 FRESHNESS = ("schedule", *DAYS)
+NEEDED = ("control", "evidence", "reason")
 DEADLINE = ("cron", "grace", "since", "clock", *DAYS)
 
 
@@ -33,7 +34,7 @@ class Overrides(Sources):
         for number, table in enumerate(tables, 1):
             where, before = f"override {number}", len(self.mistakes)
             self.unknown(f"{where}: ", table, tuple(f.name for f in dataclasses.fields(Override)))
-            missing = [k for k in ("control", "evidence", "reason") if not table.get(k)]
+            missing = [k for k in NEEDED if not str(table.get(k, "")).strip()]
             if missing:
                 self.mistakes.append(f"{self.file}: {where}: {', '.join(missing)} missing")
                 continue
@@ -43,9 +44,11 @@ class Overrides(Sources):
 
     def _override(self, where: str, table: Mapping[str, Any], days: Mapping[str, Any]) -> Override:
         warn = self._given(where, table, "warn_before", timedelta)
+        control, evidence, reason = (self._given(where, table, key, str) or "" for key in NEEDED)
+        applies = self._given(where, table, "applies", bool) if "applies" in table else True
         return Override(
-            _control(str(table["control"])), str(table["evidence"]), str(table["reason"]),
-            bool(table.get("applies", True)), self._span(where, table, "max_age"),
+            _control(control), evidence, reason, applies is True,
+            self._span(where, table, "max_age"),
             self._deadline(f"{where}: deadline", table.get("deadline"), days),
             warn, *(self._given(where, table, key, str) or "" for key in ("system", "risk_class")),
         )  # fmt: skip

@@ -18,6 +18,7 @@ from flows.config_sources import COLLECT
 from flows.config_tables import Made, records
 from flows.outside import Anchor, WitnessAt
 from flows.suggest_model import Suggest
+from mappings.files import contents
 from storage.bucket import Access
 from storage.cache import Cache
 from storage.place import Place, place_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from storage.mail import MailServer
 
 _GB = 1 << 30
+_MOST = 1_000_000
 LAKE = (
     "path", "endpoint", "region", "access_key", "secret_key", "session_token", "cache", "cache_gb",
 )  # fmt: skip
@@ -192,12 +194,18 @@ class Reader(Overrides, AlertTables):
 
 def _toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        data = contents(file, _MOST)
     except FileNotFoundError as error:
         raise ConfigError(f"{file} is not there; `headwater init` writes a first one") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    if len(data) > _MOST:
+        raise ConfigError(f"{file} is larger than {_MOST} bytes: that is no configuration")
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from error
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file}: {error}") from error
 
 

@@ -64,7 +64,11 @@ class Values:
 
     def path(self, text: str) -> Path:
         """A path, taken from the folder of the file."""
-        return (self.file.parent / Path(text).expanduser()).resolve()
+        try:
+            return (self.file.parent / Path(text).expanduser()).resolve()
+        except (ValueError, RuntimeError, OSError) as error:
+            self.mistakes.append(f"{self.file}: {text!r} is no path: {error}")
+            return self.file.parent
 
     def settings(self, where: str, cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
         """What `cls` is given for its fields; what lacks or nobody knows is a mistake."""

@@ -190,7 +190,7 @@ def _until(
 
 
 def _refused(change: Override, why: str) -> MappingError:
-    return MappingError(f"override of {change.control} {change.evidence} {why}")
+    return MappingError(f"[[override]] of {change.control} {change.evidence} {why}")
 
 
 @cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -195,6 +195,17 @@ class Not:
 
 Leaf = Is | Range | Like | Matches | Has | Exists
 Condition = Leaf | All | Some | Not
+
+
+def leaves(condition: Condition) -> Iterator[Leaf]:
+    """Every question that a condition asks, in the order of the rule."""
+    if isinstance(condition, All | Some):
+        for part in condition.parts:
+            yield from leaves(part)
+    elif isinstance(condition, Not):
+        yield from leaves(condition.part)
+    else:
+        yield condition
 
 
 def failures(condition: Condition, row: Row) -> tuple[str, ...]:

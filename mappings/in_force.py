@@ -17,6 +17,7 @@ from evidence.canonical import canonical, digest
 from evidence.errors import MappingError
 from mappings.catalogue import Catalogue, catalogue_trees, read_catalogue
 from mappings.frameworks import Framework
+from mappings.limits import within_limits
 from mappings.nodes import Node
 from mappings.overrides import Override, read_override
 from mappings.read_frameworks import framework_trees, read_frameworks
@@ -56,13 +57,19 @@ def mapping_in_force(
     """
     trees, pages = catalogue_trees(), rule_trees(folders)
     catalogue = read_catalogue(trees)
-    rules = rule_set(*read_rules(pages, catalogue), catalogue)
+    read, written = read_rules(pages, catalogue)
+    within_limits(read)
+    rules = rule_set(read, written, catalogue)
+    others = framework_trees(frameworks)
+    # A document has no lines: what is wrong must be said here, while it is known where.
+    read_frameworks(others, catalogue)
+    catalogue.changes(overrides)
     document = {
         "form": FORM,
         "mapping_digest": rules.digest,
         "catalogue": {name: tree.plain() for name, tree in trees.items()},
         "rules": _named(pages),
-        "frameworks": _named(framework_trees(frameworks)),
+        "frameworks": _named(others),
         "overrides": [override.written() for override in overrides],
     }
     # Read back even here: what is judged today must be exactly what can be read tomorrow.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from evidence.errors import ConfigError, InvalidItem, MappingError
 from evidence.times import parse
+from mappings.files import yaml_files
 from mappings.nodes import Node, read
 
 SHIPPED = Path(__file__).with_name("questions.yaml")
@@ -79,7 +80,7 @@ def load_questions(folders: Iterable[Path] = ()) -> dict[str, Question]:
     Raises MappingError that names file and line.
     """
     found: dict[str, Question] = {}
-    files = [SHIPPED, *(file for folder in folders for file in sorted(folder.glob("*.yaml")))]
+    files = [SHIPPED, *(file for folder in folders for file in yaml_files(folder, "questions"))]
     for file in files:
         for node, question in _read(file):
             if question.name in found:

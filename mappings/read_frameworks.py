@@ -10,6 +10,7 @@ from pathlib import Path
 from evidence.errors import MappingError
 from evidence.model import ControlId
 from mappings.catalogue import HERE, Catalogue
+from mappings.files import yaml_files
 from mappings.frameworks import (
     CONFIDENCES,
     COVERAGES,
@@ -34,13 +35,9 @@ def framework_trees(folders: Sequence[Path] = ()) -> list[Node]:
 
     Raises MappingError, also for a folder without a file.
     """
-    trees = []
-    for folder in (FRAMEWORKS, *folders):
-        paths = sorted(folder.glob("*.yaml"))
-        if not paths:
-            raise MappingError("no framework and no review found", file=str(folder))
-        trees += [read(p, root=HERE if p.is_relative_to(HERE) else None) for p in paths]
-    return trees
+    what = "framework and no review"
+    paths = [path for folder in (FRAMEWORKS, *folders) for path in yaml_files(folder, what)]
+    return [read(path, root=HERE if path.is_relative_to(HERE) else None) for path in paths]
 
 
 def read_frameworks(trees: Sequence[Node], catalogue: Catalogue) -> dict[str, Framework]:
@@ -135,6 +132,7 @@ def _dates(fields: Mapping[str, Node]) -> Iterator[LegalDate]:
 
 def _review(tree: Node, found: dict[str, Framework], catalogue: Catalogue) -> None:
     """Put the reviews of one file beside their rows; of two of one row the later holds."""
+    rows = {key: {(r.control, r.requirement): r for r in f.rows} for key, f in found.items()}
     for entry in tree.record("the file", "reviews")["reviews"].list("reviews"):
         fields = entry.record("a review", _REVIEW)
         framework = found.get(fields["framework"].text("framework"))
@@ -145,22 +143,17 @@ def _review(tree: Node, found: dict[str, Framework], catalogue: Catalogue) -> No
             _control(fields["from"], catalogue),
             _requirement(fields["to"], framework.requirements),
         )
+        row = rows[framework.id].get(about)
+        if row is None:
+            raise entry.error(f"no row of {framework.id} says that {about[0]} speaks to {about[1]}")
         made = Review(
             fields["by"].text("by"), _day(fields["on"]), _relation(fields["relation"]),
             fields["why"].text("why"),
         )  # fmt: skip
-        rows = tuple(_reviewed(row, about, made) for row in framework.rows)
-        if about not in {(row.control, row.requirement) for row in rows}:
-            raise entry.error(f"no row of {framework.id} says that {about[0]} speaks to {about[1]}")
-        found[framework.id] = replace(framework, rows=rows)
-
-
-def _reviewed(row: Row, about: tuple[str, str], review: Review) -> Row:
-    if (row.control, row.requirement) != about:
-        return row
-    if row.review is not None and row.review.on > review.on:
-        return row
-    return replace(row, review=review)
+        if row.review is None or row.review.on <= made.on:
+            rows[framework.id][about] = replace(row, review=made)
+    for key, framework in found.items():
+        found[key] = replace(framework, rows=tuple(rows[key].values()))
 
 
 def _control(node: Node, catalogue: Catalogue) -> ControlId:

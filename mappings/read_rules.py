@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from evidence.canonical import canonical, plain
-from evidence.errors import MappingError
 from evidence.model import ControlId
 from mappings.catalogue import HERE, Catalogue
 from mappings.conditions import COLUMNS, All, Condition, Field, Is, Not, failures
+from mappings.files import yaml_files
 from mappings.nodes import Node, read
 from mappings.rules import Rule, Target
 from mappings.when import read_field, read_when
@@ -49,9 +49,7 @@ def read_rules(
 
 def rule_trees(folders: Sequence[Path]) -> list[Node]:
     """The tree of every `*.yaml` in the folders, by name. Raises MappingError, also for none."""
-    paths = [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
-    if not paths:
-        raise MappingError("no rules found", file=", ".join(map(str, folders)))
+    paths = [path for folder in folders for path in yaml_files(folder, "rules")]
     return [read(path, root=HERE if path.is_relative_to(HERE) else None) for path in paths]
 
 

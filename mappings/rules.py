@@ -166,10 +166,12 @@ def _number(digits: str) -> int | float:
 @cache
 def load_rules(folders: tuple[Path, ...] = (RULES,), catalogue: Catalogue | None = None) -> RuleSet:
     """The rules of every `*.yaml` in the folders, read once. Raises MappingError: file and line."""
+    from mappings.limits import within_limits
     from mappings.read_rules import read_rules, rule_trees
 
     catalogue = catalogue or load_catalogue()
     rules, trees = read_rules(rule_trees(folders), catalogue)
+    within_limits(rules)
     return rule_set(rules, trees, catalogue)
 
 

@@ -21,6 +21,7 @@ from mappings.conditions import (
     Range,
     Scalar,
     Some,
+    shown,
 )
 from mappings.nodes import Node
 from mappings.patterns import expression
@@ -144,5 +145,5 @@ def _pattern(node: Node) -> str:
         if expression(text).fullmatch("") is not None:
             raise ValueError("it holds for empty text, so for anything that is optional")
     except ValueError as error:
-        raise node.error(f"regular expression {text!r}: {error}") from error
+        raise node.error(f"regular expression {shown(text)}: {error}") from error
     return text
