@@ -85,6 +85,12 @@ def queue(file: Path) -> int:
     return 3 if left or twice else 0
 
 
+def sql(file: Path, dialect: str) -> int:
+    """Print the query that tags, for an engine of one's own; 0. Raises MappingError."""
+    print(load(file).mapping().rules.sql(dialect))
+    return 0
+
+
 def differ(file: Path, old: str, new: str) -> int:
     """Show which items gain or lose which controls by `new` beside `old`; 1 if any does.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from mappings import elsewhere
 from mappings.conditions import (
     COLUMNS,
     All,
@@ -46,7 +47,12 @@ _COMPARE: Mapping[str, type[exp.Binary]] = {
 
 
 def select(rules: RuleSet, dialect: str) -> str:
-    """One row per item, control, evidence and rule, over the relation `items`."""
+    """One row per item, control, evidence and rule, over the relation `items`.
+
+    Raises MappingError for a dialect that no engine we know speaks.
+    """
+    if dialect != "duckdb":
+        return elsewhere.select(rules, dialect)
     return _tags(rules).sql(dialect=dialect, copy=False)
 
 

@@ -20,6 +20,7 @@ _TOKEN = re.compile(
         )""",
     re.VERBOSE,
 )
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
 
 
 def glob_expression(glob: str) -> str:
@@ -73,3 +74,14 @@ def _check(pattern: str) -> None:
 
 def _countable(before: str, count: str) -> bool:
     return before == "atom" or (before == "close" and count == "?")
+
+
+def ascii_only(pattern: str) -> str:
+    """The same expression for an engine whose `\\d` and `\\w` also take other alphabets'."""
+    return "".join(_ascii(token.group()) for token in _TOKEN.finditer(pattern))
+
+
+def _ascii(token: str) -> str:
+    members = {r"\d": "0-9", r"\w": "0-9A-Za-z_"}
+    form = "{}" if token.startswith("[") else "[{}]"
+    return _ESCAPE.sub(lambda m: form.format(members[m[0]]) if m[0] in members else m[0], token)

@@ -211,6 +211,17 @@ def rules_diff(
     raise typer.Exit(differ(config, old, new))
 
 
+@rules.command("sql")
+def rules_sql(
+    dialect: Annotated[str, typer.Option(help="duckdb, spark or trino.")] = "duckdb",
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Print the query by which items are tagged, to run it elsewhere over a relation `items`."""
+    from flows.rules import sql
+
+    raise typer.Exit(sql(config, dialect))
+
+
 @rules.command("schema")
 def rules_schema() -> None:
     """Print the JSON Schema of rule files, for an editor."""

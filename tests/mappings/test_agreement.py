@@ -46,7 +46,20 @@ numbers = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
     st.sampled_from([0, 1, 3, 0.1, -0.5, 1e300, 5e-324]),
 )
-KEYS = ["a", "b", "headwater.evaluation", "it is", "日本", "0", "x-y", "$", "a'b", "[*]", "#"]
+KEYS = [
+    "a",
+    "b",
+    "headwater.evaluation",
+    "it is",
+    "日本",
+    "0",
+    "x-y",
+    "$",
+    "a'b",
+    "[*]",
+    "#",
+    "why?",
+]
 values = st.recursive(
     st.one_of(st.none(), st.booleans(), numbers, texts),
     lambda inner: st.one_of(
@@ -67,6 +80,25 @@ PATTERNS = [
     r"[a-z]+", r"v\d+\.\d+", r"(dev|test)-.*", r"\w+", r".+", r"[^a-z]{2,5}", r"x{3,}", r"a(b)?c",
     r"日本.", r"[0-9]{4}-[0-9]{2}", r"'.*", r"\(.\)", r"e.",
 ]  # fmt: skip
+ATOMS = [
+    "a", "b", "e", "3", "-", "'", " ", "\u65e5", ".", r"\d", r"\w", r"\.", r"\\", "[a-c]", "[^a-z]",
+    r"[\d.]", r"[^\w]", "[x3 ]",
+]  # fmt: skip
+COUNTS = ["", "*", "+", "?", "{2}", "{1,3}"]
+pieces = st.tuples(st.sampled_from(ATOMS), st.sampled_from(COUNTS)).map("".join)
+choices = st.builds("({}|{}){}".format, pieces, pieces, st.sampled_from(["", "?"]))
+
+
+def allowed(pattern: str) -> bool:
+    """Whether rules may hold the pattern."""
+    try:
+        return bool(expression(pattern))
+    except ValueError:
+        return False
+
+
+drawn_patterns = st.lists(st.one_of(pieces, choices), min_size=1, max_size=4).map("".join)
+patterns = st.one_of(st.sampled_from(PATTERNS), drawn_patterns.filter(allowed))
 
 
 def leaves() -> st.SearchStrategy[Condition]:
@@ -79,7 +111,7 @@ def leaves() -> st.SearchStrategy[Condition]:
         ),
         st.builds(Range, paths, st.sampled_from(list(RANGES)), numbers.map(float)),
         st.builds(Like, fields, st.lists(globs, min_size=1, max_size=2).map(tuple)),
-        st.builds(Matches, fields, st.sampled_from(PATTERNS)),
+        st.builds(Matches, fields, patterns),
         st.builds(Has, paths, st.lists(rule_texts, min_size=1, max_size=3).map(tuple)),
         st.builds(Exists, fields),
     )
