@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +17,8 @@ from evidence.errors import ConfigError, LakeError, MappingError
 from evidence.freshness import Standing
 from evidence.times import parse, stamp
 from flows.moment import Asked, moment, parse_as_of, present
+from mappings import in_force
+from mappings.catalogue import HERE, catalogue_trees
 from mappings.in_force import mapping_in_force, read_document
 from mappings.overrides import Override
 from mappings.rules import RULES
@@ -107,6 +110,80 @@ def test_the_rules_of_that_day_judge_that_day(house: House) -> None:
     assert any(v.evidence == "dq_validation" for v in after.verdicts)
     assert not any(v.evidence == "dq_validation" for v in now_judged.verdicts)
     assert now_judged.moment.size is None
+
+
+def test_the_past_is_judged_the_same_under_any_other_mapping_and_code(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules renamed, reordered, reworded and gone, and another Headwater with another catalogue."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    first, second = (RULE.format(name=f"own-{n}") for n in "ab")
+    (folder / "rules.yaml").write_text(first + second.removeprefix("rules:\n"))
+    house.config = replace(house.config, own_rules=(folder,))
+    house.land()
+    house.follow(seconds=1)
+    then = Asked(at=house.clock.now)
+    before = house.judge(then)
+    assert before.moment.size
+    for change in (_renamed, _reordered, _reworded, _emptied):
+        same = change(folder)
+        _forget()
+        assert (house.config.mapping().rules.digest == before.mapping_digest) is same, change
+        house.clock.now += timedelta(hours=1)
+        house.follow(seconds=1)
+        again = house.judge(then)
+        assert (again.digest, again.told()) == (before.digest, before.told()), change
+    _another_headwater(tmp_path / "next", monkeypatch)
+    assert house.config.mapping().rules.digest != before.mapping_digest
+    house.clock.now += timedelta(hours=1)
+    house.follow(seconds=1)
+    set_tags_aside(house.lake)
+    again = house.judge(then)
+    assert (again.digest, again.told()) == (before.digest, before.told())
+    assert again.mapping_digest == before.mapping_digest
+
+
+def _renamed(folder: Path) -> bool:
+    (folder / "rules.yaml").rename(folder / "zz.yaml")
+    return True
+
+
+def _reordered(folder: Path) -> bool:
+    first, second = (RULE.format(name=f"own-{n}") for n in "ba")
+    (folder / "zz.yaml").write_text(f"# other order\n\n{first}\n{second.removeprefix('rules:')}")
+    return True
+
+
+def _reworded(folder: Path) -> bool:
+    text = (folder / "zz.yaml").read_text().replace("Our own label", "Our label")
+    (folder / "zz.yaml").write_text(text)
+    return False
+
+
+def _emptied(folder: Path) -> bool:
+    (folder / "zz.yaml").write_text("rules: []\nkinds: {acme.decision: git.document}\n")
+    return False
+
+
+def _another_headwater(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next release: another kind is known, evidence is asked for more often."""
+    shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    for name, old, new in (
+        ("aliases.yaml", "aliases:\n", "aliases:\n  acme.note: git.document\n"),
+        ("iso42001/evidence_kinds.yaml", "max_age: P7D", "max_age: P3D"),
+    ):
+        path = folder / name
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+    monkeypatch.setattr(in_force, "catalogue_trees", lambda: catalogue_trees(folder))
+    _forget()
+
+
+def _forget() -> None:
+    """Each verb is a process of its own."""
+    in_force.mapping_in_force.cache_clear()
+    in_force.read_document.cache_clear()
 
 
 def test_every_change_of_the_mapping_is_one_item_and_one_act(house: House) -> None:
