@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dashboards import summary
-from dashboards.model import Board, ControlRow, SourceRow
+from dashboards.model import Board, ControlRow, FrameworkRow, SourceRow
 from evidence.freshness import Verdict
 from evidence.times import stamp
 
@@ -33,6 +33,8 @@ def as_json(board: Board) -> dict[str, Any]:
         "systems": [asdict(system) for system in board.systems],
         "controls": [_control(row) for row in board.controls],
         "sources": [_source(source) for source in board.sources],
+        "queue": [_plain(asdict(row)) for row in board.queue],
+        "frameworks": [_framework(framework) for framework in board.frameworks],
         "lake": asdict(board.lake),
     }
 
@@ -69,6 +71,11 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "count": verdict.count,
         "overridden": list(verdict.overridden),
     }
+
+
+def _framework(framework: FrameworkRow) -> dict[str, Any]:
+    told: dict[str, Any] = _plain(asdict(framework))
+    return told | {"counts": summary.reaches(framework), "total": len(framework.requirements)}
 
 
 def _source(source: SourceRow) -> dict[str, Any]:

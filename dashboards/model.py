@@ -152,6 +152,51 @@ class ItemPage:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueRow:
+    """Items that wait for a person's word on a rule, with one of them.
+
+    Of one kind and source that no rule takes; or, with `evidence` and `rules`, of one kind that
+    rules take for several kinds of evidence of one control.
+    """
+
+    kind: str
+    items: int
+    item_id: str
+    title: str
+    source: str = ""
+    newest: datetime | None = None
+    evidence: str = ""
+    rules: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequirementRow:
+    """What is carried of one requirement of another framework: `reach` is whole, part or open.
+
+    `by` are the controls that carry it, `failing` those that speak to it and failed.
+    """
+
+    requirement: str
+    group: str
+    reach: str
+    by: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
+    open: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameworkRow:
+    """Another framework; of its `rows`, `reviewed` were looked at by a named person here."""
+
+    framework: str
+    title: str
+    edition: str
+    requirements: tuple[RequirementRow, ...]
+    rows: int
+    reviewed: int
+
+
+@dataclass(frozen=True, slots=True)
 class LakeFacts:
     """How much landed and what it was sealed with; `ledger_size` is None before the first seal.
 
@@ -191,6 +236,8 @@ class Board:
     """The items that the board links to, by id."""
     evidence_total: Mapping[str, int] = field(default_factory=dict)
     """How many items speak to a control, shown or not; where absent, the page names no total."""
+    queue: tuple[QueueRow, ...] = ()
+    frameworks: tuple[FrameworkRow, ...] = ()
 
     def verdicts(self, control: str, system: str) -> tuple[Verdict, ...]:
         """The judged expectations of one cell of the heat map."""

@@ -94,6 +94,8 @@ def _environment() -> Environment:
         "collector_clock": summary.collector_clock,
         "count": summary.count,
         "headline": summary.headline,
+        "queued": summary.queued,
+        "reaches": summary.reaches,
         "healthy": summary.healthy,
         "support": summary.support,
         "word": summary.word,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 
-from dashboards.model import Attention, Board, ControlRow, SourceRow, SystemRow
+from dashboards.model import Attention, Board, ControlRow, FrameworkRow, SourceRow, SystemRow
 from dashboards.text import listed, many
 from evidence.freshness import ORGANISATION, Standing, Verdict, worst
 from evidence.runs import PullOutcome
@@ -28,6 +28,8 @@ MEANING: Mapping[Standing, str] = {
     Standing.PROVED: "all evidence asked for is in date, and signed where a signature is needed",
     Standing.NOT_APPLICABLE: "left out by the Statement of Applicability, with its reason",
 }
+
+REACHES = ("whole", "part", "open")
 
 # A failure and a source that no longer answers come first: the one is known, the other blinds us.
 SEVERITIES: Mapping[str, str] = {
@@ -209,6 +211,18 @@ def cell(row: ControlRow, system: str) -> Cell:
 def word(verdict: Verdict) -> str:
     """A verdict in one word; a failure outranks how fresh it is."""
     return "failed" if verdict.failed else verdict.state.value
+
+
+def reaches(framework: FrameworkRow) -> dict[str, int]:
+    """How many requirements are carried whole, in part and not at all, zeros included."""
+    found = Counter(row.reach for row in framework.requirements)
+    return {reach: found[reach] for reach in REACHES}
+
+
+def queued(board: Board) -> tuple[int, int]:
+    """How many items no rule takes, and how many rules take for two things at once."""
+    left = sum(row.items for row in board.queue if not row.evidence)
+    return left, sum(row.items for row in board.queue if row.evidence)
 
 
 def next_expiry(board: Board) -> datetime | None:

@@ -24,6 +24,7 @@ from evidence.freshness import ORGANISATION
 from evidence.times import stamp
 from flows._alerts.unsent import unsent
 from flows.attention import attention, overridden, unconfirmed
+from flows.board_mapping import frameworks, queue
 from flows.config import Config, now
 from flows.coverage import coverage, uncovered
 from flows.judgement import Judged, judge_lake
@@ -71,8 +72,10 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
     with judged.moment.connect(lake, ample()) as connection:
         shown = control_items(connection, SHOWN_PER_CONTROL)
         found = needs(connection, lake, config, judged, asked)
-        wanted = [i for v in judged.verdicts for i in (v.item_id, *v.overridden) if i]
-        items = _capped(pages(connection, _first((*wanted, *_flat(shown.values())), SHOWN_IN_ALL)))
+        waiting = tuple(queue(connection))
+        judging = (i for v in judged.verdicts for i in (v.item_id, *v.overridden) if i)
+        wanted = (*judging, *(row.item_id for row in waiting), *_flat(shown.values()))
+        items = _capped(pages(connection, _first(wanted, SHOWN_IN_ALL)))
         totals = control_totals(connection)
     return Board(
         organisation=config.organisation,
@@ -86,6 +89,8 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
         evidence={control: tuple(ids) for control, ids in shown.items()},
         items=items,
         evidence_total=totals,
+        queue=waiting,
+        frameworks=tuple(frameworks(judged)),
     )
 
 

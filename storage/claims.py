@@ -16,7 +16,7 @@ WHERE NOT starts_with(kind, 'headwater.') AND change <> 'gone'
 GROUP BY kind, source ORDER BY items DESC, kind, source
 """
 _SEVERAL = """
-SELECT kind, evidence, rules, count(*) AS items, min(item_id) AS item_id,
+SELECT kind, evidence, rules, count(DISTINCT item_id) AS items, min(item_id) AS item_id,
     arg_min(title, item_id) AS title
 FROM (
     SELECT item_id, string_agg(DISTINCT evidence, ', ' ORDER BY evidence) AS evidence,

@@ -15,8 +15,11 @@ from dashboards.model import (
     Attention,
     Board,
     ControlRow,
+    FrameworkRow,
     ItemPage,
     LakeFacts,
+    QueueRow,
+    RequirementRow,
     SourceRow,
     SystemRow,
     TagRow,
@@ -102,7 +105,7 @@ def demo_board() -> Board:
         organisation="Brookside Lending", as_of=NOW, built_at=NOW + timedelta(minutes=2),
         controls=tuple(controls), systems=SYSTEMS, sources=_sources(),
         attention=_attention(controls), lake=_lake(), evidence=evidence, items=items,
-        evidence_total={"iso42001:A.6.2.5": 41},
+        evidence_total={"iso42001:A.6.2.5": 41}, queue=_queue(items), frameworks=_frameworks(),
     )  # fmt: skip
 
 
@@ -139,7 +142,33 @@ def hostile_board() -> Board:
         sources=(source, *board.sources), attention=(alarm, *board.attention),
         systems=(*SYSTEMS, SystemRow(HOSTILE, HOSTILE)), items={item.item_id: item},
         evidence={row.control: (item.item_id,)},
+        queue=(QueueRow(HOSTILE, 1, HOSTILE, HOSTILE, HOSTILE, NOW, HOSTILE, HOSTILE),),
+        frameworks=(FrameworkRow(HOSTILE, HOSTILE, HOSTILE, (
+            RequirementRow(HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), (HOSTILE,), HOSTILE),
+        ), 1, 0),),
     )  # fmt: skip
+
+
+def _queue(items: dict[str, ItemPage]) -> tuple[QueueRow, ...]:
+    shown = next(iter(items.values()))
+    return (
+        QueueRow("acme.minutes", 84, "0f" * 32, "Minutes of 14 November", "minutes", NOW),
+        QueueRow(shown.kind, 12, shown.item_id, shown.title, shown.source, NOW),
+        QueueRow("jira.issue", 3, "1e" * 32, "AI-204", "", None, "capa_ticket, risk_ticket",
+                 "jira-capa, jira-risk"),
+    )  # fmt: skip
+
+
+def _frameworks() -> tuple[FrameworkRow, ...]:
+    requirements = (
+        RequirementRow("Art. 9(1)", "Risk management", "whole", ("iso42001:6.1.2",)),
+        RequirementRow("Art. 9(2)", "Risk management", "part", ("iso42001:6.1.3",), (),
+                       "has a part in common with it: 6.1.3; what else it asks is not shown"),
+        RequirementRow("Art. 12(1)", "Records", "open", (), ("iso42001:A.6.2.5",),
+                       "failed: A.6.2.5; what else it asks is not shown"),
+    )  # fmt: skip
+    return (FrameworkRow("eu-ai-act-2024-1689", "Regulation (EU) 2024/1689", "12 July 2024",
+                         requirements, 57, 4),)  # fmt: skip
 
 
 def _catalogue() -> Iterator[tuple[str, str, str, bool, list[str]]]:

@@ -329,3 +329,22 @@ def test_programs_read_the_same_counts() -> None:
     assert trail["attempts"][0]["started_at"] == "2026-11-23T19:42:00.000000Z"
     assert (trail["attempts"][0]["took"], trail["usual"]) == (48.0, 180.0)
     json.dumps(told)
+
+
+def test_what_waits_for_a_rule_is_counted_and_named() -> None:
+    shown = Page.read(DOCUMENTS["demo file"]).text
+    assert (
+        "96 items of 1,939 speak to no control: no rule takes them, so they prove nothing" in shown
+    )
+    assert "3 items are taken for several kinds of evidence of one control" in shown
+    assert "taken for capa_ticket, risk_ticket by jira-capa, jira-risk" in shown
+    assert as_json(DEMO)["queue"][2]["items"] == 3
+
+
+def test_what_is_carried_elsewhere_is_told_with_its_denominator() -> None:
+    page = Page.read(DOCUMENTS["demo file"])
+    assert "whole 1 of 3, part 1 of 3, open 1 of 3" in page.text
+    assert "4 of 57 rows reviewed" in page.text
+    assert "open with failures nothing in date failed: A.6.2.5" in page.text
+    assert as_json(DEMO)["frameworks"][0]["counts"] == {"whole": 1, "part": 1, "open": 1}
+    assert "The mapping in force holds no other framework." in DOCUMENTS["empty file"]

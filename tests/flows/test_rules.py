@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dashboards.summary import queued, reaches
 from evidence.errors import ConfigError, MappingError
 from flows import rules
+from flows.board import build
 from flows.config import load
 from flows.follow import follow
 from storage.views import connect
@@ -102,3 +104,46 @@ def test_rules_that_contradict_their_examples_are_named(
 def test_what_is_no_set_of_rules_is_refused(house: House) -> None:
     with pytest.raises(ConfigError, match="'yesterday' is not 'today', 'shipped', a folder"):
         rules.differ(house.config.file, "yesterday", "today")
+
+
+def test_the_query_for_elsewhere_is_printed_as_it_is(
+    house: House, own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house.config = replace(house.config, own_rules=(own,))
+    for dialect in ("duckdb", "spark", "trino"):
+        assert rules.sql(house.config.file, dialect) == 0
+        assert capsys.readouterr().out.rstrip("\n") == house.config.mapping().rules.sql(dialect)
+    with pytest.raises(MappingError, match="in the dialect 'oracle'; known: duckdb, spark, trino"):
+        rules.sql(house.config.file, "oracle")
+
+
+def test_the_board_counts_what_waits_for_a_rule_and_what_rules_take_twice(
+    house: House, own: Path
+) -> None:
+    board = build(house.lake, house.config)
+    assert [(row.kind, row.items, row.evidence) for row in board.queue] == [("jira.issue", 2, "")]
+    assert queued(board) == (board.lake.untagged, 0)
+    assert board.queue[0].item_id in board.items
+    twice = RULE.format(name="own-2").replace("change_request", "code_review")
+    twice = twice.replace("expected", '["iso42001:6.3", "iso42001:A.6.2.2"]')
+    (own / "twice.yaml").write_text(twice)
+    house.config = replace(house.config, own_rules=(own,))
+    follow(house.lake, house.config)
+    board = build(house.lake, house.config)
+    assert [(row.items, row.evidence, row.rules) for row in board.queue] == [
+        (2, "change_request, code_review", "own-1, own-2")
+    ]
+    assert queued(board) == (0, 2), "an item is one, for however many controls it is in doubt"
+
+
+def test_the_board_tells_of_each_framework_what_is_carried_and_what_stays_open(
+    house: House,
+) -> None:
+    board = build(house.lake, house.config)
+    known = house.config.mapping().frameworks
+    assert [row.framework for row in board.frameworks] == list(known)
+    for row in board.frameworks:
+        assert sum(reaches(row).values()) == len(known[row.framework].requirements)
+        assert (row.rows, row.reviewed) == (len(known[row.framework].rows), 0)
+        assert reaches(row)["whole"] == 0, "nobody here reviewed a row"
+        assert all(bool(one.open) == (one.reach != "whole") for one in row.requirements)
