@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +24,7 @@ from flows.config import load
 from flows.config_values import Values
 from flows.deploy import as_file, limits, run
 from tests.flows.conftest import Home, numbers
-from tests.flows.test_prefect import api, headwater, running, until
+from tests.flows.test_prefect import api, headwater, patient, running, until
 
 pytestmark = [pytest.mark.prefect, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(400)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,8 +43,7 @@ def client(prefect_environment: dict[str, str]) -> Iterator[SyncPrefectClient]:
 
 
 def get(environment: dict[str, str], path: str) -> Any:
-    with urllib.request.urlopen(environment["PREFECT_API_URL"] + path, timeout=30) as answer:
-        return json.load(answer)
+    return patient(environment["PREFECT_API_URL"] + path)
 
 
 def pool(environment: dict[str, str], name: str, kind: str = "process") -> Any:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -36,8 +37,20 @@ def api(environment: dict[str, str], path: str, body: object) -> Any:
         environment["PREFECT_API_URL"] + path, json.dumps(body).encode(),
         {"Content-Type": "application/json"},
     )  # fmt: skip
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+    return patient(request)
+
+
+def patient(request: urllib.request.Request | str) -> Any:
+    """What the server answers, asked again while its database is locked (503) as clients do."""
+    for _ in range(60):
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            time.sleep(0.5)
+    raise AssertionError("the server stays busy")
 
 
 def until(ask: Callable[[], Any], seconds: float = 120) -> Any:
