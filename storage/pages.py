@@ -21,7 +21,7 @@ __all__ = [
 
 _ITEM = """item_id, source, kind, nature, system, subject, title, change, outcome, actor, locator,
     observed_from, observed_to, collected_at, landed_at, content_sha256, pull_id, payload"""
-_MOST_FOUND = 20
+_MOST_FOUND, _WHOLE = 20, 64
 REGISTER_KINDS = ("git.register", "human.attestation", WAIVER_KIND)
 """Kinds whose latest items are the records of registers, however old they are."""
 
@@ -55,9 +55,11 @@ def item_rows(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]
 
 def find_items(connection: Connection, prefix: str) -> list[dict[str, Any]]:
     """The items whose id begins with `prefix`, at most 20."""
+    # A whole id is looked up by the files' Bloom filters; to compare beginnings reads all ids.
+    asked = "item_id = $prefix" if len(prefix) == _WHOLE else "starts_with(item_id, $prefix)"
     return all_rows(
         connection,
-        f"SELECT {_ITEM} FROM evidence WHERE starts_with(item_id, $prefix) "  # noqa: S608
+        f"SELECT {_ITEM} FROM evidence WHERE {asked} "  # noqa: S608
         f"ORDER BY item_id LIMIT {_MOST_FOUND}",
         {"prefix": prefix},
     )

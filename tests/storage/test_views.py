@@ -134,6 +134,8 @@ def test_boards_get_items_tags_and_health(world: World) -> None:
         (row,) = pages.item_rows(connection, [newest])
         assert row["payload"] == item(2).content.decode()
         assert [r["item_id"] for r in pages.find_items(connection, newest[:12])] == [newest]
+        assert [r["item_id"] for r in pages.find_items(connection, newest)] == [newest]
+        assert pages.find_items(connection, "0" * 64) == []
         (tag,) = pages.item_tags(connection, [older])
         assert (tag["control"], tag["rule"]) == ("iso42001:A.1", "r")
         assert pages.counts(connection) == (5, 1)
