@@ -26,6 +26,7 @@ from mappings.conditions import (
     Scalar,
     Some,
     is_number,
+    leaves,
 )
 from mappings.patterns import MAX_TEXT, glob_expression
 
@@ -60,15 +61,7 @@ def asked(rule: Rule) -> Iterator[Field]:
     """The columns and the places in the payload that a rule asks about."""
     if rule.named:
         yield rule.named
-    parts = [rule.when]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, All | Some):
-            parts.extend(part.parts)
-        elif isinstance(part, Not):
-            parts.append(part.part)
-        else:
-            yield part.field
+    yield from (leaf.field for leaf in leaves(rule.when))
 
 
 def _tags(rules: RuleSet) -> exp.Expr:

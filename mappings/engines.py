@@ -1,4 +1,4 @@
-"""What each query engine calls the few things that rules do with JSON, text and lists.
+"""What other query engines call the few things that rules do with JSON, text and lists.
 
 A *place* is what stands at a path of the payload, read once per item. No question raises, whatever
 a place holds: one that does not fit it is NULL or false, and which of the two is all one.
