@@ -135,9 +135,14 @@ def test_a_killed_run_is_crashed_the_next_one_recovers_and_late_ones_are_overtak
     sql = "select outcome, received, backfill from pulls"
     told = headwater(prefect_environment, "query", sql, "-c", str(config), "--format", "json")
     assert json.loads(told.stdout) == [{"outcome": "complete", "received": 10, "backfill": False}]
+    until(lambda: "headwater.source.slow" in _told_of(prefect_environment))
+
+
+def _told_of(environment: dict[str, str]) -> set[str]:
+    """What events of sources the server has by now: it takes them some time after it is told."""
     wanted = {"filter": {"event": {"prefix": ["headwater.source"]}}}
-    events = api(prefect_environment, "/events/filter", wanted)["events"]
-    assert "headwater.source.slow" in {one["resource"]["prefect.resource.id"] for one in events}
+    events = api(environment, "/events/filter", wanted)["events"]
+    return {one["resource"]["prefect.resource.id"] for one in events}
 
 
 def test_a_secret_may_lie_in_a_block_of_the_server(
