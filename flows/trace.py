@@ -87,7 +87,7 @@ def trace(graph: Graph, about: str, broken: Sequence[Broken]) -> Traced:
 
 
 def _unknown(graph: Graph, about: str) -> str:
-    known = [n.key for n in graph.at(Stage.SYSTEM)][:10]
+    known = sorted(n.key for n in graph.at(Stage.SYSTEM))[:10]
     told = ", ".join(known) or "no system is registered"
     return f"{about!r} is no system, model version, risk or other name that landed; systems: {told}"
 

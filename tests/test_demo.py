@@ -75,7 +75,7 @@ def test_each_broken_edge_of_the_story_is_named(company: Path) -> None:
     assert one.returncode == 3
     assert "CHG-14 self-approved" in " ".join(one.stdout.split())
     unknown = headwater(company, "trace", "nobody", "-c", config)
-    assert "systems: ticket-triage, churn-predictor, credit-scoring" in unknown.stderr
+    assert "systems: churn-predictor, credit-scoring, ticket-triage" in unknown.stderr
 
 
 def test_every_kind_of_source_landed(company: Path) -> None:
