@@ -77,6 +77,9 @@ def _treatments(look: Look) -> Iterator[Broken]:
 
 
 def _systems(look: Look) -> Iterator[Broken]:
+    if not any(look.graph.at(Stage.SYSTEM)):  # an empty graph must not look whole
+        why = "no AI system of an inventory landed: whose life this would be is not known"
+        yield Broken("no-system-registered", Stage.SYSTEM, "", "", Stage.SYSTEM, why)
     for system in look.graph.at(Stage.SYSTEM):
         for stage, check in (
             (Stage.RISK, "system-without-risk"), (Stage.IMPACT, "system-without-impact-assessment"),

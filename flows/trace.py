@@ -81,9 +81,8 @@ def trace(graph: Graph, about: str, broken: Sequence[Broken]) -> Traced:
         start = named[0]
     near = graph.around(start)
     ids = {one.item_id for one in near}
-    return Traced(
-        about, [n for n in graph.nodes if n in near], [b for b in broken if ids & {*b.item_ids}]
-    )
+    holes = [b for b in broken if ids & {*b.item_ids} or not b.item_ids]
+    return Traced(about, [n for n in graph.nodes if n in near], holes)
 
 
 def _unknown(graph: Graph, about: str) -> str:

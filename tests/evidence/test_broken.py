@@ -95,6 +95,7 @@ def test_a_whole_life_has_no_broken_edge() -> None:
             "treatment": "accept", "owner": "Ben", "accepted_by": "Ann"})],
          [("dangling-reference", "T-1")]),
         ([without("R-1", "T-1")], [("system-without-risk", "scoring")]),
+        ([lambda nodes: []], [("no-system-registered", "")]),
         ([without("IA-1")], [("system-without-impact-assessment", "scoring")]),
         ([other("scoring", facts={"stage": "operation"})], [("system-without-owner", "scoring")]),
         ([plus(node(S.RISK, "R-2", 9, system="ghost", facts={
