@@ -17,18 +17,19 @@ from evidence.model import Change, EvidenceItem
 from evidence.own import OWN_SOURCE
 from evidence.people import person
 from evidence.times import day_or_time, stamp
-from flows.changes import Say, standings, tell_changes
+from flows.changes import Say
 from flows.config import Config, load, now
-from flows.follow import follow
+from flows.hold import open_lake
 from flows.judgement import INVENTORIES
-from flows.lookup import SIGNS, find_item
+from flows.lookup import find_item
+from flows.signing import in_force, land_word, withdrawal
 from flows.statements import number_of
 from flows.terminal import printable
 from mappings.catalogue import Catalogue
 from mappings.controls import Control
-from storage.actions import acting_user, land_own
+from storage.actions import acting_user
 from storage.code import code_version
-from storage.lake import Bookmark, Lake
+from storage.lake import Lake
 from storage.pages import Connection, records
 from storage.views import connect
 
@@ -57,24 +58,19 @@ def withdraw(file: Path, what: str, by: str, why: str, say: Say) -> int:
 
     Raises ConfigError, LakeError.
     """
-    if len(what) < SIGNS:
-        raise ConfigError(f"{what!r}: an id needs at least {SIGNS} signs")
-    if not why.strip():
-        raise ConfigError("--why is empty: say why, it stands in the record")
-    config, name = load(file), _name(by)
+    taken_back = withdrawal(what, by, why)
 
     def made(connection: Connection) -> _Made:
         row = _standing(connection, what)
         kept = {k: row[k] for k in ("control", "by", "statement", "at", "until")}
-        told = {"withdrawn": stamp(now()), "withdrawn_by": name, "withdrawn_why": why.strip()}
-        return kept | told, row["item_system"]
+        return kept | taken_back, row["item_system"]
 
-    return _land(config, made, say)
+    return _land(load(file), made, say)
 
 
 def show(file: Path) -> int:
     """Print every statement that anybody made and did not replace, withdrawn ones too."""
-    with connect(_open(load(file))) as connection:
+    with connect(open_lake(load(file))) as connection:
         rows = records(connection, *sorted(REGISTERS))
     console = Console(highlight=False)
     if not rows:
@@ -130,14 +126,7 @@ def _standing(connection: Connection, what: str) -> dict[str, Any]:
             f"item {item['item_id']} comes from source {item['source']}: withdraw it there "
             "(docs/registers.md), or say with `headwater correct` that it is wrong"
         )
-    for row in records(connection, *sorted(REGISTERS)):
-        if row["item_id"] == item["item_id"]:
-            if row.get("withdrawn"):
-                raise ConfigError(f"it was withdrawn on {row['withdrawn'][:10]}")
-            return row
-    raise ConfigError(
-        f"item {item['item_id']} was replaced by a newer statement: withdraw that one"
-    )
+    return in_force(connection, REGISTERS, item["item_id"], "statement")
 
 
 def known_system(connection: Connection, system: str) -> str:
@@ -152,26 +141,14 @@ def known_system(connection: Connection, system: str) -> str:
 
 
 def _land(config: Config, make: Callable[[Connection], _Made], say: Say) -> int:
-    """Decide and land in one go: nobody else's statement comes in between."""
-    lake = _open(config)
-    before = standings(lake, config)
-    landed = list[EvidenceItem]()
-
-    def items(_: Bookmark) -> tuple[tuple[EvidenceItem, ...], None]:
-        with connect(lake) as connection:
-            made, system = make(connection)
-            known = records(connection, *sorted(REGISTERS))
+    def item(lake: Lake, connection: Connection) -> EvidenceItem:
+        made, system = make(connection)
+        known = records(connection, *sorted(REGISTERS))
         about = subject(str(made["control"]), str(made["by"])), system
         again = about in {(row["id"], row["item_system"]) for row in known}
-        landed.append(_item(lake, made, system, Change.CHANGED if again else Change.NEW))
-        return (landed[-1],), None
+        return _item(lake, made, system, Change.CHANGED if again else Change.NEW)
 
-    land_own(lake, items)
-    follow(lake, config)
-    say(printable(f"item {landed[-1].item_id} {landed[-1].title}"))
-    say("  that is sealed")
-    tell_changes(before, standings(lake, config), say)
-    return 0
+    return land_word(config, item, say)
 
 
 def _item(lake: Lake, made: Mapping[str, Any], system: str, change: Change) -> EvidenceItem:
@@ -190,14 +167,3 @@ def _item(lake: Lake, made: Mapping[str, Any], system: str, change: Change) -> E
         title=" ".join((f"withdrawn by {made['withdrawn_by']}: {told}" if gone else told).split()),
         actor=made["withdrawn_by"] if gone else made["by"],
     )  # fmt: skip
-
-
-def _name(by: str) -> str:
-    try:
-        return person(by)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-
-
-def _open(config: Config) -> Lake:
-    return Lake.open(config.lake, clock=now, redactor=config.redactor())

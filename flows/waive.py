@@ -13,20 +13,20 @@ from rich.table import Table
 from evidence.errors import ConfigError, InvalidItem
 from evidence.model import Change, EvidenceItem
 from evidence.own import OWN_SOURCE, WAIVER_KIND
-from evidence.people import person
 from evidence.times import stamp
 from evidence.waiver import FORM, REGISTERS, waiver_subject
 from flows.attest import known_system
-from flows.changes import Say, standings, tell_changes
+from flows.changes import Say
 from flows.config import Config, load, now
-from flows.follow import follow
-from flows.lookup import SIGNS, find_item
+from flows.hold import open_lake
+from flows.lookup import find_item
+from flows.signing import in_force, land_word, withdrawal
 from flows.statements import number_of
 from flows.terminal import printable
 from flows.waivers import read_waiver
-from storage.actions import acting_user, land_own
+from storage.actions import acting_user
 from storage.code import code_version
-from storage.lake import Bookmark, Lake
+from storage.lake import Lake
 from storage.pages import Connection, records
 from storage.views import connect
 
@@ -61,21 +61,11 @@ def withdraw(file: Path, what: str, by: str, why: str, say: Say) -> int:
 
     Raises ConfigError, LakeError.
     """
-    if len(what) < SIGNS:
-        raise ConfigError(f"{what!r}: an id needs at least {SIGNS} signs")
-    if not why.strip():
-        raise ConfigError("--why is empty: say why, it stands in the record")
-    try:
-        name = person(by)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    taken_back = withdrawal(what, by, why)
 
     def make(connection: Connection) -> _Made:
         row = _standing(connection, what)
-        kept = {key: row[key] for key in _KEPT}
-        return kept | {
-            "withdrawn": stamp(now()), "withdrawn_by": name, "withdrawn_why": why.strip(),
-        }  # fmt: skip
+        return {key: row[key] for key in _KEPT} | taken_back
 
     return _land(load(file), make, say)
 
@@ -85,7 +75,7 @@ _KEPT = ("control", "evidence", "system", "owner", "reason", "at", "until")
 
 def show(file: Path) -> int:
     """Print every waiver that anybody made and did not replace, withdrawn ones too."""
-    with connect(_open(load(file))) as connection:
+    with connect(open_lake(load(file))) as connection:
         rows = records(connection, *sorted(REGISTERS))
     console = Console(highlight=False)
     if not rows:
@@ -112,33 +102,16 @@ def _standing(connection: Connection, what: str) -> dict[str, Any]:
             f"item {item['item_id']} is no waiver that was made here ({item['kind']}): one of a "
             "register is withdrawn in its file"
         )
-    for row in records(connection, *sorted(REGISTERS)):
-        if row["item_id"] == item["item_id"]:
-            if row.get("withdrawn"):
-                raise ConfigError(f"it was withdrawn on {row['withdrawn'][:10]}")
-            return row
-    raise ConfigError(f"item {item['item_id']} was replaced by a newer one: withdraw that one")
+    return in_force(connection, REGISTERS, item["item_id"], "one")
 
 
 def _land(config: Config, make: Callable[[Connection], _Made], say: Say) -> int:
-    """Decide and land in one go: nobody else's waiver comes in between."""
-    lake = _open(config)
-    before = standings(lake, config)
-    landed = list[EvidenceItem]()
+    def item(lake: Lake, connection: Connection) -> EvidenceItem:
+        made = make(connection)
+        known = {row["id"] for row in records(connection, *sorted(REGISTERS))}
+        return _item(lake, made, known)
 
-    def items(_: Bookmark) -> tuple[tuple[EvidenceItem, ...], None]:
-        with connect(lake) as connection:
-            made = make(connection)
-            known = {row["id"] for row in records(connection, *sorted(REGISTERS))}
-        landed.append(_item(lake, made, known))
-        return (landed[-1],), None
-
-    land_own(lake, items)
-    follow(lake, config)
-    say(printable(f"item {landed[-1].item_id} {landed[-1].title}"))
-    say("  that is sealed")
-    tell_changes(before, standings(lake, config), say)
-    return 0
+    return land_word(config, item, say)
 
 
 def _item(lake: Lake, made: _Made, known: set[str]) -> EvidenceItem:
@@ -159,7 +132,3 @@ def _item(lake: Lake, made: _Made, known: set[str]) -> EvidenceItem:
         title=" ".join((f"withdrawn by {made['withdrawn_by']}: {told}" if gone else told).split()),
         actor=made["withdrawn_by"] if gone else made["owner"],
     )  # fmt: skip
-
-
-def _open(config: Config) -> Lake:
-    return Lake.open(config.lake, clock=now, redactor=config.redactor())
