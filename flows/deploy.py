@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound
-from prefect.types.entrypoint import EntrypointType
 
 from evidence.errors import ConfigError, HeadwaterError
 from flows.check import schedules
@@ -37,16 +36,11 @@ def run(file: Path, pool: str, image: str, say: Callable[[str], None], *, as_yam
 
 
 def register(config: Config, pool: str, image: str = "") -> list[str]:
-    """Make or renew the deployments on the Prefect server, for workers of `pool`; their names.
-
-    The flows are named by module: a worker finds them wherever Headwater is installed.
-    """
+    """Make or renew the deployments on the Prefect server, for workers of `pool`; their names."""
     made = []
     for one in planned(config):
         variables = {"image": image} if image else {}
-        one.deployment(
-            entrypoint_type=EntrypointType.MODULE_PATH, work_pool_name=pool, job_variables=variables
-        ).apply()
+        one.deployment(work_pool_name=pool, job_variables=variables).apply()
         made.append(f"{one.flow.name}/{one.name}")
     return made
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
@@ -23,10 +23,12 @@ from prefect.client.schemas.objects import (
     State,
     StateType,
 )
+from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow
 from prefect.runner import Runner
 from prefect.schedules import Cron
 from prefect.states import Crashed
+from prefect.types.entrypoint import EntrypointType
 
 from flows.alert import alert
 from flows.anchor import anchor
@@ -58,11 +60,14 @@ class Planned:
         return f"{self.flow.fn.__module__}.{self.flow.fn.__name__}"
 
     def deployment(self, **given: Any) -> Any:
-        """As Prefect takes it; `given` says more of where it runs (`work_pool_name`, …)."""
+        """As Prefect takes it; `given` says more of where it runs (`work_pool_name`, …).
+
+        The flow is named by module: it is found from any folder, wherever Headwater is installed.
+        """
         return self.flow.to_deployment(
             name=self.name, schedule=Cron(self.cron, timezone=self.timezone),
             concurrency_limit=ALONE, parameters=dict(self.parameters), tags=[TAG],
-            description=self.description, **given,
+            description=self.description, entrypoint_type=EntrypointType.MODULE_PATH, **given,
         )  # fmt: skip
 
 
@@ -125,9 +130,34 @@ class _Runner(Runner):
             self._stops.get_loop().call_soon_threadsafe(self._stops.cancel)
 
 
+def leave_pools(served: list[Planned]) -> Iterator[str]:
+    """Delete those that `headwater deploy` gave to a work pool, and name them.
+
+    Prefect keeps the pool of a deployment that is made anew without one: its workers would run
+    what is served as well, and each would cancel runs of the other.
+    """
+    with get_client(sync_client=True) as client:
+        for one in served:
+            name = f"{one.flow.name}/{one.name}"
+            if pool := _delete_if_pooled(client, name):
+                yield f"{name} leaves the work pool {pool}: it is served from here"
+
+
+def _delete_if_pooled(client: SyncPrefectClient, name: str) -> str | None:
+    try:
+        found = client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        return None
+    if found.work_pool_name:
+        client.delete_deployment(found.id)
+    return found.work_pool_name
+
+
 def serve_deployments(config: Config) -> None:
     """Serve them until stopped, by SIGINT or SIGTERM."""
     runner, served = _Runner(), list(planned(config))
+    for line in leave_pools(served):
+        print(line, flush=True)
     for one in served:
         runner.add_deployment(one.deployment())
     print(f"Serving {len(served)} schedules of {config.file} (Ctrl-C stops it)", flush=True)
