@@ -48,12 +48,16 @@ def render_message(heading: str, sentence: str) -> str:
     return _environment().get_template("message.html").render(heading=heading, sentence=sentence)
 
 
-def policy() -> str:
-    """The Content-Security-Policy of every page: nothing loads, only our style sheet applies."""
+def policy(*, forms: bool = False) -> str:
+    """The Content-Security-Policy of every page: nothing loads, only our style sheet applies.
+
+    With `forms` those of the page may be sent, to where it came from.
+    """
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
+    sent = "'self'" if forms else "'none'"
     return (
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"base-uri 'none'; form-action {sent}"
     )
 
 

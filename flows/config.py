@@ -22,6 +22,7 @@ from storage.redaction_key import load_redaction_key
 from storage.retention import RetentionClass
 
 if TYPE_CHECKING:
+    from dashboards.access import Grant
     from flows._alerts.channel import Channel
     from flows._alerts.settings import Alerts
     from flows.suggest_model import Suggest
@@ -118,6 +119,7 @@ class Config:
     suggest: Suggest | None = None
     verify: Verifying = field(default_factory=Verifying)
     watch: Watching = field(default_factory=Watching)
+    access: tuple[Grant, ...] = ()
 
     @property
     def folder(self) -> Path:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from evidence.errors import ConfigError, LakeError
 from evidence.secret import Secret
 from flows.config import Config, Verifying, Watching
-from flows.config_alerts import AlertTables
+from flows.config_access import AccessTables
 from flows.config_overrides import FRESHNESS, Overrides
 from flows.config_sources import COLLECT
 from flows.config_tables import Made, records
@@ -37,11 +37,11 @@ LAKE = (
 TABLES = (
     "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "redaction",
     "source", "override", "redact", "retention", "witness", "mail", "anchor",
-    "alerts", "alert", "suggest", "verify", "watch",
+    "alerts", "alert", "suggest", "verify", "watch", "access",
 )  # fmt: skip
 
 
-class Reader(Overrides, AlertTables):
+class Reader(Overrides, AccessTables):
     """headwater.toml, table by table; every mistake is told at once."""
 
     __slots__ = ()
@@ -99,6 +99,7 @@ class Reader(Overrides, AlertTables):
             suggest=self.single(raw, "suggest", Suggest),
             verify=self._verify(raw),
             watch=self._watch(raw),
+            access=tuple(self.grants(raw)),
         )  # fmt: skip
         if self.mistakes:
             raise ConfigError(*self.mistakes)

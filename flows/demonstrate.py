@@ -56,7 +56,7 @@ def demonstrate(folder: Path, port: int, serve: bool) -> int:
         if serve:
             from flows.show import serve_board
 
-            serve_board(config, port, token=None)
+            serve_board(config, port, token=None, open_loopback=True)
     return 0
 
 

@@ -10,6 +10,7 @@ from dashboards.server import app, serve
 from dashboards.static_site import write
 from evidence.errors import ConfigError
 from evidence.secret import Secret
+from flows.access import Granted, checked
 from flows.board import build, page
 from flows.config import Config, load, now
 from flows.moment import Asked
@@ -34,27 +35,45 @@ def show_board(
         print(f"written {output}")
         return 0
     token = os.environ.get(TOKEN, "")
-    if not token and not open_loopback:
-        raise ConfigError(f"set {TOKEN}, or say --open-loopback for this machine only")
-    if not token and host != HERE:
-        raise ConfigError(f"--host {host}: beyond this machine set {TOKEN}")
+    _locked(config, bool(token), open_loopback, host)
     secret = Secret(token) if token else None
-    serve_board(config, port, token=secret, asked=asked, host=host, names=names)
+    serve_board(
+        checked(config), port, token=secret, asked=asked, host=host, names=names,
+        open_loopback=open_loopback,
+    )  # fmt: skip
     return 0
+
+
+def _locked(config: Config, token: bool, open_loopback: bool, host: str) -> None:
+    """Raise ConfigError where it is not said who may read, or said in two ways."""
+    if open_loopback and config.access:
+        raise ConfigError(
+            f"{config.file}: [[access]] says who may read; --open-loopback would let in everybody "
+            "on this machine: leave it out"
+        )
+    if not token and not config.access and not open_loopback:
+        raise ConfigError(
+            f"write who may read as [[access]] in {config.file} (docs/access.md), or set {TOKEN}, "
+            "or say --open-loopback for this machine only"
+        )
+    if open_loopback and not token and host != HERE:
+        raise ConfigError(f"--host {host}: beyond this machine write [[access]], or set {TOKEN}")
 
 
 def serve_board(
     config: Config, port: int, *, token: Secret | None, asked: Asked | None = None,
-    host: str = HERE, names: Collection[str] = (),
+    host: str = HERE, names: Collection[str] = (), open_loopback: bool = False,
 ) -> None:  # fmt: skip
-    """Serve the board until stopped; without a token only to this machine."""
+    """Serve the board until stopped, to those whom [[access]] or the token lets in; where
+    `open_loopback` says so, to whoever is on this machine."""
     Lake.open(config.lake, clock=now)
     application = app(
         load=lambda: build(Lake.open(config.lake, clock=now), config, asked),
         item=lambda item_id: page(Lake.open(config.lake, clock=now), config, item_id, asked),
         token=token,
-        allow_loopback=token is None,
+        allow_loopback=open_loopback,
         hosts=names,
+        grants=Granted(config.file),
         health=None if asked else health(config),
     )
     told = "The board is at {} (Ctrl-C stops it)"

@@ -6,14 +6,18 @@ import asyncio
 import http.client
 import json
 from collections.abc import Iterator, MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from dashboards.access import Grant, Role, digest_of
+from dashboards.gate import Gate
 from dashboards.model import Board, ItemPage
-from dashboards.server import Gate, app, serving
+from dashboards.server import app, serving
 from evidence.errors import LakeError
+from evidence.excerpt import Excerpt
 from evidence.secret import Secret
 from tests.dashboards.boards import HOSTILE, demo_board
 
@@ -238,3 +242,57 @@ def test_two_servers_take_two_free_ports() -> None:
     with serving(build()) as one, serving(build()) as two:
         assert one != two
         assert ask(one, "/healthz")[0] == ask(two, "/healthz")[0] == 200
+
+
+TOKENS = {name: f"the token of {name}, quite long" for name in (*Role, "over", "early", "part")}
+PAST, AHEAD = datetime(2020, 1, 1, tzinfo=UTC), datetime(2120, 1, 1, tzinfo=UTC)
+LIMITS: dict[str, dict[str, Any]] = {
+    "over": {"until": PAST}, "early": {"since": AHEAD},
+    "part": {"excerpt": Excerpt(systems=("credit-scoring",))},
+}  # fmt: skip
+GRANTS = [
+    Grant(name, Role(name) if name in list(Role) else Role.AUDITOR, digest_of(token),
+          **LIMITS.get(name, {}))
+    for name, token in TOKENS.items()
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def granted() -> Iterator[str]:
+    gate = build(None, allow_loopback=False, grants=lambda: GRANTS, health=None)
+    with serving(gate) as url:
+        yield url
+
+
+@pytest.mark.parametrize("name", list(Role))
+def test_each_role_reads_the_board(granted: str, name: str) -> None:
+    assert ask(granted, Authorization=f"Bearer {TOKENS[name]}")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("over", "ended at 2020-01-01"), ("early", "begins at 2120-01-01")]
+)
+def test_an_access_holds_in_its_time_only_and_says_so(granted: str, name: str, told: str) -> None:
+    for path in ("/", "/board.json", f"/items/{ITEM}", "/nowhere"):
+        status, _, page = ask(granted, path, Authorization=f"Bearer {TOKENS[name]}")
+        assert (status, told in page, "Brookside" in page) == (403, True, False)
+
+
+def test_a_part_is_not_answered_where_nothing_is_left_out(granted: str) -> None:
+    for path in ("/nowhere", "/metrics"):
+        status, _, page = ask(granted, path, Authorization=f"Bearer {TOKENS['part']}")
+        assert (status, "cannot be cut to that" in page) == (403, True)
+    for path in ("/", "/board.json", f"/items/{ITEM}"):
+        status, _, page = ask(granted, path, Authorization=f"Bearer {TOKENS['part']}")
+        assert (status, "Brookside" in page) == (403, False)
+
+
+def test_a_reader_asks_no_questions(granted: str) -> None:
+    status, _, page = ask(granted, "/query", Authorization=f"Bearer {TOKENS['reader']}")
+    assert (status, "asks no questions" in page) == (403, True)
+
+
+def test_two_tokens_at_once_are_none(granted: str) -> None:
+    both = f"Bearer {TOKENS['admin']}, Bearer {TOKENS['reader']}"
+    assert ask(granted, Authorization=both)[0] == 401
+    assert ask(granted)[0] == 401

@@ -12,6 +12,7 @@ from flows._alerts.channel import Channel
 from flows._alerts.kinds import KINDS
 from flows._alerts.settings import Alerts
 from flows.config import Verifying, Watching, load
+from flows.config_access import AccessTable
 from flows.config_reader import TABLES
 from flows.config_sources import OWN
 from flows.config_values import GIVEN, resolve
@@ -30,9 +31,10 @@ SECRETS = (
     "AWS_SESSION_TOKEN", "JIRA_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN",
     "SERVICENOW_PASSWORD", "SERVICENOW_KEY", "SERVICENOW_SECRET",
     "FORGE_TOKEN", "GX_DATABASE_URL", "SUGGEST_KEY",
-    "SMTP_PASSWORD", "TSA_PASSWORD", "SLACK_WEBHOOK", "TEAMS_WEBHOOK", "PAGERDUTY_KEY",
-    "OWN_WEBHOOK", "OWN_WEBHOOK_SECRET", "GATEWAY_KEY", "JIRA_WRITE_TOKEN", "GITHUB_WRITE_HEADER",
-    "WITNESS_ACCESS_KEY_ID", "WITNESS_SECRET_ACCESS_KEY", "WITNESS_SESSION_TOKEN",
+    "WALL_SCREEN_TOKEN", "SMTP_PASSWORD", "TSA_PASSWORD", "SLACK_WEBHOOK", "TEAMS_WEBHOOK",
+    "PAGERDUTY_KEY", "OWN_WEBHOOK", "OWN_WEBHOOK_SECRET", "GATEWAY_KEY", "JIRA_WRITE_TOKEN",
+    "GITHUB_WRITE_HEADER", "WITNESS_ACCESS_KEY_ID", "WITNESS_SECRET_ACCESS_KEY",
+    "WITNESS_SESSION_TOKEN",
 )  # fmt: skip
 GIVEN_SECRETS = dict.fromkeys(SECRETS, "a secret that is long enough to sign")
 RAW = tomllib.loads(EXAMPLE.read_text())
@@ -66,6 +68,14 @@ def test_every_setting_of_what_lies_outside_is_in_it() -> None:
     assert {at.where.partition(":")[0] for at in witnesses(load(EXAMPLE, GIVEN_SECRETS))[1:]} == {
         "git+ssh", "mailto", "s3"
     }  # fmt: skip
+
+
+def test_every_key_of_access_is_in_it_and_explained() -> None:
+    page = (ROOT / "docs/access.md").read_text()
+    keys = {key for table in RAW["access"] for key in table}
+    fields = {f.name for f in dataclasses.fields(AccessTable)}
+    assert keys | {"subject", "group"} == fields - {"since"} | {"from"}
+    assert [key for key in sorted(fields - {"since"} | {"from"}) if f"`{key}`" not in page] == []
 
 
 def test_every_key_of_alerts_is_in_it_and_explained() -> None:

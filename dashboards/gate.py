@@ -1,0 +1,166 @@
+"""Stands before the pages: decides who is answered, and seals every answer with headers."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dashboards.access import Grant, Reader, Role, by_token
+from dashboards.health import OPEN
+from dashboards.render import policy, render_message
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+FORMS = frozenset({"/query"})
+"""Addresses that take a POST, and whose pages hold a form."""
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Who may come in: by a token, or from this machine itself where that is allowed.
+
+    `grants` is asked for every request, so that an access which is taken away ends at once.
+    """
+
+    grants: Callable[[], Sequence[Grant]]
+    clock: Callable[[], datetime]
+    allow_loopback: bool = False
+    form_key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+
+    def reader(self, request: Request) -> Reader | Response:
+        """Who asks, or what they are told instead."""
+        grants = self.grants()
+        locked = any(grant.token_sha256 for grant in grants)
+        if locked and "authorization" in request.headers:
+            return self._of(by_token(grants, _bearer(request.headers)))
+        if self.allow_loopback and _is_here(request):
+            return Reader("this machine", "", Role.GOVERNANCE, csrf=self.form_key)
+        if locked:
+            return unauthorised()
+        return say(403, "Not open", "Without a token this board answers to its own machine only.")
+
+    def _of(self, grant: Grant | None) -> Reader | Response:
+        if grant is None:
+            return unauthorised()
+        if why := grant.closed(self.clock()):
+            return say(403, "Not open to you", why)
+        return Reader(grant.name, "", grant.role, grant.excerpt, grant.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The application as the server sees it. What lies behind finds who asks in
+    `request.state.reader`."""
+
+    inner: ASGIApp
+    door: Door
+    hosts: frozenset[str]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
+            await self.inner(scope, receive, send)
+            return
+        answer = self._refusal(Request(scope)) or self.inner
+        await answer(scope, receive, sealed(send, forms=scope["path"] in FORMS))
+
+    def _refusal(self, request: Request) -> Response | None:
+        path = request.url.path
+        if request.method not in {"GET", "HEAD"} and (request.method, path) not in _POSTS:
+            return say(405, "Read only", "This server answers GET and HEAD.", allow="GET, HEAD")
+        if path in OPEN:
+            return None
+        if not self._named(request.headers):
+            return say(421, "Wrong name", "This server does not answer to that Host name.")
+        reader = self.door.reader(request)
+        if isinstance(reader, Response):
+            return reader
+        if why := reader.refused(path):
+            return say(403, "Not open to you", why)
+        request.state.reader = reader
+        return None
+
+    def _named(self, headers: Headers) -> bool:
+        given = headers.getlist("host")
+        match = _HOST.fullmatch(given[0].lower()) if len(given) == 1 else None
+        return match is not None and match["name"] in self.hosts
+
+
+_POSTS = frozenset({("POST", path) for path in FORMS})
+
+
+def foreign(request: Request, given: str) -> Response | None:
+    """What a form is told that did not come from a page of ours; None if it did."""
+    reader: Reader = request.state.reader
+    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        return say(403, "From elsewhere", "Another site sent this form: nothing was asked.")
+    if reader.csrf and not hmac.compare_digest(given.encode(), reader.csrf.encode()):
+        return say(403, "From elsewhere", "Open the page anew: its form was not made for you.")
+    return None
+
+
+def whole(request: Request) -> None:
+    """Refuse a reader who is shown a part only. Raises HTTPException."""
+    reader: Reader = request.state.reader
+    if reader.excerpt.limited:
+        raise HTTPException(403, f"Your access shows {reader.excerpt.sentence}.")
+
+
+def _bearer(headers: Headers) -> str:
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    return given.strip() if scheme.lower() == "bearer" else ""
+
+
+def _is_here(request: Request) -> bool:
+    """Whether the request began on this machine: a proxy beside us would hide that it did not."""
+    if request.client is None or any(name in request.headers for name in _FORWARDED):
+        return False
+    try:
+        address = ipaddress.ip_address(request.client.host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+def sealed(send: Send, *, forms: bool) -> Send:
+    """`send` that puts the headers on every answer; with `forms`, forms of the page may be sent."""
+
+    async def seal(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["Content-Security-Policy"] = f"{policy(forms=forms)}; frame-ancestors 'none'"
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers["X-Frame-Options"] = "DENY"
+            headers["Referrer-Policy"] = "no-referrer"
+            headers["Cache-Control"] = "no-store"
+            headers["Cross-Origin-Resource-Policy"] = "same-origin"
+            headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        await send(message)
+
+    return seal
+
+
+def say(status: int, heading: str, sentence: str, **headers: str) -> Response:
+    """A page that says one thing."""
+    return HTMLResponse(render_message(heading, sentence), status, headers)
+
+
+def unauthorised() -> Response:
+    """To whom no grant belongs."""
+    headers = {"WWW-Authenticate": "Bearer"}
+    return say(401, "Token needed", "Send Authorization: Bearer with the board's token.", **headers)

@@ -1,0 +1,92 @@
+"""Who may read what right now, as headwater.toml says it right now."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dashboards.access import Grant, digest_of
+from evidence.errors import ConfigError
+from evidence.times import stamp
+from flows.config import Config, load, now
+from flows.terminal import printable
+from mappings.catalogue import Catalogue
+
+_LOG = logging.getLogger("headwater.access")
+
+
+@dataclass(slots=True)
+class Granted:
+    """The [[access]] tables, read again whenever the file is another: what is taken out of it ends
+    with the next request. Nobody is granted anything while the file cannot be read."""
+
+    file: Path
+    _seen: tuple[int, int] = (0, 0)
+    _grants: tuple[Grant, ...] = ()
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self) -> Sequence[Grant]:
+        """The grants in force or not; each says so itself."""
+        with self._lock:
+            try:
+                facts = self.file.stat()
+                if (mark := (facts.st_mtime_ns, facts.st_size)) != self._seen:
+                    self._grants, self._seen = (), mark
+                    self._grants = checked(load(self.file)).access
+            except (OSError, ConfigError) as error:
+                self._grants = ()
+                _LOG.error("nobody is granted anything: %s cannot be read: %s", self.file, error)
+            return self._grants
+
+
+def checked(config: Config, catalogue: Catalogue | None = None) -> Config:
+    """The configuration, if every control that [[access]] names is in the catalogue.
+
+    Raises ConfigError: a mistyped name would show less than was meant, and nobody would know.
+    """
+    if not any(grant.excerpt.controls is not None for grant in config.access):
+        return config
+    known = {str(c.id) for c in (catalogue or config.mapping().catalogue).controls}
+    wrong = [
+        f"{config.file}: access {grant.name}: {control!r} is no control of the catalogue"
+        for grant in config.access
+        for control in grant.excerpt.controls or ()
+        if control not in known
+    ]
+    if wrong:
+        raise ConfigError(*wrong)
+    return config
+
+
+def show(file: Path) -> int:
+    """Print the accesses; 3 if one of them is over, else 0. Raises ConfigError."""
+    grants, at = checked(load(file)).access, now()
+    table = Table("access", "role", "by", "from", "until", "shows", "now")
+    for grant in grants:
+        ends = [stamp(moment) if moment else "" for moment in (grant.since, grant.until)]
+        cells = (grant.name, grant.role, _by(grant), *ends, grant.excerpt.sentence)
+        row = (*cells, grant.closed(at) or "open")
+        table.add_row(*(escape(printable(cell)) for cell in row))
+    Console().print(table)
+    return 3 if any(grant.until and at >= grant.until for grant in grants) else 0
+
+
+def _by(grant: Grant) -> str:
+    if grant.token_sha256:
+        return f"a token, sha256 {grant.token_sha256[:8]}…"
+    return f"subject {grant.subject}" if grant.subject else f"group {grant.group}"
+
+
+def new_token(say: Callable[[str], None]) -> None:
+    """Say a new token and what to write into the file for it."""
+    token = secrets.token_urlsafe(32)
+    say(f"token         {token}")
+    say(f'token_sha256 = "{digest_of(token)}"')
