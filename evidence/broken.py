@@ -12,6 +12,8 @@ from evidence.trace import Broken, Graph, Node, Stage, newest
 SILENT = timedelta(days=31)
 """How long monitoring of a live system may bring nothing, where nobody says otherwise."""
 
+BY_OUTCOME = {Stage.APPROVAL, Stage.CHECK, Stage.DEPLOYMENT, Stage.CHANGE}
+"""Where a node is asked whether it failed, whomever it names."""
 _DONE = {"done", "closed", "complete", "completed", "implemented", "finished"}
 _NOT_TREATED = {"accept", "accepted", "tolerate", "retain", "none", ""}
 _NOT_RUNNING = {

@@ -25,6 +25,7 @@ from evidence.times import stamp
 from flows._alerts.unsent import unsent
 from flows.attention import attention, overridden, unconfirmed
 from flows.board_mapping import frameworks, queue
+from flows.broken import broken
 from flows.config import Config, now
 from flows.coverage import coverage, uncovered
 from flows.judgement import Judged, judge_lake
@@ -125,6 +126,7 @@ def needs(
         *refused(connection, judged.catalogue),
         *waived(connection, judged.catalogue, judged.at),
         *uncovered(coverage(connection)),
+        *broken(connection, judged.at),
         *overridden(connection),
     )
     return Needs(sources, facts, attention_now)

@@ -13,17 +13,17 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from evidence.broken import Look, broken_edges
+from evidence.broken import BY_OUTCOME, Look, broken_edges
 from evidence.canonical import plain
 from evidence.errors import ConfigError
 from evidence.trace import Broken, Graph, Node, Stage
 from flows.config import load, now
 from flows.moment import Asked, moment
 from flows.terminal import printable
-from mappings.trace import TraceMap, load_trace
+from mappings.trace import KindOf, Name, TraceMap, load_trace
 from storage.engine import ample
 from storage.lake import Lake
-from storage.lifecycle import lifecycle_rows
+from storage.lifecycle import Tie, called, lifecycle_rows, tied
 from storage.pages import Connection
 
 SHOWN = 6
@@ -40,11 +40,39 @@ class Traced:
 
 def graph_of(connection: Connection, trace: TraceMap) -> Graph:
     """All nodes of the lake as the connection shows it. Raises LakeError."""
-    rows = lifecycle_rows(connection, trace.native, trace.evidence)
-    return Graph(tuple(
+    return Graph(tuple(_nodes(connection, trace, "true")))
+
+
+def tied_graph(connection: Connection, trace: TraceMap) -> Graph:
+    """The nodes that a broken edge may be about, of `graph_of`: most of a large lake names nobody,
+    is named by nobody and did not fail. Raises LakeError."""
+    ties = tuple(_tie(one) for one in trace.kinds if one.stage is None)
+    failing = [name for name, stage in trace.stages.items() if stage in BY_OUTCOME]
+    nodes = _nodes(connection, trace, tied(ties, failing))
+    names = sorted({one.key for node in nodes for one in node.names})
+    more = _nodes(connection, trace, called(ties, names))
+    return Graph(tuple(dict.fromkeys((*nodes, *more))))
+
+
+def _tie(kind: KindOf) -> Tie:
+    """A name that is joined of parts is not sought as a whole: who has one is always asked."""
+    joined = [name for name in kind.keys if len(name.places) > 1]
+    names = (*joined, *(name for many in kind.names.values() for name in many))
+    keys = tuple(_place(name) for name in kind.keys if name not in joined)
+    return Tie(kind.kinds, keys, tuple(map(_place, names)))
+
+
+def _place(name: Name) -> str:
+    field = name.places[0]
+    return "".join(("$", *(f'."{key}"' for key in field.path))) if field.path else field.column
+
+
+def _nodes(connection: Connection, trace: TraceMap, among: str) -> list[Node]:
+    rows = lifecycle_rows(connection, trace.native, trace.evidence, among)
+    return [
         node for row in rows
         for node in trace.nodes(row | {"payload": _parsed(row["payload"])}, row["evidence"])
-    ))  # fmt: skip
+    ]  # fmt: skip
 
 
 def _parsed(payload: str) -> Any:

@@ -3,30 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from storage.engine import Connection
+from storage.engine import Connection, literal
 from storage.pages import all_rows
+
+_SUBJECT = "source, kind, system, subject"
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """Where items of these native kinds have the names by which others call them (`keys`), and
+    those that they call others by: columns, or paths into the payload such as `$.run."id"`."""
+
+    kinds: tuple[str, ...]
+    keys: tuple[str, ...]
+    names: tuple[str, ...]
 
 
 def lifecycle_rows(
-    connection: Connection, kinds: Sequence[str], evidence: Sequence[str]
+    connection: Connection, kinds: Sequence[str], evidence: Sequence[str], among: str = "true"
 ) -> list[dict[str, Any]]:
     """The last item of each subject that is not gone and that nobody corrected, oldest first.
 
-    Columns of the evidence table, and `evidence`: the kinds that its tags take it for. Raises
-    LakeError.
+    Columns of the evidence table, and `evidence`: the kinds that its tags take it for. `among` is
+    one of ours, made by `tied` or `called`. Raises LakeError.
     """
     return all_rows(
         connection,
-        """WITH taken AS (
+        f"""WITH taken AS (
             SELECT item_id, list(DISTINCT evidence ORDER BY evidence) AS evidence FROM tags
             WHERE evidence IN (SELECT unnest($evidence::VARCHAR[])) GROUP BY item_id
-        ) SELECT l.item_id, kind, source, nature, system, subject, title, change, outcome, actor,
-            locator, observed_from, observed_to, payload, coalesce(t.evidence, []) AS evidence
-        FROM latest l LEFT JOIN taken t USING (item_id)
-        WHERE change <> 'gone' AND item_id NOT IN (SELECT item_id FROM lake_corrected)
-            AND (kind IN (SELECT unnest($kinds::VARCHAR[])) OR t.item_id IS NOT NULL)
-        ORDER BY observed_to, item_id""",
+        ), wanted AS (
+            -- Asked before the last of each subject is sought: most of a lake is in no life cycle.
+            SELECT {_SUBJECT} FROM evidence WHERE kind IN (SELECT unnest($kinds::VARCHAR[]))
+            UNION SELECT {_SUBJECT} FROM evidence SEMI JOIN taken USING (item_id)
+        ), last AS (
+            SELECT arg_max(item_id, place) AS item_id
+            FROM lake_placed SEMI JOIN wanted USING ({_SUBJECT}) GROUP BY {_SUBJECT}
+        ), standing AS (
+            SELECT item_id, kind, source, nature, system, subject, title, change, outcome, actor,
+                locator, observed_from, observed_to, payload, coalesce(t.evidence, []) AS evidence,
+                kind IN (SELECT unnest($kinds::VARCHAR[])) AS native
+            FROM evidence SEMI JOIN last USING (item_id) LEFT JOIN taken t USING (item_id)
+            WHERE change <> 'gone' AND item_id NOT IN (SELECT item_id FROM lake_corrected)
+                AND (native OR t.item_id IS NOT NULL)
+        ), newest AS (
+            SELECT item_id FROM (SELECT item_id, system, observed_to, unnest(evidence) AS one
+                FROM standing)
+            QUALIFY row_number() OVER (PARTITION BY system, one
+                ORDER BY observed_to DESC, item_id) = 1
+        ) SELECT * EXCLUDE (native) FROM standing WHERE {among} ORDER BY observed_to, item_id""",  # noqa: S608  ours
         {"kinds": list(kinds), "evidence": list(evidence)},
     )
+
+
+def tied(ties: Sequence[Tie], failing: Sequence[str]) -> str:
+    """Those that a broken edge may be about: what names others, is the newest of its kind for its
+    system, or failed as one of these kinds of evidence, and all that stand there by their native
+    kind."""
+    named = (f"({_of(tie)} AND ({' OR '.join(map(_names, tie.names))}))"
+             for tie in ties if tie.names)  # fmt: skip
+    bad = f"outcome IN ('failed', 'error') AND list_has_any(evidence, {_texts(failing)})"
+    return " OR ".join(("native", f"({bad})", "item_id IN (FROM newest)", *named))
+
+
+def called(ties: Sequence[Tie], names: Sequence[str]) -> str:
+    """Those that have one of these names."""
+    wanted = f"(SELECT unnest({_texts(names)}))"
+    keyed = (f"({_of(tie)} AND ({' OR '.join(f'{_text(key)} IN {wanted}' for key in tie.keys)}))"
+             for tie in ties if tie.keys)  # fmt: skip
+    return " OR ".join((f"subject IN {wanted}", *keyed))
+
+
+def _texts(texts: Sequence[str]) -> str:
+    return f"[{', '.join(map(literal, texts))}]::VARCHAR[]"
+
+
+def _of(tie: Tie) -> str:
+    return f"kind IN ({', '.join(map(literal, tie.kinds))})"
+
+
+def _names(place: str) -> str:
+    return f"coalesce({_text(place)}, '') NOT IN ('', '[]')"
+
+
+def _text(place: str) -> str:
+    if place.startswith("$"):
+        return f"left(trim(json_extract_string(payload, {literal(place)}), ' \t\r\n'), 200)"
+    return f'"{place}"'

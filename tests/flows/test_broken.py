@@ -1,0 +1,108 @@
+"""What is broken in a life cycle needs a person, by the same findings as `headwater trace`."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+import pytest
+
+from benchmarks.mixed import mixed
+from evidence.broken import Look, broken_edges
+from evidence.model import EvidenceItem, Nature, Outcome
+from evidence.runs import Pull, PullFacts, PullOutcome
+from flows._alerts.causes import seen
+from flows.board import needs
+from flows.broken import broken
+from flows.trace import graph_of, tied_graph
+from mappings.trace import load_trace
+from storage.views import connect
+from tests.flows.conftest import Home
+from tests.flows.house import House, make_house
+from tests.storage.makers import START
+
+NOW = START - timedelta(hours=1)
+SYSTEM = {"register": "ai_systems", "level": "record", "id": "churn", "owner": "Ann",
+          "stage": "production"}  # fmt: skip
+
+
+@pytest.fixture
+def house(home: Home) -> House:
+    return make_house(home())
+
+
+def land(house: House, items: list[EvidenceItem]) -> None:
+    at = house.clock.now
+    house.number += 1
+    pull = Pull(f"p{house.number}", "bench", "t:None", at, at, PullOutcome.COMPLETE, PullFacts(),
+                len(items))  # fmt: skip
+    lake = house.lake
+    lake.land("bench", items, bookmark=lake.bookmark("bench"), cursor=None,
+              pull_id=pull.pull_id, pull=pull)  # fmt: skip
+    house.follow()
+
+
+def item(kind: str, subject: str, payload: dict[str, object], **more: object) -> EvidenceItem:
+    given = {"source": "bench", "nature": Nature.STATE, "system": "churn", "title": subject,
+             "observed_from": NOW, "observed_to": NOW, "collected_at": NOW}  # fmt: skip
+    return EvidenceItem(kind=kind, subject=subject, payload=payload, **(given | more))
+
+
+def version(number: int, author: str = "mira") -> list[EvidenceItem]:
+    """A version with the run that made it, in service."""
+    run = {"run_id": f"r{number}", "params": {"model": "churn", "version": number}}
+    made = {"name": "churn", "version": str(number), "run_id": f"r{number}", "user_id": author}
+    return [
+        item("mlflow.run", f"r{number}", run, nature=Nature.EVENT),
+        item("mlflow.model_version", f"churn/{number}", made),
+        item("mlflow.model_alias", "churn@champion",
+             {"model": "churn", "alias": "champion", "version": str(number), "production": True}),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_asking_only_what_an_edge_may_be_about_finds_the_same(house: House, seed: int) -> None:
+    dice = random.Random(seed)
+    land(house, [mixed(dice.randrange(10**6), NOW - timedelta(days=dice.randrange(90)))
+                 for _ in range(700)])  # fmt: skip
+    land(house, [item("git.register", "churn", SYSTEM), *version(dice.randrange(5)),
+                 *(item("mlflow.run", f"more-{n}", {"run_id": f"r{n}", "params": {}})
+                   for n in range(5))])  # fmt: skip
+    with connect(house.lake) as connection:
+        whole, tied = (make(connection, load_trace()) for make in (graph_of, tied_graph))
+    assert len(tied.nodes) < len(whole.nodes)
+    found = broken_edges(Look(whole, NOW))
+    assert len(found) > 10
+    assert broken_edges(Look(tied, NOW)) == found
+
+
+def test_a_version_that_nobody_approved_needs_a_person_until_somebody_does(house: House) -> None:
+    land(house, [item("git.register", "churn", SYSTEM), *version(1)])
+    key = "trace live-without-approval churn"
+    judged = house.judge(None)
+    with connect(house.lake) as connection:
+        found = needs(connection, house.lake, house.config, judged)
+    (note,) = [note for note in found.attention if note.cause == key]
+    (cause,) = [c for c in seen(judged, found.attention, found.sources).causes if c.key == key]
+    assert (cause.severity, cause.owners) == (note.severity, ("Ann",))
+    assert "churn/1 is live" in note.sentence
+    approval = {"model": "churn", "version": "1", "approved_by": "Bea"}
+    land(house, [item("mlflow.approval", "churn/1", approval, outcome=Outcome.PASSED)])
+    with connect(house.lake) as connection:
+        assert key not in {note.cause for note in broken(connection, NOW)}
+
+
+def test_many_broken_alike_are_one_cause(house: House) -> None:
+    risks = [item("git.register", f"R-{n}", {"register": "risks", "level": "record", "id": f"R-{n}",
+                                             "treatment": "reduce", "accepted_by": "Ann"})
+             for n in range(9)]  # fmt: skip
+    land(house, [item("git.register", "churn", SYSTEM), *risks])
+    with connect(house.lake) as connection:
+        causes = [note.cause for note in broken(connection, NOW)]
+        assert causes.count("trace risk-without-treatment churn") == 1
+        assert len(causes) == len(set(causes))
+
+
+def test_an_empty_lake_tells_its_missing_inventory_once(house: House) -> None:
+    with connect(house.lake) as connection:
+        assert list(broken(connection, NOW)) == []
