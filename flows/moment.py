@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from evidence.errors import ConfigError, InvalidItem, LakeError
+from evidence.excerpt import EVERYTHING, Excerpt
 from evidence.own import MAPPING_KIND, OWN_SOURCE
 from evidence.times import parse, stamp
 from flows.config import Config, now
@@ -75,9 +76,11 @@ class Moment:
             "mapping_digest": self.mapping.rules.digest,
         }  # fmt: skip
 
-    def connect(self, lake: Lake, limits: Limits | None = None) -> Connection:
-        """The views as of this moment. Raises LakeError."""
-        return connect(lake, **self.views(), limits=limits)
+    def connect(
+        self, lake: Lake, limits: Limits | None = None, excerpt: Excerpt = EVERYTHING
+    ) -> Connection:
+        """The views as of this moment, cut to the excerpt. Raises LakeError."""
+        return connect(lake, **self.views(), limits=limits, excerpt=excerpt)
 
 
 def parse_as_of(text: str) -> Asked | None:

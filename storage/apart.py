@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import resource
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from evidence.errors import LakeError
+from evidence.excerpt import EVERYTHING, Excerpt
 from storage.engine import Limits
 from storage.lake import Lake
 from storage.place import Place
@@ -23,6 +25,8 @@ START_SECONDS = 30.0
 """What the process may take to start and to open the lake, beside the limit of the question."""
 OWN_BYTES = 4 << 30
 """Address space that Python, the engine and its mapped files take before any question."""
+
+_LOOK_SECONDS = 0.2
 
 
 def ask_apart(
@@ -36,11 +40,14 @@ def ask_apart(
     tags_sql: str = "",
     dimensions: Mapping[str, pa.Table] | None = None,
     limits: Limits | None = None,
+    excerpt: Excerpt = EVERYTHING,
+    gone: Callable[[], bool] = lambda: False,
 ) -> Answer:
     """Like `connect` and `ask`, `params` by name.
 
-    The engine's own limits hold only between its steps, these always. Raises LakeError with one
-    sentence, also when the process had to be ended.
+    The engine's own limits hold only between its steps, these always. `gone` says whether nobody
+    waits for the answer any more: then the process is ended. Raises LakeError with one sentence,
+    also when the process had to be ended.
     """
     bounds = limits or Limits()
     spawn = multiprocessing.get_context("spawn")
@@ -53,15 +60,14 @@ def ask_apart(
         files,
         sql,
         dict(params or {}),
-        shown | {"dimensions": dict(dimensions or {})},
+        shown | {"dimensions": dict(dimensions or {}), "excerpt": excerpt},
         bounds,
     )
     process = spawn.Process(target=_answer, args=given, daemon=True)
     process.start()
     there.close()
     try:
-        if not here.poll(bounds.seconds + START_SECONDS):
-            raise LakeError(f"the answer took longer than {bounds.seconds:g} s; narrow it")
+        _await(here, bounds.seconds + START_SECONDS, bounds, gone)
         answer: Answer | str = here.recv()
     except EOFError as error:
         raise LakeError(f"the answer needs more than {bounds.memory_mb} MB; narrow it") from error
@@ -71,6 +77,15 @@ def ask_apart(
     if isinstance(answer, str):
         raise LakeError(answer)
     return answer
+
+
+def _await(here: Connection, patience: float, limits: Limits, gone: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + patience
+    while not here.poll(_LOOK_SECONDS):
+        if gone():
+            raise LakeError("nobody waits for the answer any more")
+        if time.monotonic() > deadline:
+            raise LakeError(f"the answer took longer than {limits.seconds:g} s; narrow it")
 
 
 def _answer(

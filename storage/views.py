@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from evidence.errors import LakeError
+from evidence.excerpt import EVERYTHING, Excerpt
 from evidence.runs import PULL_KIND
 from evidence.times import stamp, utc
 from storage.corrections import corrected_sql, corrections_sql
@@ -24,6 +25,7 @@ from storage.engine import (
     rows_of,
     sentence,
 )
+from storage.excerpts import cut
 from storage.lake import Lake
 from storage.question import Answer, ask
 from storage.schema import TABLES, TAGS
@@ -142,6 +144,7 @@ def connect(
     tags_sql: str = "",
     dimensions: Mapping[str, pa.Table] | None = None,
     limits: Limits | None = None,
+    excerpt: Excerpt = EVERYTHING,
 ) -> Connection:
     """A connection with the views, as things had landed by `as_of` (default: all that landed).
 
@@ -149,11 +152,12 @@ def connect(
     say: what `as_of` alone shows may still grow, by a landing that began before it. `tags` shows
     the given mapping digest, else the one tagged last; or what `tags_sql` (one SELECT over the
     relation `items`) makes of the evidence shown. `dimensions` become tables (`controls`,
-    `systems`). Close it, or use it in a `with`. Raises LakeError.
+    `systems`). Of what is not in `excerpt` no relation holds anything. Close it, or use it in a
+    `with`. Raises LakeError.
     """
     return connect_files(
         lake_files(lake, as_of, size), as_of=as_of, size=size, mapping_digest=mapping_digest,
-        tags_sql=tags_sql, dimensions=dimensions, limits=limits,
+        tags_sql=tags_sql, dimensions=dimensions, limits=limits, excerpt=excerpt,
     )  # fmt: skip
 
 
@@ -182,6 +186,7 @@ def connect_files(
     tags_sql: str = "",
     dimensions: Mapping[str, pa.Table] | None = None,
     limits: Limits | None = None,
+    excerpt: Excerpt = EVERYTHING,
 ) -> Connection:
     """`connect` for who has only the files: no lake, no way to it and no key of it is needed."""
     if as_of is not None:
@@ -189,7 +194,7 @@ def connect_files(
     connection = open_engine(limits or Limits())
     try:
         shown = _until("landed_at", as_of) if size is None else _sealed(size)
-        _build(connection, files, as_of, shown, mapping_digest, tags_sql, dimensions or {})
+        _build(connection, files, as_of, shown, mapping_digest, tags_sql, dimensions or {}, excerpt)
         lock(connection, [path for paths in files.values() for path in paths])
     except duckdb.Error as error:
         connection.close()
@@ -209,9 +214,11 @@ def _build(
     mapping_digest: str | None,
     tags_sql: str,
     dimensions: Mapping[str, pa.Table],
+    excerpt: Excerpt,
 ) -> None:
-    for name, spec in TABLES.items():
-        connection.execute(f"CREATE VIEW lake_{name} AS {rows_of(spec, files[name])}")
+    raw = {name: rows_of(spec, files[name]) for name, spec in TABLES.items()}
+    for name, sql in raw.items():
+        connection.execute(f"CREATE VIEW lake_{name} AS {sql}")
     known = mapping_digest if mapping_digest is not None else _newest_digest(connection, as_of)
     words = {
         "landed": shown,
@@ -229,6 +236,8 @@ def _build(
             connection.execute(f"CREATE VIEW lake_claims AS {_filled(CLAIMS, words)}")
         if name == "corrections":
             connection.execute(f"CREATE VIEW lake_corrected AS {corrected_sql(name)}")
+    if excerpt.limited:
+        cut(connection, raw, excerpt, made=bool(tags_sql))
     for name, table in dimensions.items():
         if name in VIEWS or name.startswith("lake_"):
             raise LakeError(f"a dimension may not be called {name!r}: that is a view of the lake")
