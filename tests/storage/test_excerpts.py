@@ -50,7 +50,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     world.tag(TWO, "ticket", "true")
     for control in (ONE, TWO):
         verdicts = [
-            Verdict(control, "ticket", system, State.FRESH, False, f"secret of {system}",
+            Verdict(control, "ticket", system, State.FRESH, False, f"verdict of {system}",
                     START + days(99), newest=START, item_id="x")
             for system in ("ours", "theirs", "")
         ]  # fmt: skip
