@@ -1,10 +1,11 @@
-"""Values in, one self-contained HTML document out: no script, no outside host, locked style."""
+"""Values in, a self-contained HTML document out: no script, no outside host, locked style."""
 
 from __future__ import annotations
 
 import base64
 import functools
 import hashlib
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +13,35 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from dashboards import summary, text
-from dashboards.model import Board, ItemPage
+from dashboards.links import PLACES, Address, Links, OneFile
+from dashboards.model import Board
+from dashboards.pages.overview import drawn
+from dashboards.pages.page import Page
+from dashboards.tables import Code, Ref, Word
 from evidence.freshness import ORGANISATION
 
 _HERE = Path(__file__).parent
 
 
-def render(board: Board, *, served: bool = False) -> str:
-    """The whole board as an HTML document.
-
-    As a single file it holds the items it links to; `served` pages link to `/items/{id}` instead.
-    """
+def render(board: Board) -> str:
+    """The whole board as one HTML document, which holds the items it links to."""
     page = _environment().get_template("board.html")
-    return page.render(
-        board=board,
-        served=served,
-        parts=summary.parts(board),
-        urgencies=summary.urgencies(board),
-        columns=summary.columns(board),
-        next_expiry=summary.next_expiry(board),
-        controls={row.control: row for row in board.controls},
-        sources={source.source for source in board.sources},
-        systems={row.system: row.name for row in summary.columns(board)},
-    )
+    return page.render(links=OneFile(_parts(board)), **drawn(board))
 
 
-def render_item(item: ItemPage, *, organisation: str = "") -> str:
-    """One item as an HTML document of its own, for `/items/{id}`."""
-    page = _environment().get_template("item.html")
-    return page.render(item=item, organisation=organisation, served=True, systems={})
+def _parts(board: Board) -> frozenset[Address]:
+    found = [Address(kind) for kind in ("controls", "sources", "queue", "frameworks")]
+    found += [Address("controls", row.control) for row in board.controls]
+    found += [Address("sources", source.source) for source in board.sources]
+    found += [Address("frameworks", known.framework) for known in board.frameworks]
+    found += [Address("items", item_id) for item_id in board.items]
+    return frozenset(found)
+
+
+def render_page(page: Page, links: Links) -> str:
+    """One page as an HTML document."""
+    template = _environment().get_template(page.template)
+    return template.render(page=page, head=page.head, links=links, **page.values)
 
 
 def render_message(heading: str, sentence: str) -> str:
@@ -81,14 +82,21 @@ def _environment() -> Environment:
         "fragment": lambda key, kind: text.fragment(kind, key),
         "block": text.block,
         "exact": text.exact,
-        "item_path": text.item_path,
         "lasting": text.lasting,
         "long_day": text.long_day,
         "many": text.many,
         "web_address": text.web_address,
         "when": text.when,
     }
+    environment.tests |= {
+        "code": lambda cell: isinstance(cell, Code),
+        "day": lambda cell: isinstance(cell, date) and not isinstance(cell, datetime),
+        "ref": lambda cell: isinstance(cell, Ref),
+        "time": lambda cell: isinstance(cell, datetime),
+        "word": lambda cell: isinstance(cell, Word),
+    }
     environment.globals |= {
+        "PLACES": {"overview": "Overview"} | {kind: kind.capitalize() for kind in PLACES},
         "policy": policy(),
         "style": Markup(_style()),  # noqa: S704  our own file
         "ORGANISATION": ORGANISATION,

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import socket
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from dashboards.access import Grant, Role, digest_of
-from dashboards.gate import LOOPBACK_NAMES, Door, Gate, say, whole
+from dashboards.gate import LOOPBACK_NAMES, Door, Gate, say
 from dashboards.health import Health, answers
-from dashboards.machine import as_json
-from dashboards.model import Board, ItemPage
-from dashboards.render import render, render_item
+from dashboards.reads import Reads
+from dashboards.routes import Pages
 from dashboards.text import visible
 from evidence.errors import HeadwaterError
 from evidence.secret import Secret
@@ -33,31 +30,24 @@ _LOG = logging.getLogger("headwater.dashboards")
 
 
 def app(
-    load: Callable[[], Board],
+    reads: Reads,
     *,
-    item: Callable[[str], ItemPage | None],
     token: Secret | None,
     allow_loopback: bool,
     hosts: Collection[str] = (),
     health: Health | None = None,
     grants: Callable[[], Sequence[Grant]] = tuple,
 ) -> Gate:
-    """The board as an ASGI application: `/`, `/items/{id}`, `/board.json`, `/healthz`, and what
-    else `health` answers.
+    """The board as an ASGI application: its pages, `/board.json`, `/healthz`, and what else
+    `health` answers.
 
     Whoever brings `token`, or that of one of `grants`, as `Authorization: Bearer` is answered;
     where there is none, only this machine, and only if `allow_loopback`. `hosts` are further names
-    that the Host header may give.
-    `load` and `item` run in a worker thread, once per request; a HeadwaterError they raise is
+    that the Host header may give. `reads` answer in a worker thread; a HeadwaterError they raise is
     shown as one sentence with status 500. Raises ValueError for an empty token.
     """
-    pages = _Pages(load, item)
-    routes = [
-        Route("/", pages.board),
-        Route("/board.json", pages.board_json),
-        Route("/items/{item_id}", pages.item_page),
-        *(health.routes() if health else [Route("/healthz", answers)]),
-    ]
+    open_to_all = health.routes() if health else [Route("/healthz", answers)]
+    routes = [*open_to_all, *Pages(reads).routes()]
     return gated(routes, token=token, allow_loopback=allow_loopback, hosts=hosts, grants=grants)
 
 
@@ -80,28 +70,6 @@ def _owner(token: Secret) -> Grant:
     if not token.reveal().strip():
         raise ValueError("the board's token is empty: leave it out or set one")
     return Grant("the board's token", Role.ADMIN, digest_of(token.reveal()))
-
-
-@dataclass(frozen=True, slots=True)
-class _Pages:
-    load: Callable[[], Board]
-    item: Callable[[str], ItemPage | None]
-
-    def board(self, request: Request) -> Response:
-        whole(request)
-        return HTMLResponse(render(self.load(), served=True))
-
-    def board_json(self, request: Request) -> Response:
-        whole(request)
-        return JSONResponse(as_json(self.load()))
-
-    def item_page(self, request: Request) -> Response:
-        whole(request)
-        item_id = request.path_params["item_id"]
-        found = self.item(item_id) if re.fullmatch("[0-9a-f]{64}", item_id) else None
-        if found is None:
-            raise HTTPException(404)
-        return HTMLResponse(render_item(found))
 
 
 def _not_served(_request: Request, error: HTTPException) -> Response:

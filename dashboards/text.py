@@ -32,6 +32,11 @@ def block(text: str) -> Markup:
     return Markup("\n").join(escape(visible(line)) for line in text.split("\n"))
 
 
+def tame(text: str) -> str:
+    """A spreadsheet would run what begins like a formula: make it plain text."""
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r", "\n", "＝"} else text
+
+
 def anchor(kind: str, key: str) -> str:
     """The element id of a control, source or item: readable, and without white space."""
     return f"{kind}-{'_'.join(visible(key).split())}"
@@ -40,11 +45,6 @@ def anchor(kind: str, key: str) -> str:
 def fragment(kind: str, key: str) -> str:
     """The link to `anchor(kind, key)` on the same page."""
     return "#" + quote(anchor(kind, key), safe=":.~@!$'()*+,;=/?")
-
-
-def item_path(item_id: str) -> str:
-    """The address of an item's own page where the board is served."""
-    return "/items/" + quote(visible(item_id), safe="")
 
 
 def web_address(text: str) -> str:

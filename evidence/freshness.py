@@ -20,8 +20,8 @@ from evidence.waiver import Waiver
 
 __all__ = [
     "CLOCK_SKEW", "ORGANISATION", "Attestation", "ControlStanding", "Expectation", "Scope",
-    "Sighting", "Special", "Standing", "State", "Verdict", "judge", "overridden_words", "stand",
-    "together", "worst",
+    "Sighting", "Special", "Standing", "State", "Verdict", "badness", "judge", "overridden_words",
+    "stand", "together", "worst",
 ]  # fmt: skip
 
 
@@ -231,5 +231,12 @@ def _first(verdicts: Sequence[Verdict], asked: Sequence[Verdict]) -> str:
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict | None:
     """What a heat map cell shows: failed, then stale, unknown, due, recovered, fresh."""
-    order = [State.STALE, State.UNKNOWN, State.DUE, State.RECOVERED, State.FRESH]
-    return min(verdicts, key=lambda v: (not v.failed, order.index(v.state)), default=None)
+    return min(verdicts, key=badness, default=None)
+
+
+_BADNESS = (State.STALE, State.UNKNOWN, State.DUE, State.RECOVERED, State.FRESH)
+
+
+def badness(verdict: Verdict) -> tuple[bool, int]:
+    """What sorts verdicts as `worst` does."""
+    return not verdict.failed, _BADNESS.index(verdict.state)

@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from dashboards.text import tame
 from evidence.errors import ConfigError
 from evidence.times import stamp
 from flows.config import load, now
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
-from flows.query import tame
 from flows.terminal import printable
 from mappings.crosswalk import Carried, Reach, carry
 from mappings.frameworks import Framework, Gap, Row

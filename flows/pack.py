@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dashboards.text import tame
 from evidence.canonical import canonical
 from evidence.errors import ConfigError
 from evidence.freshness import ControlStanding
@@ -16,7 +17,6 @@ from flows.config import Config, load, now
 from flows.follow import leave_record
 from flows.judgement import Judged, judge_lake, told_standing, told_verdict
 from flows.moment import Asked, moment
-from flows.query import tame
 from mappings.controls import Control
 from storage import pack
 from storage.checkpoints import read_checkpoint

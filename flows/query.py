@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dashboards.text import tame
 from evidence.canonical import canonical, digest, plain
 from evidence.errors import ConfigError
 from flows.config import load, now
@@ -152,8 +153,3 @@ def _value(value: object) -> object:
 def _text(value: object) -> str:
     shown = _value(value)
     return "" if shown is None else shown if isinstance(shown, str) else json.dumps(shown)
-
-
-def tame(text: str) -> str:
-    """A spreadsheet would run what begins like a formula: make it plain text."""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dashboards.text import tame
 from evidence.canonical import plain
 from evidence.errors import ConfigError, LakeError
 from evidence.sampling import METHOD, check_seed, draw, population_digest, proposed, rank
@@ -17,7 +18,6 @@ from evidence.times import stamp
 from flows.config import Config, load, now
 from flows.follow import leave_record
 from flows.moment import Asked, Moment, moment
-from flows.query import tame
 from mappings.catalogue import Catalogue
 from storage.apart import ask_apart
 from storage.checkpoints import read_checkpoint

@@ -6,12 +6,13 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from dashboards.reads import Reads
 from dashboards.server import app, serve
-from dashboards.static_site import write
+from dashboards.static_site import write, write_site
 from evidence.errors import ConfigError
 from evidence.secret import Secret
 from flows.access import Granted, checked
-from flows.board import build, page
+from flows.board_reads import reads
 from flows.config import Config, load, now
 from flows.moment import Asked
 from flows.outlook import TOKEN, health
@@ -24,15 +25,13 @@ def show_board(
     file: Path, port: int, output: Path | None, asked: Asked | None, open_loopback: bool,
     host: str = HERE, names: Collection[str] = (),
 ) -> int:  # fmt: skip
-    """Write the static file if `output` is given, else serve until stopped. Raises ConfigError."""
+    """Write the file or the folder `output` if given, else serve until stopped.
+
+    Raises ConfigError.
+    """
     config = load(file)
     if output is not None:
-        board = build(Lake.open(config.lake, clock=now), config, asked)
-        try:
-            write(board, output)
-        except OSError as error:
-            raise ConfigError(f"{output} cannot be written: {error.strerror}") from error
-        print(f"written {output}")
+        _write(reads(config, asked), output)
         return 0
     token = os.environ.get(TOKEN, "")
     _locked(config, bool(token), open_loopback, host)
@@ -60,6 +59,20 @@ def _locked(config: Config, token: bool, open_loopback: bool, host: str) -> None
         raise ConfigError(f"--host {host}: beyond this machine write [[access]], or set {TOKEN}")
 
 
+def _write(pages: Reads, output: Path) -> None:
+    """Everything in one file by the ending .html, else a folder of pages."""
+    try:
+        if output.suffix == ".html":
+            write(pages.board(""), output)
+            print(f"written {output}")
+        else:
+            number = write_site(pages, output)
+            print(f"written {number} pages: open {output / 'index.html'}")
+    except OSError as error:
+        told = error.strerror or error
+        raise ConfigError(f"{output} cannot be written: {told}") from error
+
+
 def serve_board(
     config: Config, port: int, *, token: Secret | None, asked: Asked | None = None,
     host: str = HERE, names: Collection[str] = (), open_loopback: bool = False,
@@ -68,8 +81,7 @@ def serve_board(
     `open_loopback` says so, to whoever is on this machine."""
     Lake.open(config.lake, clock=now)
     application = app(
-        load=lambda: build(Lake.open(config.lake, clock=now), config, asked),
-        item=lambda item_id: page(Lake.open(config.lake, clock=now), config, item_id, asked),
+        reads(config, asked),
         token=token,
         allow_loopback=open_loopback,
         hosts=names,

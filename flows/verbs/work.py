@@ -119,7 +119,12 @@ def dashboard(
     config: ConfigFile = DEFAULT,
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8042,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write one static file and stop.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write it and stop: all in one file (NAME.html), or a folder of pages.",
+        ),
     ] = None,
     as_of: AsOf = "",
     open_loopback: Annotated[
@@ -132,7 +137,7 @@ def dashboard(
         list[str] | None, typer.Option(help="By which it is asked there (the Host of a request).")
     ] = None,
 ) -> None:
-    """Show the board: served on a loopback address, or written as one static file.
+    """Show the board: served on a loopback address, or written as one file or a folder.
 
     Refuses to serve without HEADWATER_BOARD_TOKEN in the environment or --open-loopback.
     """

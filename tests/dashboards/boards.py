@@ -24,6 +24,7 @@ from dashboards.model import (
     SystemRow,
     TagRow,
 )
+from dashboards.reads import Reads
 from evidence.freshness import Attestation, Expectation, Scope, Sighting, Verdict, judge, stand
 from evidence.model import ControlId, EvidenceItem, Nature, Outcome
 from evidence.runs import Total
@@ -147,6 +148,11 @@ def hostile_board() -> Board:
             RequirementRow(HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), (HOSTILE,), HOSTILE),
         ), 1, 0),),
     )  # fmt: skip
+
+
+def reads_of(board: Board) -> Reads:
+    """Pages of this board, whatever moment is asked for."""
+    return Reads(lambda _as_of: board, lambda item_id, _as_of: board.items.get(item_id))
 
 
 def _queue(items: dict[str, ItemPage]) -> tuple[QueueRow, ...]:

@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from dashboards.model import Board
 from dashboards.server import app, serving
 from dashboards.static_site import write
-from tests.dashboards.boards import demo_board, empty_board, hostile_board
+from tests.dashboards.boards import demo_board, empty_board, hostile_board, reads_of
 from tests.dashboards.browser import browser, complaints, look, pdf, requested
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -109,7 +109,7 @@ def test_the_file_complains_of_nothing_and_calls_nobody(
 
 def test_the_served_board_and_an_item_do_so_too(driver: Chrome) -> None:
     board = demo_board()
-    gate = app(lambda: board, item=board.items.get, token=None, allow_loopback=True)
+    gate = app(reads_of(board), token=None, allow_loopback=True)
     with serving(gate) as url:
         look(driver, url)
         driver.find_element(By.LINK_TEXT, "the evidence").click()

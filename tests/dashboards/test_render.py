@@ -15,12 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboards import summary, text
+from dashboards.asked import Asked
+from dashboards.links import Address, Served
 from dashboards.machine import as_json
 from dashboards.model import Attention, Board, SystemRow
-from dashboards.render import policy, render, render_item, render_message
+from dashboards.pages import ONE, WHOLE
+from dashboards.render import policy, render, render_message, render_page
+from dashboards.static_site import addresses
 from evidence.freshness import Expectation, Scope, Standing, judge
 from evidence.model import ControlId
-from tests.dashboards.boards import HOSTILE, NOW, demo_board, empty_board, hostile_board
+from tests.dashboards.boards import HOSTILE, NOW, demo_board, empty_board, hostile_board, reads_of
 from tests.dashboards.page import Page
 
 DEMO = demo_board()
@@ -28,16 +32,18 @@ BOARDS = {"demo": DEMO, "empty": empty_board(), "hostile": hostile_board()}
 
 
 def every_document() -> dict[str, str]:
-    documents = {
-        f"{name} {'served' if served else 'file'}": render(board, served=served)
-        for name, board in BOARDS.items()
-        for served in (False, True)
-    }
-    item = next(iter(BOARDS["hostile"].items.values()))
-    return documents | {
-        "item": render_item(item, organisation=HOSTILE),
-        "message": render_message(HOSTILE, HOSTILE),
-    }
+    documents = {f"{name} file": render(board) for name, board in BOARDS.items()}
+    for name, board in BOARDS.items():
+        first = {(a.kind, bool(a.key)): a for a in reversed(list(addresses(board)))}
+        for (kind, one), address in sorted(first.items()):
+            documents[f"{name} {'one of ' if one else ''}{kind}"] = served(board, address)
+    return documents | {"message": render_message(HOSTILE, HOSTILE)}
+
+
+def served(board: Board, address: Address) -> str:
+    """A page as the server gives it."""
+    kind = (ONE if address.key else WHOLE)[address.kind]
+    return render_page(kind.make(reads_of(board), address.key, Asked()), Served(address))
 
 
 DOCUMENTS = every_document()
@@ -55,7 +61,7 @@ def test_nothing_on_a_page_can_run_or_load(document: str) -> None:
     for tag, attributes in page.tags:
         assert not [a for a in attributes if a.startswith("on") or a in {"style", "src"}], tag
         address = attributes.get("href", "#")
-        assert re.match(r"#|/items/|/$|https?://|data:,$", address), address
+        assert re.match(r"#|/($|[a-z]+($|[/?.]))|https?://|data:,$", address), address
         assert tag == "a" or not address.startswith("http"), "only a reader's click leaves"
 
 
@@ -236,10 +242,10 @@ def test_a_bucket_is_text_and_a_web_page_is_a_link() -> None:
 
 
 def test_served_pages_lead_to_item_pages_and_the_file_to_itself() -> None:
-    served, file = Page.read(DOCUMENTS["demo served"]), Page.read(DOCUMENTS["demo file"])
-    assert [link for link in served.links() if link.startswith("/items/")]
+    overview, file = Page.read(DOCUMENTS["demo overview"]), Page.read(DOCUMENTS["demo file"])
+    assert [link for link in overview.links() if link.startswith("/items/")]
     assert not [link for link in file.links() if link.startswith("/")]
-    assert len(DOCUMENTS["demo served"]) < len(DOCUMENTS["demo file"])
+    assert len(DOCUMENTS["demo overview"]) < len(DOCUMENTS["demo file"])
 
 
 def test_an_item_that_is_not_in_the_file_is_named_without_a_link() -> None:
@@ -266,18 +272,22 @@ def test_sources_show_their_trouble() -> None:
 
 
 def test_a_source_shows_both_clocks_its_attempts_and_what_it_promised() -> None:
-    for document in ("demo file", "demo served"):
-        page = Page.read(DOCUMENTS[document])
-        assert "health-cloudtrail" in page.ids
+    page = Page.read(DOCUMENTS["demo file"])
+    assert "health-cloudtrail" in page.ids
+    runs = Page.read(served(DEMO, Address("sources", "mlflow"))).text
+    trail = Page.read(served(DEMO, Address("sources", "cloudtrail"))).text
+    for shown in (page.text, trail):
         for told in (
             "9 attempts since the last whole pull did not end whole.",
             "The last new item landed 2026-11-12 19:43 UTC; the newest fact is of 2026-11-11",
             "Not allowed, as far as the source says so",
             "Next run2026-11-23 20:00 UTC",
-            "experiment credit3803719",
             "2026-11-23 15:42 UTC refusedbackfill 84 s 28 388 397",
         ):
-            assert told in page.text, told
+            assert told in shown, told
+    for shown in (page.text, runs):
+        assert "experiment credit" in shown
+    assert "experiment credit 380 371 9" in runs
 
 
 def test_the_collectors_clock_is_worst_first() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 from collections.abc import Iterator, MutableMapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from dashboards.server import app, serving
 from evidence.errors import LakeError
 from evidence.excerpt import Excerpt
 from evidence.secret import Secret
-from tests.dashboards.boards import HOSTILE, demo_board
+from tests.dashboards.boards import HOSTILE, demo_board, reads_of
 
 BOARD = demo_board()
 ITEM = next(iter(BOARD.items))
@@ -29,9 +30,10 @@ Answer = tuple[int, dict[str, str], str]
 
 def build(token: str | None = None, allow_loopback: bool = True, **more: Any) -> Gate:
     secret = None if token is None else Secret(token)
+    reads = reads_of(BOARD)
+    given = {name: more.pop(name) for name in ("board", "item") if name in more}
     return app(
-        more.pop("load", lambda: BOARD),
-        item=BOARD.items.get,
+        replace(reads, **given),
         token=secret,
         allow_loopback=allow_loopback,
         **more,
@@ -64,7 +66,7 @@ def locked() -> Iterator[str]:
 def test_the_board_the_item_and_the_summary(opened: str) -> None:
     status, headers, page = ask(opened)
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert f"/items/{ITEM}" in page
+    assert f"/items/{BOARD.attention[0].item_id}" in page
     assert BOARD.items[ITEM].content_sha256 in ask(opened, f"/items/{ITEM}")[2]
     told = json.loads(ask(opened, "/board.json")[2])
     assert told["form"] == "headwater.board/1"
@@ -201,10 +203,10 @@ def test_a_near_peer_is_answered(peer: str) -> None:
 
 
 def test_a_lake_that_cannot_be_read_is_one_sentence(caplog: pytest.LogCaptureFixture) -> None:
-    def load() -> Board:
+    def load(as_of: str) -> Board:
         raise LakeError(f"the lake at lake/ has no table {HOSTILE}")
 
-    with serving(build(load=load)) as url:
+    with serving(build(board=load)) as url:
         status, headers, page = ask(url)
     assert status == 500
     assert "the lake at lake/ has no table &lt;script&gt;" in page
@@ -217,10 +219,10 @@ def test_a_lake_that_cannot_be_read_is_one_sentence(caplog: pytest.LogCaptureFix
 def test_a_fault_tells_the_reader_nothing_and_the_log_everything(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    def load() -> Board:
+    def load(as_of: str) -> Board:
         raise RuntimeError("inner words")
 
-    with serving(build(load=load)) as url:
+    with serving(build(board=load)) as url:
         status, headers, page = ask(url)
     assert status == 500
     assert "inner words" not in page
@@ -229,11 +231,10 @@ def test_a_fault_tells_the_reader_nothing_and_the_log_everything(
 
 
 def test_an_item_that_cannot_be_read_is_one_sentence() -> None:
-    def item(item_id: str) -> ItemPage | None:
+    def item(item_id: str, as_of: str) -> ItemPage | None:
         raise LakeError("the lake is gone")
 
-    gate = app(lambda: BOARD, item=item, token=None, allow_loopback=True)
-    with serving(gate) as url:
+    with serving(build(item=item)) as url:
         status, _, page = ask(url, f"/items/{ITEM}")
     assert (status, "the lake is gone" in page) == (500, True)
 

@@ -14,8 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from dashboards.asked import Asked
+from dashboards.links import Served
 from dashboards.machine import as_json
-from dashboards.render import render, render_item
+from dashboards.pages.items import item as item_page
+from dashboards.render import render, render_page
 from evidence.correction import Act
 from evidence.model import EvidenceItem, Outcome
 from evidence.runs import Pull, PullFacts, PullOutcome
@@ -31,6 +34,7 @@ from storage.actions import act
 from storage.keys import load_key
 from storage.lake import Lake
 from storage.views import connect
+from tests.dashboards.boards import reads_of
 from tests.flows.conftest import Home, numbers
 
 CONTROL = "A.7.4"
@@ -192,7 +196,7 @@ def test_the_board_shows_it_where_the_item_is_shown(home: Home) -> None:
     assert told.item_id == bad
     assert "is overridden by Ann and Ben because wrong table" in told.sentence
     assert board.items[bad].corrected == "overridden"
-    page = render_item(board.items[bad])
+    page = render_page(item_page(reads_of(board), bad, Asked()), Served())
     assert "overriding: has the wrong outcome: passed holds, says Ann" in page
     assert "wrong table &lt;b&gt;[U+202E]" in page
     whole = render(board)

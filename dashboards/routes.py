@@ -1,0 +1,133 @@
+"""The addresses of the pages, and of their tables as CSV and JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from dashboards import asked, tables
+from dashboards.asked import Asked, AskedWrongly
+from dashboards.files import slug
+from dashboards.gate import whole
+from dashboards.links import OVERVIEW, Address, Served
+from dashboards.machine import as_json
+from dashboards.model import Board
+from dashboards.pages import ONE, WHOLE
+from dashboards.pages.page import Page
+from dashboards.reads import Reads
+from dashboards.render import render, render_page
+from evidence.errors import ConfigError
+
+TYPES = {"csv": "text/csv; charset=utf-8; header=present", "json": "application/json"}
+TABLE = "table"
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Answers each address with a page made anew, in a worker thread."""
+
+    reads: Reads
+
+    def routes(self) -> list[Route]:
+        """`/`, the pages, `/board.json` and `/board.html` with everything in one file."""
+        return [
+            Route("/", self._overview),
+            Route("/board.json", self._board_json),
+            Route("/board.html", self._board_file),
+            Route("/{kind}", self._page),
+            Route("/{kind}/{key:path}", self._page),
+        ]
+
+    def _overview(self, request: Request) -> Response:
+        return self._html(request, Address(OVERVIEW))
+
+    def _board_json(self, request: Request) -> Response:
+        return JSONResponse(as_json(self._board(request)))
+
+    def _board_file(self, request: Request) -> Response:
+        return HTMLResponse(render(self._board(request)))
+
+    def _board(self, request: Request) -> Board:
+        whole(request)
+        try:
+            return self.reads.board(_asked(request, frozenset()).as_of)
+        except (AskedWrongly, ConfigError) as error:
+            raise HTTPException(400, str(error)) from error
+
+    def _page(self, request: Request) -> Response:
+        kind, key = request.path_params["kind"], request.path_params.get("key")
+        if key is None:
+            kind, _, form = kind.partition(".")
+            return self._answer(request, Address(kind), form)
+        if not key:
+            raise HTTPException(404)
+        stem, _, form = key.rpartition(".")
+        if not stem or form not in TYPES:
+            return self._answer(request, Address(kind, key), "")
+        try:  # a thing may be called so
+            return self._answer(request, Address(kind, key), "")
+        except HTTPException as error:
+            if error.status_code != 404:
+                raise
+        return self._answer(request, Address(kind, stem), form)
+
+    def _answer(self, request: Request, address: Address, form: str) -> Response:
+        return self._data(request, address, form) if form else self._html(request, address)
+
+    def _html(self, request: Request, address: Address) -> Response:
+        wanted, page = self._made(request, address)
+        return HTMLResponse(render_page(page, Served(address, wanted.as_of, wanted.filters)))
+
+    def _data(self, request: Request, address: Address, form: str) -> Response:
+        if form not in TYPES:
+            raise HTTPException(404)
+        wanted, page = self._made(request, address)
+        name = request.query_params.get(TABLE, "")
+        try:
+            table = page.table(name)
+        except LookupError as error:
+            known = ", ".join(one.name for one in page.tables)
+            raise HTTPException(400, f"no table {name!r} on this page; known: {known}") from error
+        file = {"Content-Disposition": f'attachment; filename="{_file(address, table, form)}"'}
+        text = _text(table, form, page, wanted, address)
+        return Response(text, media_type=TYPES[form], headers=file)
+
+    def _made(self, request: Request, address: Address) -> tuple[Asked, Page]:
+        """What is asked, and the page; an unknown page or thing is answered with 404."""
+        whole(request)
+        kind = (ONE if address.key else WHOLE).get(address.kind)
+        if kind is None:
+            raise HTTPException(404)
+        try:
+            wanted = _asked(request, kind.takes)
+            return wanted, kind.make(self.reads, address.key, wanted)
+        except LookupError as error:
+            raise HTTPException(404) from error
+        except (AskedWrongly, ConfigError) as error:
+            raise HTTPException(400, str(error)) from error
+
+
+def _asked(request: Request, takes: frozenset[str]) -> Asked:
+    """What the query asks; which table, only where one is given."""
+    pairs = request.query_params.multi_items()
+    data = request.url.path.endswith(tuple(TYPES))
+    return asked.read((pair for pair in pairs if not (data and pair[0] == TABLE)), takes)
+
+
+def _text(table: tables.Table, form: str, page: Page, wanted: Asked, address: Address) -> bytes:
+    if form == "csv":
+        text = tables.as_csv(table)
+    else:
+        told = {"page": "/" + "/".join(filter(None, address)), "as_of": page.head.shown,
+                "filters": dict(wanted.filters)}  # fmt: skip
+        text = tables.as_json(table, told)
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _file(address: Address, table: tables.Table, form: str) -> str:
+    of = [slug(address.key)] if address.key else []
+    return "-".join(["headwater", address.kind, *of, table.name]) + f".{form}"

@@ -1,0 +1,176 @@
+"""Addresses answer what they ask: filters, moments, tables; and refuse what they do not know."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from dashboards.model import Board, SystemRow
+from dashboards.server import app, serving
+from evidence.errors import ConfigError
+from tests.dashboards.boards import HOSTILE, demo_board, hostile_board, reads_of
+from tests.dashboards.page import Page
+
+BOARD = demo_board()
+MOMENT = "2026-11-23T19:43:00.000000Z@1921"
+
+
+Ask = Callable[..., requests.Response]
+
+
+@contextlib.contextmanager
+def served(shown: Board, **given: Any) -> Iterator[Ask]:
+    """The pages of a board at a real server, asked by path and query."""
+    gate = app(replace(reads_of(shown), **given), token=None, allow_loopback=True)
+    with serving(gate) as url:
+        yield lambda path, **query: requests.get(url + path, params=query, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def ask() -> Iterator[Ask]:
+    with served(BOARD) as asked:
+        yield asked
+
+
+def rows(answer: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(answer)))
+
+
+def test_a_filter_shows_what_has_it_and_says_of_how_many(ask: Ask) -> None:
+    page = Page.read(ask("/controls?state=failed").text).text
+    failed = [row for row in BOARD.controls if row.standing.standing == "failed"]
+    assert f"Controls {len(failed)} of 70" in page
+    told = ask("/controls.json?state=failed&system=churn-predictor").json()
+    assert (told["whole"], told["filters"]["system"]) == (70, "churn-predictor")
+    assert {row["standing"] for row in told["rows"]} == {"failed"}
+    assert 0 < told["shown"] <= len(failed)
+    assert ask("/controls.json?owner=nobody").json()["shown"] > 0
+
+
+@pytest.mark.parametrize(
+    "query", ["states=stale", "state=green", "state=stale&state=failed", "system=nobody",
+              "as-of=1&as-of=2", "page=2"]
+)  # fmt: skip
+def test_what_a_page_does_not_know_is_refused_not_passed_over(ask: Ask, query: str) -> None:
+    for path in ("/controls", "/controls.csv"):
+        answer = ask(f"{path}?{query}")
+        assert answer.status_code == 400
+        assert "known: " in answer.text or "twice" in answer.text
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "1e3", "٣", "9" * 30])
+def test_a_page_is_a_number(ask: Ask, page: str) -> None:
+    assert ask("/controls/A.6.2.5", page=page).status_code == 400
+
+
+def test_every_link_keeps_the_moment() -> None:
+    asked: list[str] = []
+
+    def board(as_of: str) -> Board:
+        asked.append(as_of)
+        return BOARD
+
+    paths = ("/", "/controls", "/controls/iso42001:A.6.2.5", "/systems", "/due", "/review")
+    with served(BOARD, board=board) as ask:
+        for path in paths:
+            drawn = Page.read(ask(path, **{"as-of": MOMENT}).text)
+            inner = [link for link in drawn.links() if link.startswith("/")]
+            assert len(inner) > 10
+            moments = {tuple(parse_qs(urlsplit(link).query)["as-of"]) for link in inner}
+            assert moments == {(MOMENT,)}
+    assert {*asked} == {MOMENT}
+
+
+def test_a_moment_that_cannot_be_read_is_told_as_such() -> None:
+    def board(as_of: str) -> Board:
+        raise ConfigError(f"--as-of {as_of!r}: write a moment with its zone")
+
+    with served(BOARD, board=board) as ask:
+        for path in ("/", "/controls", "/board.json", "/board.html", "/due.csv"):
+            answer = ask(path, **{"as-of": "yesterday"})
+            assert answer.status_code == 400
+            assert "write a moment with its zone" in answer.text
+
+
+def test_every_table_is_given_as_csv_and_json(ask: Ask) -> None:
+    seen = 0
+    for path in ("/", "/controls", "/controls/A.6.2.5", "/systems", "/systems/churn-predictor",
+                 "/sources/cloudtrail", "/due", "/queue", "/frameworks", "/review"):  # fmt: skip
+        for link in Page.read(ask(path).text).links():
+            if ".csv" in link:
+                table = rows(ask(link).text)
+                told = ask(link.replace(".csv", ".json")).json()
+                assert [[*row] for row in table] == [[*row] for row in told["rows"]]
+                assert len(table) == told["shown"]
+                seen += 1
+    assert seen > 15
+
+
+def test_a_table_that_is_not_there_is_named(ask: Ask) -> None:
+    answer = ask("/controls/A.6.2.5.csv?table=secrets")
+    assert answer.status_code == 400
+    assert "known: verdicts, evidence" in answer.text
+
+
+def test_no_cell_of_a_spreadsheet_is_a_formula() -> None:
+    board = hostile_board()
+    (first, *rest) = board.controls
+    bad = ("=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "＝1")
+    changed = tuple(
+        replace(row, title=title) for row, title in zip((first, *rest), bad, strict=False)
+    )
+    with served(replace(board, controls=(*changed, *rest[7:]))) as ask:
+        answer = ask("/controls.csv")
+    titles = [row["title"] for row in rows(answer.content.decode())][: len(bad)]
+    assert titles == [f"'{title}" for title in bad]
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_names_that_attack_are_found_under_their_address() -> None:
+    board = hostile_board()
+    with served(board) as ask:
+        for kind in ("systems", "sources", "frameworks"):
+            links = Page.read(ask(f"/{kind}").text).links()
+            (link,) = {one for one in links if one.startswith(f"/{kind}/%3Cscript")}
+            answer = ask(link)
+            assert answer.status_code == 200
+            assert "<script>alert" not in answer.text
+            assert ask(link + ".csv").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["a/b", "a//b", "x.csv", "x.json", "%2F", "?as-of=1", "#", " a"])
+def test_a_system_of_any_name_has_its_page(name: str) -> None:
+    other = BOARD.systems[0]
+    with served(replace(BOARD, systems=(other, SystemRow(name, "Odd")))) as ask:
+        drawn = ask("/systems").text
+        (link,) = {
+            a["href"]
+            for tag, a in Page.read(drawn).tags
+            if tag == "a" and ">Odd<" in drawn.partition(f'"{a["href"]}"')[2][:40]
+        }
+        assert "<h1><bdi>Odd</bdi></h1>" in ask(link).text
+        assert ask(link + ".csv").headers["content-type"].startswith("text/csv")
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/controls/", "/controls/A.99", "/systems/nobody",
+                                  "/sources/x", "/frameworks/x", "/controls.exe",
+                                  "/items", "/items/x.csv", "/controls/A.6.2.5.pdf"])  # fmt: skip
+def test_what_is_no_page_is_not_there(ask: Ask, path: str) -> None:
+    assert ask(path).status_code == 404
+
+
+def test_the_json_of_a_table_says_what_it_is_of(ask: Ask) -> None:
+    told = json.loads(ask("/due.json?system=credit-scoring").text)
+    assert told["form"] == "headwater.table/1"
+    assert (told["page"], told["table"]) == ("/due", "due")
+    assert HOSTILE not in json.dumps(told)
