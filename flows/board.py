@@ -70,9 +70,14 @@ SHOWN_BYTES = 8_000_000
 def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
     """The whole board as of the moment asked for (now, if None)."""
     judged = judge_lake(lake, moment(lake, config, asked))
+    return assemble(lake, config, judged, past=asked is not None)
+
+
+def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board:
+    """The whole board of what was judged; of a past moment without what is so of today only."""
     with judged.moment.connect(lake, ample()) as connection:
         shown = control_items(connection, SHOWN_PER_CONTROL)
-        found = needs(connection, lake, config, judged, asked)
+        found = needs(connection, lake, config, judged, past=past)
         waiting = tuple(queue(connection))
         judging = (i for v in judged.verdicts for i in (v.item_id, *v.overridden) if i)
         wanted = (*judging, *(row.item_id for row in waiting), *_flat(shown.values()))
@@ -105,18 +110,18 @@ class Needs:
 
 
 def needs(
-    connection: Connection, lake: Lake, config: Config, judged: Judged, asked: Asked | None = None
+    connection: Connection, lake: Lake, config: Config, judged: Judged, *, past: bool = False
 ) -> Needs:
-    """All that needs a person as of the judged moment; `asked` is the past moment asked for."""
-    seen, past = healths(connection, judged.at), asked is not None
+    """All that needs a person as of the judged moment; `past` where one was asked for."""
+    seen = healths(connection, judged.at)
     tried = lately(connection, ATTEMPTS)
     sources = source_rows(config, seen, tried, None if past else judged.at)
     facts = _lake_facts(connection, lake, judged)
     attention_now = (
         *_behind(lake, judged),
         *_notes(judged),
-        *_unseen(lake, config),
-        *_ahead(lake),
+        *(() if past else _unseen(lake, config)),
+        *(() if past else _ahead(lake)),
         *(() if past else unsent(config)),
         *(() if past else ailing(config, lake, connection, judged.at)),
         *missed_runs(sources),

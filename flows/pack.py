@@ -1,47 +1,67 @@
-"""Hand a control's evidence to an auditor: one file, judged, proved and signed."""
+"""Hand evidence to an auditor: one file of a scope, judged, proved and signed."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dashboards.text import tame
-from evidence.canonical import canonical
-from evidence.errors import ConfigError
-from evidence.freshness import ControlStanding
-from evidence.times import stamp
+from rich.console import Console
+from rich.progress import Progress
+
+from evidence.canonical import canonical, plain
+from evidence.errors import ConfigError, InvalidItem
+from evidence.freshness import ControlStanding, Verdict
+from evidence.times import day_or_time, stamp
 from flows.config import Config, load, now
 from flows.follow import leave_record
 from flows.judgement import Judged, judge_lake, told_standing, told_verdict
 from flows.moment import Asked, moment
+from flows.pack_board import page
+from flows.pack_missing import Missing, as_text, missing
 from mappings.controls import Control
+from mappings.oscal_results import assessment_results
 from storage import pack
+from storage.anchors import anchors_of
 from storage.checkpoints import read_checkpoint
+from storage.engine import Connection, ample
 from storage.keys import Signer, load_key
 from storage.lake import Lake
 from storage.note import Checkpoint
+from storage.pack_file import Folder, folder_for, verifier, write_pack
+from storage.verify_pack import digest_of
 
 README = """\
-Evidence for {control} {title}
+{about}
 of {organisation}, as of {at}
 
-This pack holds {items} items of evidence{about}, the records of the {pulls} pulls that brought
-them, the {corrections} acts by which people corrected some of them, and for each of them a proof
-that it is part of the sealed log of {sealed} items.
+This pack holds {items} items of evidence, the records of {pulls} pulls, {corrections} acts by which
+people corrected items, and for each of them a proof that it is part of the sealed log of {sealed}
+items. MISSING.md says what is not here, and why.
 
-  items.jsonl       the rows; `payload` is the source's own record
-  proofs.jsonl      for each row its place in the log and the path to the log's root
-  checkpoint.note   the signed root of the log
-  tags.*            why each item speaks to this control: the rule and its reason
-  corrections.*     which items people said are wrong, who, why, and what stands of it
-  verdicts.*        what was asked for, of whom, and how fresh it was
-  standings.*       where the control ends
-  mapping.json      catalogue, rules and exceptions by which all of this was judged
-  manifest.json     what is in the pack and what was left out, signed in manifest.note
-  vkey.txt          the public key of the log
+  items.jsonl            the rows; `payload` is the source's own record
+  evidence.csv           the same for spreadsheets (a cell like a formula begins with ')
+  evidence.parquet       the same for engines
+  proofs.jsonl           for each row its place in the log, and the path to what is proved already
+  checkpoint.note        the signed root of the log
+  anchors.jsonl          earlier seals of it that a time authority stamped
+  pulls.*                what was asked of each source, and what was answered
+  tags.*                 why each item speaks to which control: the rule and its reason
+  corrections.*          which items people said are wrong, who, why, and what stands of it
+  disposals.*            what was disposed of by signed records
+  verdicts.*             what was asked for, of whom, and how fresh it was
+  verdict_history.*      how that changed in the time of this pack, as it was judged then
+  standings.*            where each control ends
+  mapping.json           catalogue, rules and exceptions by which all of this was judged
+  assessment_results.json  the same judgement as OSCAL {oscal}
+  board.html             the board as of that moment: open it in a browser
+  MISSING.md, missing.json   what is missing, and why
+  manifest.json          what is in the pack and what was left out (an in-toto statement)
+  manifest.dsse          the same, signed (DSSE)
+  vkey.txt               the public key of the log
 
 Check it yourself; only Python and its library `cryptography` are needed:
 
@@ -52,16 +72,45 @@ for the key by another way, or compare it with one from an earlier audit, and ta
 Headwater's own source. A forged pack would hold a forged key.
 
 A proof shows that an item has not changed since it was sealed, not that it was true, and not that
-nothing else speaks to this control. Times are UTC. `manifest.json` counts what was left out.
+nothing else belongs here. Times are UTC. `manifest.json` counts what was left out.
 """
 Say = Callable[[str], None]
 
 
-def write(
-    file: Path, control: str, output: Path, asked: Asked | None, say: Say, *,
-    system: str | None = None, kinds: Sequence[str] = (),
-) -> int:  # fmt: skip
-    """Write the pack of a control to a new file; 0 when done. Raises ConfigError, LakeError.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a pack is asked for. None or empty: no limit; a `framework` stands for all controls
+    that speak to it. `items` are ids, `about` and `extra` (file name → rows) what they answer."""
+
+    controls: Sequence[str] = ()
+    framework: str = ""
+    systems: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    begin: datetime | None = None
+    end: datetime | None = None
+    items: Sequence[str] | None = None
+    about: str = ""
+    extra: Sequence[tuple[str, Sequence[dict[str, Any]]]] = ()
+
+
+def wanted_of(
+    controls: Sequence[str] | None, framework: str, systems: Sequence[str] | None,
+    kinds: Sequence[str] | None, since: str, until: str, *, everything: bool,
+) -> Wanted:  # fmt: skip
+    """What the options ask for. Raises ConfigError."""
+    if bool(controls or framework) == everything:
+        raise ConfigError("say what to pack: --control, --framework, or --everything")
+    try:
+        begin, end = (day_or_time(text) if text else None for text in (since, until))
+    except InvalidItem as error:
+        raise ConfigError(
+            f"--from and --to want a day, or a time with its zone: {error}"
+        ) from error
+    return Wanted(controls or (), framework, systems or (), kinds or (), begin, end)
+
+
+def write(file: Path, wanted: Wanted, output: Path, asked: Asked | None, say: Say) -> int:
+    """Write a pack to a new file, whole or not at all; 0 when done. Raises ConfigError, LakeError.
 
     Without a moment, as of the last seal. That it was handed out lands as an act.
     """
@@ -69,34 +118,88 @@ def write(
     lake = Lake.open(config.lake, clock=now)
     signer = load_key(config.key, origin=config.origin)
     judged = judge_lake(lake, moment(lake, config, asked or Asked(size=read_checkpoint(lake).size)))
-    found = _control(judged, control)
-    if system is not None and system and system not in judged.systems:
-        known = ", ".join(judged.systems) or "none"
-        raise ConfigError(f"--system {system!r} is no system of that time; known: {known}")
-    size = judged.moment.size
-    if not size:
+    about = _about(judged, wanted)
+    if not about.scope.size:
         raise ConfigError("nothing had been sealed by then: there is nothing that can be proved")
-    scope = pack.Scope(found.id, size, judged.at, system, tuple(sorted(set(kinds))))
-    files, manifest = _contents(lake, config, judged, found, scope, signer)
-    written = pack.write_pack(output, files, manifest, signer)
-    counts = manifest["counts"]
+    with folder_for(output) as folder:
+        told = _Filling(lake, config, judged, about, signer, folder).all(wanted.extra)
+        written = write_pack(output, folder, told, signer)
+    counts = told["counts"]
     said = f"{counts['item']} items, {counts['pull']} pull records"
     if counts["correction"]:
         said += f", {counts['correction']} acts of correction"
     say(f"written {output}: {said}")
     say(f"shown   {judged.moment.sentence(judged.digest)}")
     say(f"sha256  {written}")
-    for what, number in manifest["left_out"].items():
+    for what, number in told["left_out"].items():
         if number:
             say(f"left out: {number} {what.replace('_', ' ')}")
+    if told["missing"]:
+        say(f"missing: {told['missing']} entries in MISSING.md")
     for note in judged.notes:
         say(f"note    {note}")
-    facts = {"scope": manifest["scope"], "counts": counts, "pack_sha256": written}
-    facts |= {"population": manifest["population"]}
-    title = f"pack: {found.id} handed out"
-    if unkept := leave_record(lake, config, "pack", facts=facts, title=title):
+    facts = {"scope": told["scope"], "counts": counts, "pack_sha256": written}
+    facts |= {"population": told["population"]}
+    if unkept := leave_record(lake, config, "pack", facts=facts, title=f"pack: {about.sentence}"):
         say(f"note    {unkept}")
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A pack's scope, the controls and verdicts that fall into it, and one sentence of it all."""
+
+    scope: pack.Scope
+    controls: tuple[Control, ...]
+    standings: tuple[ControlStanding, ...]
+    verdicts: tuple[Verdict, ...]
+    framework: str
+    sentence: str
+
+
+def _about(judged: Judged, wanted: Wanted) -> About:
+    """What was asked for, checked against what there was by then. Raises ConfigError."""
+    if wanted.begin and wanted.end and wanted.begin >= wanted.end:
+        raise ConfigError(f"--from {stamp(wanted.begin)} is not before --to {stamp(wanted.end)}")
+    for system in wanted.systems:
+        if system and system not in judged.systems:
+            known = ", ".join(judged.systems) or "none"
+            raise ConfigError(f"--system {system!r} is no system of that time; known: {known}")
+    framework, chosen = _controls(judged, wanted)
+    systems = tuple(sorted(set(wanted.systems))) if wanted.systems else None
+    controls = tuple(c for c in judged.catalogue.controls if chosen is None or c.id in chosen)
+    standings = tuple(judged.standings[control.id] for control in controls)
+    verdicts = tuple(
+        v for stands in standings for v in stands.verdicts if systems is None or v.system in systems
+    )
+    rests = sorted({one for v in verdicts for one in (v.item_id, *v.overridden) if one})
+    ids = None if chosen is None else tuple(control.id for control in controls)
+    scope = pack.Scope(
+        judged.moment.size or 0, judged.at, ids, systems, tuple(sorted(set(wanted.kinds))),
+        wanted.begin, wanted.end,
+        None if wanted.items is None else tuple(sorted(set(wanted.items))), tuple(rests),
+    )  # fmt: skip
+    return About(
+        scope, controls, standings, verdicts, framework, _sentence(scope, framework, wanted)
+    )
+
+
+def _controls(judged: Judged, wanted: Wanted) -> tuple[str, set[str] | None]:
+    """The framework's id and the ids of the controls; None for all evidence, tagged or not."""
+    if not wanted.framework:
+        named = {_control(judged, name).id for name in wanted.controls}
+        return "", {str(one) for one in named} or None
+    if wanted.controls:
+        raise ConfigError("--framework says which controls: leave --control out")
+    known = judged.moment.mapping.frameworks
+    found = [name for name in known if name.startswith(wanted.framework)]
+    if len(found) != 1:
+        raise ConfigError(
+            f"--framework {wanted.framework!r} names {len(found)}; known: {', '.join(known)}"
+        )
+    rows = known[found[0]].rows
+    speaking = {str(row.control) for row in rows if (row.review or row).relation.value != "none"}
+    return found[0], speaking
 
 
 def _control(judged: Judged, control: str) -> Control:
@@ -106,74 +209,127 @@ def _control(judged: Judged, control: str) -> Control:
     raise ConfigError(f"--control {control!r} is none of the catalogue's; write A.6.2.4, or 5.2")
 
 
-def _contents(
-    lake: Lake, config: Config, judged: Judged, control: Control, scope: pack.Scope, signer: Signer
-) -> tuple[dict[str, bytes], dict[str, Any]]:
-    mapping = judged.moment.mapping
-    with judged.moment.connect(lake) as connection:
-        rows = pack.rows_in(connection, scope, mapping.digest)
-        tags, left = pack.tags_in(connection, rows), pack.left_out(connection, scope)
-        corrections = pack.corrections_in(connection, rows)
-    head = pack.checkpoint_for(lake, scope.size)
-    counts = {role: len(ids) for role, ids in rows.ids.items()}
-    manifest = _manifest(config, judged, scope, head) | {
-        "counts": counts, "left_out": left, "population": pack.population(rows),
-    }  # fmt: skip
-    standing = judged.standings[control.id]
-    about = "" if scope.system is None else f" about {scope.system or 'the organisation'}"
-    readme = README.format(
-        control=control.id, title=control.title, organisation=config.organisation,
-        at=stamp(scope.at), items=counts["item"], pulls=counts["pull"], sealed=head.size,
-        about=about, corrections=counts["correction"],
-    )  # fmt: skip
-    files = {
-        "README.txt": readme.encode(),
-        "checkpoint.note": head.text.encode(),
-        "items.jsonl": rows.lines,
-        "mapping.json": canonical(mapping.document),
-        "proofs.jsonl": pack.proof_lines(lake, head, rows),
-        "verify_pack.py": pack.verifier(),
-        "vkey.txt": f"{signer.vkey}\n".encode(),
-        **_both("tags", tags),
-        **_both("corrections", corrections),
-        **_both("verdicts", _verdicts(standing, scope)),
-        **_both("standings", [told_standing(standing)]),
-    }
-    return files, manifest
+def _sentence(scope: pack.Scope, framework: str, wanted: Wanted) -> str:
+    """One line for people: what the pack is about."""
+    named = "everything"
+    if wanted.about:
+        named = wanted.about
+    elif framework:
+        named = f"the {len(scope.controls or ())} controls that speak to {framework}"
+    elif scope.controls:
+        named = ", ".join(one.partition(":")[2] for one in scope.controls)
+    if scope.systems is not None:
+        named += f", of {', '.join(one or 'the organisation' for one in scope.systems)}"
+    if scope.kinds:
+        named += f", only {', '.join(scope.kinds)}"
+    if scope.begin:
+        named += f", from {stamp(scope.begin)}"
+    return named + (f", until {stamp(scope.end)}" if scope.end else "")
 
 
-def _manifest(
-    config: Config, judged: Judged, scope: pack.Scope, head: Checkpoint
-) -> dict[str, Any]:
-    mapping = judged.moment.mapping
-    return {
-        "organisation": config.organisation,
-        "scope": {
-            "control": scope.control, "system": scope.system, "kinds": list(scope.kinds),
-            "at": stamp(scope.at), "size": scope.size,
-        },
-        "checkpoint": {"origin": head.origin, "size": head.size, "root": head.root.hex()},
-        "mapping": {"digest": mapping.digest, "rules": mapping.rules.digest},
-        "result": judged.digest,
-        "notes": list(judged.notes),
-    }  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    """Fills a pack's folder."""
+
+    lake: Lake
+    config: Config
+    judged: Judged
+    about: About
+    signer: Signer
+    folder: Folder
+
+    def all(self, extra: Sequence[tuple[str, Sequence[dict[str, Any]]]]) -> dict[str, Any]:
+        """Every file but the manifest; what the manifest says. Raises LakeError."""
+        scope, mapping = self.about.scope, self.judged.moment.mapping
+        head = pack.checkpoint_for(self.lake, scope.size)
+        with self.judged.moment.connect(self.lake, ample()) as connection:
+            found = pack.select(connection, scope, mapping.digest)
+            self._items(connection, head, found)
+            left = pack.left_out(connection, scope)
+            lacks = self._told(connection, left)
+            predicate = self._predicate(head) | {
+                "counts": dict(found.counts), "left_out": left,
+                "population": digest_of(pack.population(connection)), "missing": len(lacks),
+            }  # fmt: skip
+            predicate["mapping"]["sealed"] = pack.mapping_sealed(connection, mapping.digest)
+            self._put("board.html", page(connection, self.lake, self.config, self.judged, scope))
+        self._whole_files(head, found, lacks)
+        for name, rows in extra:
+            self.folder.put_table(name, rows)
+        return predicate
+
+    def _items(self, connection: Connection, head: Checkpoint, found: pack.Selected) -> None:
+        steps = pack.steps(connection, self.lake, head, found)
+        with _bar(found.total) as advance:
+            for number in self.folder.put_steps(steps):
+                advance(number)
+        self.folder.put_lines("tags", pack.tags_in(connection, found))
+        self.folder.put_lines("pulls", map(plain, pack.pulls_in(connection)))
+
+    def _told(self, connection: Connection, left: Mapping[str, int]) -> list[Missing]:
+        about = self.about
+        history = pack.verdict_history(connection, about.scope)
+        self.folder.put_table("corrections", pack.corrections_in(connection))
+        self.folder.put_table("disposals", pack.disposals_in(connection))
+        self.folder.put_table("verdict_history", history)
+        self.folder.put_table("verdicts", [told_verdict(verdict) for verdict in about.verdicts])
+        self.folder.put_table("standings", [told_standing(one) for one in about.standings])
+        return list(
+            missing(connection, about.scope, about.standings, about.verdicts, history, left)
+        )
+
+    def _whole_files(
+        self, head: Checkpoint, found: pack.Selected, lacks: Sequence[Missing]
+    ) -> None:
+        about, judged = self.about, self.judged
+        pairs = list(zip(about.controls, _narrowed(about), strict=True))
+        results = assessment_results(pairs, judged.at, judged.digest, about.scope.begin)
+        text = README.format(
+            about=f"Evidence for {about.sentence}", organisation=self.config.organisation,
+            at=stamp(judged.at), items=found.counts["item"], pulls=found.counts["pull"],
+            corrections=found.counts["correction"], sealed=head.size, oscal="assessment results",
+        )  # fmt: skip
+        self._put("README.txt", text)
+        self._put("MISSING.md", as_text(lacks, about.sentence, judged.at))
+        self._put("missing.json", canonical([one.told() for one in lacks]).decode())
+        self._put("assessment_results.json", canonical(plain(results)).decode())
+        self._put("checkpoint.note", head.text)
+        self._put("mapping.json", canonical(judged.moment.mapping.document).decode())
+        self._put("vkey.txt", f"{self.signer.vkey}\n")
+        self.folder.put("verify_pack.py", verifier())
+        lines = (canonical(one) + b"\n" for one in anchors_of(self.lake, head))
+        self.folder.put("anchors.jsonl", b"".join(lines))
+
+    def _put(self, name: str, text: str) -> None:
+        self.folder.put(name, text.encode())
+
+    def _predicate(self, head: Checkpoint) -> dict[str, Any]:
+        mapping, about = self.judged.moment.mapping, self.about
+        return {
+            "organisation": self.config.organisation,
+            "about": about.sentence,
+            "scope": about.scope.told() | {"framework": about.framework or None},
+            "checkpoint": {"origin": head.origin, "size": head.size, "root": head.root.hex()},
+            "mapping": {"digest": mapping.digest, "rules": mapping.rules.digest},
+            "result": self.judged.digest,
+            "notes": list(self.judged.notes),
+        }
 
 
-def _verdicts(standing: ControlStanding, scope: pack.Scope) -> list[dict[str, Any]]:
-    of_scope = (v for v in standing.verdicts if scope.system in (None, v.system))
-    return [told_verdict(verdict) for verdict in of_scope]
+def _narrowed(about: About) -> Iterator[ControlStanding]:
+    """The standings with the verdicts of the scope's systems alone."""
+    kept = set(map(id, about.verdicts))
+    for stands in about.standings:
+        yield replace(stands, verdicts=tuple(v for v in stands.verdicts if id(v) in kept))
 
 
-def _both(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-    return {f"{name}.json": canonical(list(rows)), f"{name}.csv": _csv(rows).encode()}
-
-
-def _csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    """For spreadsheets: no cell begins like a formula."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    for number, row in enumerate(rows):
-        if number == 0:
-            writer.writerow(list(row))
-        writer.writerow(["" if value is None else tame(str(value)) for value in row.values()])
-    return out.getvalue()
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with Progress(console=console, transient=True) as shown:
+        task = shown.add_task("rows with their proofs", total=total)
+        yield lambda number: shown.advance(task, number)

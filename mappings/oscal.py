@@ -136,7 +136,7 @@ def _control(control: Control) -> dict[str, Any]:
 
 
 def _alter(control: Control, why: str) -> dict[str, Any]:
-    props = [_own("applicability", "included")]
+    props = [own_prop("applicability", "included")]
     return {
         "control-id": control_id(control),
         "adds": [{"props": [props[0] | ({"remarks": why} if why else {})]}],
@@ -151,9 +151,12 @@ def _remarks(left_out: Mapping[str, str], undecided: Iterable[str]) -> str:
 
 def _map(mapping: InForce, framework: Framework, row: Row) -> dict[str, Any]:
     judged = row.review or row
-    props = [_own("source", source) for source in row.sources]
+    props = [own_prop("source", source) for source in row.sources]
     if row.review:
-        props += [_own("reviewed-by", row.review.by), _own("reviewed-on", str(row.review.on))]
+        props += [
+            own_prop("reviewed-by", row.review.by),
+            own_prop("reviewed-on", str(row.review.on)),
+        ]
     made: dict[str, Any] = {
         "uuid": _uuid(mapping, "map", framework.id, row.control, row.requirement),
         "matching-rationale": row.rationale, "relationship": judged.relation.value,
@@ -167,7 +170,7 @@ def _map(mapping: InForce, framework: Framework, row: Row) -> dict[str, Any]:
 def _metadata(title: str, mapping: InForce, at: datetime) -> dict[str, Any]:
     return {
         "title": title, "last-modified": stamp(at), "version": mapping.digest[:16],
-        "oscal-version": OSCAL_VERSION, "props": [_own("mapping-sha256", mapping.digest)],
+        "oscal-version": OSCAL_VERSION, "props": [own_prop("mapping-sha256", mapping.digest)],
     }  # fmt: skip
 
 
@@ -175,7 +178,8 @@ def _prop(name: str, value: str) -> dict[str, str]:
     return {"name": name, "value": value}
 
 
-def _own(name: str, value: str) -> dict[str, str]:
+def own_prop(name: str, value: str) -> dict[str, str]:
+    """A property in Headwater's own namespace."""
     return {"name": name, "ns": NS, "value": " ".join(value.split())}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -55,6 +56,21 @@ class Signer:
         body = f"{key.origin}\n{text}"
         raw = key.key_id + self._key.sign(body.encode())
         return f"{body}\n— {key.origin} {base64.b64encode(raw).decode()}\n"
+
+    def envelope(self, payload_type: str, payload: bytes) -> dict[str, Any]:
+        """A DSSE envelope (version 1.0) with this payload, as JSON-like values.
+
+        What is signed begins with `DSSEv1`, which no note of an origin of ours does.
+        """
+        from securesystemslib.dsse import Envelope
+        from securesystemslib.signer import CryptoSigner, SSlibKey
+
+        name = f"{self.origin}+{self.verifier.key_id.hex()}"
+        envelope = Envelope(payload, payload_type, {})
+        public = SSlibKey.from_crypto(self._key.public_key(), keyid=name)
+        envelope.sign(CryptoSigner(self._key, public))
+        told: dict[str, Any] = envelope.to_dict()
+        return told
 
 
 def make_key(path: Path, *, origin: str) -> str:

@@ -104,7 +104,7 @@ def inclusion_path(roots: Roots, index: int, size: int) -> tuple[bytes, ...]:
     path: list[bytes] = []
     low, high = 0, size
     while high - low > 1:
-        split = low + _split(high - low)
+        split = low + split_at(high - low)
         if index < split:
             path.append(roots(split, high))
             high = split
@@ -114,7 +114,7 @@ def inclusion_path(roots: Roots, index: int, size: int) -> tuple[bytes, ...]:
     return tuple(reversed(path))
 
 
-def _split(size: int) -> int:
+def split_at(size: int) -> int:
     """The largest power of two below `size`."""
     return 1 << ((size - 1).bit_length() - 1)
 
@@ -146,7 +146,7 @@ def consistency_path(roots: Roots, old: int, size: int) -> tuple[bytes, ...]:
     path: list[bytes] = []
     low, high, whole = 0, size, True
     while old != high:
-        split = low + _split(high - low)
+        split = low + split_at(high - low)
         if old <= split:
             path.append(roots(split, high))
             high = split

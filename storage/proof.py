@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path as File
@@ -31,6 +31,7 @@ from storage.merkle import (
     root_from_inclusion,
     root_of,
     roots_from_consistency,
+    split_at,
 )
 from storage.note import Checkpoint, VerifierKey, open_note
 from storage.schema import EVIDENCE, TableSpec
@@ -103,22 +104,50 @@ def inclusion_proof(lake: Lake, item_id: str, *, size: int | None = None) -> Inc
     return InclusionProof(index, found, data, head.text)
 
 
-def inclusion_paths(lake: Lake, head: Checkpoint, leaves: Mapping[int, bytes]) -> dict[int, Path]:
-    """The paths of many leaves (place → hash) under one checkpoint.
+class Paths:
+    """The paths of many leaves under one checkpoint, in the order of the leaves: each leads up to
+    the nearest node that an earlier one has proved (`storage/verify_pack.py` reads them so)."""
 
-    Raises LakeError if one of them is not the leaf that was sealed there.
-    """
+    def __init__(self, lake: Lake, head: Checkpoint) -> None:
+        self._lake, self._head = lake, head
+        self._roots: Roots = tiles_of(lake).root
+        self._open = [(0, head.size, head.root)]
 
-    def paths(roots: Roots) -> dict[int, Path] | None:
-        found = {index: inclusion_path(roots, index, head.size) for index in leaves}
-        for index, nodes in found.items():
-            if root_from_inclusion(leaves[index], index, head.size, nodes) != head.root:
-                return None
-        return found
+    def to(self, index: int, leaf: bytes, name: str) -> Path:
+        """The path of the next leaf. Raises LakeError if it is not the leaf that was sealed."""
+        while self._open and self._open[-1][1] <= index:
+            self._open.pop()
+        if not self._open or index < self._open[-1][0]:
+            raise LakeError(f"{name} has two leaves or none; run `headwater verify`")
+        low, high, proved = self._open.pop()
+        path = self._path(low, high, index, leaf, proved)
+        if path is None:
+            self._roots = self._from_leaves()  # the tiles are missing or damaged
+            if (path := self._path(low, high, index, leaf, proved)) is None:
+                raise LakeError(f"{name} is not the leaf that was sealed; run `headwater verify`")
+        for node in reversed(path):
+            split = low + split_at(high - low)
+            if index < split:
+                self._open.append((split, high, node))
+                high = split
+            else:
+                low = split
+        return path
 
-    if (proved := _prove(lake, head, paths)) is None:
-        raise LakeError("not every item is the leaf that was sealed; run `headwater verify`")
-    return proved
+    def _path(self, low: int, high: int, index: int, leaf: bytes, proved: bytes) -> Path | None:
+        def below(first: int, last: int) -> bytes:
+            return self._roots(low + first, low + last)
+
+        with suppress(LakeError):
+            path = inclusion_path(below, index - low, high - low)
+            if root_from_inclusion(leaf, index - low, high - low, path) == proved:
+                return path
+        return None
+
+    def _from_leaves(self) -> Roots:
+        hashes = leaf_hashes(self._lake.table("leaves"), 0, self._head.size)
+        leaves = [hashes[at : at + 32] for at in range(0, len(hashes), 32)]
+        return lambda first, last: root_of(leaves[first:last])
 
 
 def _prove(lake: Lake, head: Checkpoint, path: Callable[[Roots], _Found | None]) -> _Found | None:

@@ -19,26 +19,34 @@ from __future__ import annotations
 
 import argparse
 import base64
+import csv
 import hashlib
+import io
 import json
 import re
 import struct
 import sys
 import zipfile
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn
 
-PACK = "headwater.pack/1"
+PACK = "headwater.pack/2"
+STATEMENT = "https://in-toto.io/Statement/v1"
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
 FORM = "headwater.item/1"
 PROOF_HEAD = "c2sp.org/tlog-proof@v1"
-MOST_BYTES = 1_000_000_000
 MOST_FILES = 100
-NAME = re.compile(r"[A-Za-z_]{1,40}\.(txt|json|jsonl|csv|note|py)")
+MOST_SMALL = 200_000_000
+"""Bytes of a file that is read whole: all but the lists of items."""
+MOST_LINE = 64_000_000
+NAME = re.compile(r"[A-Za-z_]{1,40}\.(txt|md|html|json|jsonl|csv|parquet|note|dsse|py)")
+ELSEWHERE = 0xFFFFFFFF  # instead of a number that is written wide, as zip64 has it
+WIDE = ELSEWHERE  # numbers from here on
 DAY = 1 << 5 | 1  # 1 January 1980, the first that zip knows
 MODE = 0o100644 << 16
-UNLISTED = {"manifest.json", "manifest.note"}
+UNLISTED = {"manifest.json", "manifest.dsse"}
 IDENTITY = (
     "form", "source", "kind", "nature", "system", "subject", "observed_from", "observed_to",
     "change", "outcome", "content_sha256",
@@ -47,12 +55,19 @@ COLUMNS = {
     *IDENTITY, "item_id", "title", "collected_at", "landed_at", "actor", "locator", "pull_id",
     "month", "payload",
 }  # fmt: skip
+CSV_COLUMNS = (
+    "role", "leaf_index", "item_id", "source", "kind", "nature", "system", "subject", "title",
+    "observed_from", "observed_to", "collected_at", "landed_at", "change", "outcome", "actor",
+    "locator", "pull_id", "content_sha256", "payload",
+)  # fmt: skip
+ROLES = ("item", "pull", "mapping", "correction")
 NOT_CHECKED = """\
 NOT checked, because no file can show it:
-  that nothing else speaks to this control: only a search of the whole log can (`headwater pack`,
-    run by you on a copy of the lake, must give the same bytes);
-  the verdicts and standings: they are the signer's judgement by mapping.json, repeatable with
-    Headwater as of {at}@{size};
+  that nothing else belongs here: only a search of the whole log can (`headwater pack`, run by you
+    on a copy of the lake, must give the same bytes); MISSING.md is the signer's word;
+  verdicts, standings, board and OSCAL: they are the signer's judgement by mapping.json, repeatable
+    with Headwater as of {at}@{size};
+  evidence.parquet: its rows are those of items.jsonl by the signer's word;
   what the sources said before it was sealed, and who holds the signing key.
 """
 
@@ -88,6 +103,11 @@ class Key:
         if raw[:1] != b"\x01" or len(raw) != 33 or self.key_id(self.origin).hex() != match[2]:
             raise Missing("the verifier key is damaged: its key id does not fit")
 
+    @property
+    def name(self) -> str:
+        """Origin and key id: what tells it apart from every other key."""
+        return f"{self.origin}+{self.key_id(self.origin).hex()}"
+
     def key_id(self, name: str) -> bytes:
         """The four bytes that tell keys apart in a note signed under `name`."""
         return hashlib.sha256(name.encode() + b"\n\x01" + self.public).digest()[:4]
@@ -118,7 +138,7 @@ def open_note(text: str, key: Key, name: str, what: str) -> str:
                 if not key.holds(raw[4:], (signed + "\n").encode()):
                     raise Wrong(f"{what}: its signature does not hold: it was changed")
                 return signed + "\n"
-    raise Wrong(f"{what} is not signed by the key {key.origin}+{key.key_id(key.origin).hex()}")
+    raise Wrong(f"{what} is not signed by the key {key.name}")
 
 
 def from_base64(text: str, what: str, length: int = 32) -> bytes:
@@ -226,44 +246,109 @@ def continues(old: int, new: int, roots: tuple[bytes, bytes], path: Sequence[byt
     return last == 0 and (first, second) == roots
 
 
-def archived(files: Mapping[str, bytes]) -> bytes:
-    """The one zip file that holds these files: by name, stored plainly, side by side, undated."""
-    parts: list[bytes] = []
-    index, at = b"", 0
-    for name in sorted(files):
-        content, written = files[name], name.encode("ascii")
-        crc, size = zlib.crc32(content), len(content)
-        facts = struct.pack("<5H3L2H", 20, 0, 0, 0, DAY, crc, size, size, len(written), 0)
-        parts += [b"PK\3\4" + facts + written, content]
-        index += b"PK\1\2" + struct.pack("<2B", 20, 3) + facts
-        index += struct.pack("<3H2L", 0, 0, 0, MODE, at) + written
-        at += 30 + len(written) + size
-    body = b"".join(parts)
-    return body + index + b"PK\5\6" + struct.pack(
-        "<4H2LH", 0, 0, len(files), len(files), len(index), len(body), 0
+class Entry(NamedTuple):
+    """A file of a zip archive: its name, size and CRC-32."""
+
+    name: str
+    size: int
+    crc: int
+
+
+def local_header(entry: Entry) -> bytes:
+    """What stands before a file that is stored plainly, undated."""
+    wide = entry.size >= WIDE
+    name, size = entry.name.encode("ascii"), narrow(entry.size)
+    extra = struct.pack("<2H2Q", 1, 16, entry.size, entry.size) if wide else b""
+    return b"PK\3\4" + _facts(45 if wide else 20, entry.crc, size, name, extra) + name + extra
+
+
+def index_entry(entry: Entry, at: int) -> bytes:
+    """What the list at the end says of a file that begins at byte `at`."""
+    name, size = entry.name.encode("ascii"), narrow(entry.size)
+    wide = [entry.size] * 2 * (entry.size >= WIDE) + [at] * (at >= WIDE)
+    extra = struct.pack(f"<2H{len(wide)}Q", 1, 8 * len(wide), *wide) if wide else b""
+    version = 45 if wide else 20
+    facts = struct.pack("<2B", version, 3) + _facts(version, entry.crc, size, name, extra)
+    return b"PK\1\2" + facts + struct.pack("<3H2L", 0, 0, 0, MODE, narrow(at)) + name + extra
+
+
+def _facts(version: int, crc: int, size: int, name: bytes, extra: bytes) -> bytes:
+    return struct.pack(
+        "<5H3L2H", version, 0, 0, 0, DAY, crc, size, size, len(name), len(extra)
     )  # fmt: skip
 
 
-def read_zip(path: Path) -> dict[str, bytes]:
-    """The files of a pack, in an archive that is to the byte the one that holds them."""
-    if path.stat().st_size > MOST_BYTES:
-        raise Wrong(f"{path.name} is larger than a pack may be ({MOST_BYTES} bytes)")
+def index_end(count: int, size: int, at: int) -> bytes:
+    """How a zip file ends: where its list of `count` files begins, and how long it is."""
+    wide = b""
+    if max(size, at) >= WIDE:
+        wide = b"PK\6\6" + struct.pack("<Q2H2L4Q", 44, 45, 45, 0, 0, count, count, size, at)
+        wide += b"PK\6\7" + struct.pack("<LQL", 0, at + size, 1)
+    facts = struct.pack("<4H2LH", 0, 0, count, count, narrow(size), narrow(at), 0)
+    return wide + b"PK\5\6" + facts
+
+
+def narrow(number: int) -> int:
+    """A size or a place as the 32 bits of zip have it."""
+    return ELSEWHERE if number >= WIDE else number
+
+
+def check_layout(path: Path, entries: Sequence[Entry]) -> None:
+    """The archive is to the byte the one that holds these files: by name, side by side."""
+    strange = Wrong(f"{path.name} is not stored as a pack is: it was packed again, or added to")
+    index, at = b"", 0
+    with path.open("rb") as file:
+        for entry in entries:
+            header = local_header(entry)
+            file.seek(at)
+            if file.read(len(header)) != header:
+                raise strange
+            index += index_entry(entry, at)
+            at += len(header) + entry.size
+        end = index + index_end(len(entries), len(index), at)
+        file.seek(at)
+        if file.read(len(end) + 1) != end:
+            raise strange
+
+
+def opened(path: Path) -> zipfile.ZipFile:
+    """The archive, once nothing in it can unpack to more than it is, or goes by a false name."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            _check_entries(entries, path.stat().st_size)
-            files = {entry.filename: archive.read(entry) for entry in entries}
-    except Wrong:
-        raise
+        archive = zipfile.ZipFile(path)
     except Exception as error:  # noqa: BLE001  whatever a library says to a stranger's bytes
-        raise Wrong(f"{path.name} is no whole zip file: {error}") from None
-    if archived(files) != path.read_bytes():
-        raise Wrong(f"{path.name} is not stored as a pack is: it was packed again, or added to")
-    return files
+        raise Wrong(f"{path.name} is no whole zip file: {cut_in(path) or error}") from None
+    try:
+        _check_entries(archive.infolist(), path.stat().st_size)
+    except Wrong:
+        archive.close()
+        raise
+    return archive
 
 
-def _check_entries(entries: list[zipfile.ZipInfo], most: int) -> None:
-    """Before anything is read out: nothing unpacks to more than it is, or goes by a false name."""
+def cut_in(path: Path) -> str:
+    """In which file a pack without its end was cut; empty if it does not begin like a pack."""
+    told, at, end = "", 0, path.stat().st_size
+    with path.open("rb") as file:
+        for _ in range(MOST_FILES):
+            file.seek(at)
+            head = file.read(30)
+            if head[:4] != b"PK\3\4":
+                break
+            if len(head) < 30:
+                return f"it was cut after {told or 'nothing'}"
+            size, name_size, extra_size = struct.unpack("<L2H", head[22:30])
+            name = file.read(name_size).decode("ascii", "replace")
+            extra = file.read(extra_size)
+            if size == ELSEWHERE and len(extra) >= 12:
+                (size,) = struct.unpack("<Q", extra[4:12])
+            at += 30 + name_size + extra_size + size
+            if at > end:
+                return f"it was cut in the middle of {name}"
+            told = name
+    return f"it was cut after {told}" if told else ""
+
+
+def _check_entries(entries: Sequence[zipfile.ZipInfo], most: int) -> None:
     if len(entries) > MOST_FILES:
         raise Wrong(f"the pack holds {len(entries)} files: no pack does")
     seen: set[str] = set()
@@ -284,113 +369,313 @@ class Pack:
     """A pack whose manifest is signed and whose files are those that the manifest lists."""
 
     def __init__(self, path: Path, key: Key) -> None:
-        self.files = read_zip(path)
-        for name in sorted(UNLISTED - self.files.keys()):
+        self.archive = opened(path)
+        entries = sorted(self.archive.infolist(), key=lambda entry: entry.filename)
+        self.names = [entry.filename for entry in entries]
+        for name in sorted(UNLISTED - set(self.names)):
             raise Wrong(f"{name} is missing")
-        manifest = self.files["manifest.json"]
-        note = self.text("manifest.note")
-        signed = open_note(note, key, f"{key.origin}/pack", "manifest.note")
-        if signed != f"{key.origin}/pack\nsha256 {sha256(manifest)}\n":
-            raise Wrong("manifest.json is not the one that was signed")
-        self.manifest = read_json(manifest, "manifest.json")
-        self.corrections: list[dict[str, Any]] = []
-        if self.manifest.get("form") != PACK:
-            raise Wrong(f"the pack has form {str(self.manifest.get('form'))[:40]!r}, not {PACK}")
+        self.statement = self._signed(key)
         self._check_files()
+        check_layout(path, [Entry(e.filename, e.file_size, e.CRC) for e in entries])
+        self.manifest = self.statement["predicate"]
+        if self.manifest.get("form") != PACK:
+            form = str(self.manifest.get("form"))[:40]
+            raise Missing(f"the pack has form {form!r}, not {PACK}: take its own verify_pack.py")
         self.note = Note(self.text("checkpoint.note"), key, "checkpoint.note")
         told = self.manifest["checkpoint"]
         if (self.note.size, self.note.root.hex()) != (told["size"], told["root"]):
             raise Wrong("checkpoint.note is not the checkpoint that the manifest names")
 
-    def text(self, name: str) -> str:
-        """A file as text."""
+    def _signed(self, key: Key) -> dict[str, Any]:
+        """The statement, which the key signed in its envelope (DSSE 1.0) and nothing else."""
+        what = "manifest.dsse"
+        envelope = read_json(self.whole(what), what)
+        if set(envelope) != {"payload", "payloadType", "signatures"}:
+            raise Wrong(f"{what} is no DSSE envelope")
+        payload = self.whole("manifest.json")
+        if envelope["payload"] != base64.b64encode(payload).decode():
+            raise Wrong("manifest.json is not the one that was signed")
+        kind = envelope["payloadType"]
+        if kind != PAYLOAD_TYPE:
+            raise Wrong(f"{what} signs a {str(kind)[:60]!r}, not a {PAYLOAD_TYPE}")
+        encoded = b"DSSEv1 %d %b %d %b" % (len(kind), kind.encode(), len(payload), payload)
+        own = [one for one in envelope["signatures"] if one["keyid"] == key.name]
+        if not own:
+            raise Wrong(f"the pack is not signed by the key {key.name}")
+        if len(own) > 1 or not key.holds(from_base64(own[0]["sig"], what, 64), encoded):
+            raise Wrong(f"{what}: its signature does not hold: it was changed")
+        statement: dict[str, Any] = read_json(payload, "manifest.json")
+        if statement.get("_type") != STATEMENT:
+            raise Wrong("manifest.json is no in-toto statement")
+        return statement
+
+    def whole(self, name: str) -> bytes:
+        """A small file."""
+        if name not in self.names:
+            raise Wrong(f"{name} is missing")
+        if self.archive.getinfo(name).file_size > MOST_SMALL:
+            raise Wrong(f"{name} is larger than such a file of a pack may be")
+        return b"".join(self.chunks(name))
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """A file, piece by piece."""
         try:
-            return self.files[name].decode("utf-8")
-        except KeyError:
-            raise Wrong(f"{name} is missing") from None
+            with self.archive.open(name) as file:
+                while chunk := file.read(1 << 20):
+                    yield chunk
+        except Exception:  # noqa: BLE001  a damaged header, a checksum, an end too early
+            raise Wrong(f"{name} cannot be read whole: it was changed") from None
+
+    def text(self, name: str) -> str:
+        """A small file as text."""
+        try:
+            return self.whole(name).decode("utf-8")
         except UnicodeDecodeError:
             raise Wrong(f"{name} is not UTF-8") from None
 
-    def lines(self, name: str) -> list[Any]:
-        """A file of one JSON value a line."""
-        content = self.files.get(name, b"")
-        if content and not content.endswith(b"\n"):
-            raise Wrong(f"{name} was cut: its last line does not end")
-        return [
-            read_json(line, f"{name} line {number}")
-            for number, line in enumerate(content.split(b"\n")[:-1], 1)
-        ]
+    def lines(self, name: str) -> Iterator[Any]:
+        """A file of one JSON value a line, line by line."""
+        with self.archive.open(name) as file:
+            for number, line in enumerate(iter(lambda: file.readline(MOST_LINE), b""), 1):
+                if not line.endswith(b"\n"):
+                    raise Wrong(f"{name} was cut: line {number} does not end")
+                yield read_json(line[:-1], f"{name} line {number}")
 
     def _check_files(self) -> None:
-        listed = self.manifest["files"]
-        held = {name: sha256(data) for name, data in self.files.items() if name not in UNLISTED}
+        """Every difference by name, in one sentence: what is missing, strange, renamed, changed."""
+        listed = {one["name"]: one["digest"]["sha256"] for one in self.statement["subject"]}
+        held = {name: self._digest(name) for name in self.names if name not in UNLISTED}
+        strange = {held[name]: name for name in sorted(held.keys() - listed.keys())}
+        wrong = []
         for name in sorted(listed.keys() - held.keys()):
-            raise Wrong(f"{name} is missing")
-        for name in sorted(held.keys() - listed.keys()):
-            raise Wrong(f"{name} is in the pack, but not in its manifest")
-        for name, digest in sorted(held.items()):
-            if digest != listed[name]:
-                raise Wrong(f"{name} is not the file that the manifest lists: it was changed")
+            renamed = strange.pop(listed[name], None)
+            wrong.append(
+                f"{name} is missing" + (f": it lies there as {renamed}" if renamed else "")
+            )
+        for name in sorted(strange.values()):
+            wrong.append(f"{name} is in the pack, but not in its manifest")
+        for name in sorted(held.keys() & listed.keys()):
+            if held[name] != listed[name]:
+                wrong.append(f"{name} is not the file that the manifest lists: it was changed")
+        if wrong:
+            raise Wrong("; ".join(wrong))
+
+    def _digest(self, name: str) -> str:
+        """Of the file's bytes; empty for one that cannot be read whole."""
+        digest = hashlib.sha256()
+        try:
+            for chunk in self.chunks(name):
+                digest.update(chunk)
+        except Wrong:
+            return ""
+        return digest.hexdigest()
 
     def check_items(self) -> int:
         """Every row by itself, in its place in the tree, and all of them together."""
-        items, proofs = self.lines("items.jsonl"), self.lines("proofs.jsonl")
-        if len(items) != len(proofs):
-            raise Wrong(f"{len(items)} items have {len(proofs)} proofs")
-        roles: dict[str, list[str]] = {"item": [], "pull": [], "mapping": [], "correction": []}
-        corrections: dict[str, dict[str, Any]] = {}
-        places: set[int] = set()
-        for number, (item, proof) in enumerate(zip(items, proofs), 1):  # noqa: B905  Python 3.9
+        counted = dict.fromkeys(ROLES, 0)
+        found = Found([], {})
+        tree = Tree(self.note)
+        proofs, sheet = self.lines("proofs.jsonl"), Sheet(self)
+        for number, item in enumerate(self.lines("items.jsonl"), 1):
             row = check_row(item["row"], f"items.jsonl line {number}")
-            index, name = proof["leaf_index"], row["item_id"]
-            if proof["item_id"] != name or item["leaf_index"] != index or index in places:
+            index, name, role = item["leaf_index"], row["item_id"], item["role"]
+            proof = next(proofs, None)
+            if proof is None:
+                raise Wrong(f"proofs.jsonl ends before items.jsonl: item {name} has no proof")
+            if proof["item_id"] != name or proof["leaf_index"] != index:
                 raise Wrong(f"the proof in line {number} is not that of item {name}")
-            places.add(index)
-            check_place(row, index, [bytes.fromhex(node) for node in proof["path"]], self.note)
-            roles[item["role"]].append(name)
-            if item["role"] == "mapping" and row["payload"].encode() != self.files["mapping.json"]:
+            tree.check(row, index, [bytes.fromhex(node) for node in proof["path"]])
+            sheet.check(item)
+            counted[role] += 1
+            self._take(row, role, found)
+        if next(proofs, None) is not None:
+            raise Wrong("proofs.jsonl holds more proofs than there are items")
+        sheet.end()
+        self._together(counted, found)
+        return sum(counted.values())
+
+    def _take(self, row: dict[str, Any], role: str, found: Found) -> None:
+        """What is asked of all rows together, of one more row."""
+        name = row["item_id"]
+        if role == "item":
+            found.items.append(bytes.fromhex(name))
+            found.earlier += self._fits(row)
+        own = row["source"] == "headwater"
+        if own and row["kind"] == "headwater.correction":
+            found.acts[name] = read_json(row["payload"].encode(), f"correction {name}") | {
+                "role": role
+            }
+        if own and row["kind"] == "headwater.mapping":
+            sealed = row["content_sha256"] == self.manifest["mapping"]["digest"]
+            if role == "mapping" and not sealed:
                 raise Wrong("mapping.json is not the document that was sealed")
-            if item["role"] == "item":
-                self._fits(row)
-            if item["role"] == "correction":
-                corrections[name] = read_json(row["payload"].encode(), f"correction {name}")
-        self._together(roles)
-        self._check_corrections(corrections, set(roles["item"]))
-        return len(items)
+            found.mapping = found.mapping or sealed
 
-    def _fits(self, row: dict[str, Any]) -> None:
-        scope = self.manifest["scope"]
-        if scope["system"] is not None and row["system"] != scope["system"]:
-            raise Wrong(f"item {row['item_id']} is of another system than the pack's scope")
+    def _fits(self, row: dict[str, Any]) -> bool:
+        """Whether it tells of a time before the scope's; it may where it stood by then still."""
+        scope, name = self.manifest["scope"], row["item_id"]
+        if scope["systems"] is not None and row["system"] not in scope["systems"]:
+            raise Wrong(f"item {name} is of another system than the pack's scope")
         if scope["kinds"] and row["kind"] not in scope["kinds"]:
-            raise Wrong(f"item {row['item_id']} is of another kind than the pack's scope")
+            raise Wrong(f"item {name} is of another kind than the pack's scope")
+        if scope["to"] is not None and row["observed_from"] >= scope["to"]:
+            raise Wrong(f"item {name} tells of a time after the pack's scope")
+        return scope["from"] is not None and row["observed_to"] < scope["from"]
 
-    def _check_corrections(self, acts: Mapping[str, Any], items: set[str]) -> None:
+    def _together(self, counted: dict[str, int], found: Found) -> None:
+        told = self.manifest["counts"]
+        for role, number in counted.items():
+            if number != told[role]:
+                raise Wrong(f"the pack holds {number} of {told[role]} rows of role {role}")
+        found.items.sort()
+        if digest_of(found.items) != self.manifest["population"]:
+            raise Wrong("the items are not the population that the manifest names")
+        if found.earlier != told["earlier"]:
+            raise Wrong(f"{found.earlier} items are older than the scope, not {told['earlier']}")
+        if sha256(self.whole("mapping.json")) != self.manifest["mapping"]["digest"]:
+            raise Wrong("mapping.json is not the mapping that the manifest names")
+        if found.mapping != self.manifest["mapping"]["sealed"]:
+            raise Wrong("the pack lacks the sealed record of its mapping")
+        self._check_tags(found.items)
+        self._check_corrections(found)
+
+    def _check_tags(self, items: Sequence[bytes]) -> None:
+        """Tags of items of the pack only; of a scope of controls, of each of them."""
+        at, every = 0, self.manifest["scope"]["controls"] is not None
+        tagged = b""
+        for tag in self.lines("tags.jsonl"):
+            one = bytes.fromhex(tag["item_id"])
+            if one == tagged:
+                continue
+            while not every and at < len(items) and items[at] < one:
+                at += 1
+            if at >= len(items) or items[at] != one:
+                raise Wrong("tags.jsonl does not tag exactly the items of the pack")
+            tagged, at = one, at + 1
+        if every and at < len(items):
+            raise Wrong("tags.jsonl does not tag exactly the items of the pack")
+
+    def _check_corrections(self, found: Found) -> None:
         """Every act is about an item of the pack, and corrections.json tells of each correction."""
-        for name, act in acts.items():
-            if act["item_id"] not in items:
+        items, made = set(found.items), set()
+        for name, act in found.acts.items():
+            if bytes.fromhex(act["item_id"]) in items:
+                made |= set() if act.get("what") in ("confirm", "withdraw") else {name}
+            elif act["role"] == "correction":
                 raise Wrong(f"correction {name} is about no item of the pack")
-        answers = ("confirm", "withdraw")
-        made = {name for name, act in acts.items() if act.get("what") not in answers}
-        listed = self.files.get("corrections.json", b"[]")
-        self.corrections = read_json(listed, "corrections.json")
+        self.corrections = read_json(self.whole("corrections.json"), "corrections.json")
         if made != {row["correction"] for row in self.corrections}:
             raise Wrong("corrections.json does not tell exactly the corrections of the pack")
 
-    def _together(self, roles: dict[str, list[str]]) -> None:
-        told = self.manifest["counts"]
-        for role, ids in roles.items():
-            number = told.get(role, 0)
-            if len(ids) != number:
-                raise Wrong(f"the pack holds {len(ids)} of {number} rows of role {role}")
-        population = sha256(canonical(sorted(roles["item"])))
-        if population != self.manifest["population"]:
-            raise Wrong("the items are not the population that the manifest names")
-        if sha256(self.files["mapping.json"]) != self.manifest["mapping"]["digest"]:
-            raise Wrong("mapping.json is not the mapping that the manifest names")
-        tagged = {tag["item_id"] for tag in read_json(self.files["tags.json"], "tags.json")}
-        if tagged != set(roles["item"]):
-            raise Wrong("tags.json does not tag exactly the items of the pack")
+    def check_anchors(self, key: Key) -> int:
+        """Earlier seals of the same log, each with a time authority's answer about it."""
+        number = 0
+        for line in self.lines("anchors.jsonl"):
+            what = f"the seal of {str(line['size'])[:20]} items in anchors.jsonl"
+            note = Note(line["note"], key, what)
+            path = [bytes.fromhex(node) for node in line["consistency"]]
+            same = (note.size, note.root) == (self.note.size, self.note.root)
+            roots = (note.root, self.note.root)
+            if not same and not continues(note.size, self.note.size, roots, path):
+                raise Wrong(f"{what} is of another history")
+            if hashlib.sha256(line["note"].encode()).digest() not in base64.b64decode(line["tsr"]):
+                raise Wrong(f"{what}: the timestamp beside it is of something else")
+            number += 1
+        return number
+
+
+@dataclass
+class Found:
+    """What the rows hold together: ids of items, acts of correction by id, how many items are
+    older than the scope, whether the mapping's record is among them."""
+
+    items: list[bytes]
+    acts: dict[str, Any]
+    earlier: int = 0
+    mapping: bool = False
+
+
+class Tree:
+    """The sealed tree, from its root down: what is proved already is not proved again.
+
+    A row's path leads up to the nearest node that the rows before it have proved. `open` holds the
+    proved subtrees to the right of the last row: first leaf, end, hash, the nearest last.
+    """
+
+    def __init__(self, note: Note) -> None:
+        self.open: list[tuple[int, int, bytes]] = [(0, note.size, note.root)]
+        self.size = note.size
+
+    def check(self, row: dict[str, Any], index: int, path: Sequence[bytes]) -> None:
+        """That this row, to the letter, is leaf `index`: rows come in the order of their leaves."""
+        data = canonical({key: value for key, value in row.items() if key != "payload"})
+        name = row["item_id"]
+        while self.open and self.open[-1][1] <= index:
+            self.open.pop()
+        if not self.open or index < self.open[-1][0]:
+            raise Wrong(f"item {name} comes twice, out of its order, or is beyond the sealed log")
+        low, high, proved = self.open.pop()
+        if inclusion_root(leaf_hash(data), index - low, high - low, path) != proved:
+            raise Wrong(
+                f"item {name} is not leaf {index} of the sealed log: it was edited, or a row "
+                "before it was taken out"
+            )
+        for node in reversed(path):  # from the top down; what lies to the right is proved now
+            split = low + (1 << ((high - low - 1).bit_length() - 1))
+            if index < split:
+                self.open.append((split, high, node))
+                high = split
+            else:
+                low = split
+
+
+class Sheet:
+    """evidence.csv, which must say what items.jsonl says."""
+
+    def __init__(self, pack: Pack) -> None:
+        self.file: IO[bytes] = pack.archive.open("evidence.csv")
+        self._expect(csv_line(CSV_COLUMNS), "its first line")
+
+    def check(self, item: Mapping[str, Any]) -> None:
+        """The next line is that of the item."""
+        self._expect(csv_line(csv_cells(item)), f"item {item['row']['item_id']}")
+
+    def end(self) -> None:
+        """No line follows."""
+        if self.file.read(1):
+            raise Wrong("evidence.csv holds more than the items of the pack")
+
+    def _expect(self, line: bytes, what: str) -> None:
+        if self.file.read(len(line)) != line:
+            raise Wrong(f"evidence.csv does not say what items.jsonl says: {what}")
+
+
+def csv_cells(item: Mapping[str, Any]) -> list[str]:
+    """A line of items.jsonl as the cells of evidence.csv."""
+    whole = {**item["row"], "role": item["role"], "leaf_index": item["leaf_index"]}
+    return [str(whole[name]) for name in CSV_COLUMNS]
+
+
+def csv_line(cells: Iterable[object]) -> bytes:
+    """A line for spreadsheets: no cell begins like a formula."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow([tame(str(cell)) for cell in cells])
+    return out.getvalue().encode()
+
+
+def tame(text: str) -> str:
+    """A spreadsheet would run what begins like a formula: make it plain text."""
+    return f"'{text}" if text[:1] in set("=+-@\t\r\n＝") else text
+
+
+def digest_of(ids: Iterable[bytes]) -> str:
+    """SHA-256 over sorted ids as a JSON list of hex texts."""
+    digest, gap = hashlib.sha256(b"["), b""
+    for one in ids:
+        digest.update(gap + b'"' + one.hex().encode() + b'"')
+        gap = b","
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def check_row(row: Any, what: str) -> dict[str, Any]:
@@ -405,13 +690,6 @@ def check_row(row: Any, what: str) -> dict[str, Any]:
     if sha256(canonical({key: row[key] for key in IDENTITY})) != row["item_id"]:
         raise Wrong(f"item {name}: its id is not the digest of its content")
     return row
-
-
-def check_place(row: dict[str, Any], index: int, path: Sequence[bytes], note: Note) -> None:
-    """That this row, to the letter, is leaf `index` of the sealed tree."""
-    data = canonical({key: value for key, value in row.items() if key != "payload"})
-    if inclusion_root(leaf_hash(data), index, note.size, path) != note.root:
-        raise Wrong(f"item {row['item_id']} is not leaf {index} of the sealed log: it was edited")
 
 
 def check_proof(path: Path, key: Key) -> Note:
@@ -476,14 +754,17 @@ def read_text(path: Path) -> str:
 def check_pack(path: Path, key: Key) -> Note:
     """A whole pack; says what it holds."""
     pack = Pack(path, key)
-    rows = pack.check_items()
+    rows, anchors = pack.check_items(), pack.check_anchors(key)
     scope, counts, left = (pack.manifest[name] for name in ("scope", "counts", "left_out"))
-    about = f", system {scope['system']}" if scope["system"] is not None else ""
-    print(f"pack    {scope['control']}{about} as of {scope['at']}@{scope['size']}")
-    print(f"ok      the manifest is signed by {key.origin}, every file is the one it lists")
+    print(f"pack    {pack.manifest['about']}")
+    print(f"        as of {scope['at']}@{scope['size']}")
+    print(f"ok      the manifest is signed by {key.name}, every file is the one it lists")
     print(f"ok      {rows} rows ({counts['item']} items, {counts['pull']} pull records): payload,")
     print(f"        id, leaf and place in the log of {pack.note.size} sealed items computed again")
     print(f"ok      the items are the population {pack.manifest['population']}")
+    if anchors:
+        print(f"ok      {anchors} timestamped seals are of this log; check who stamped them with")
+        print("        `openssl ts -verify` (anchors.jsonl: tsr, of the note beside it)")
     standing = [row for row in pack.corrections if row["state"] != "withdrawn"]
     if standing:
         corrected = len({row["item_id"] for row in standing})
@@ -493,6 +774,8 @@ def check_pack(path: Path, key: Key) -> Note:
     missed = [f"{n} {what.replace('_', ' ')}" for what, n in sorted(left.items()) if n]
     for told in missed or ["nothing"]:
         print(f"left out, by the signer's own count: {told}")
+    if missing := pack.manifest["missing"]:
+        print(f"missing, by the signer's own word: {missing} entries in MISSING.md")
     print(NOT_CHECKED.format(at=scope["at"], size=scope["size"]), end="")
     return pack.note
 

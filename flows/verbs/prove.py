@@ -90,23 +90,35 @@ def selftest(
 
 @verbs.command(rich_help_panel=PANEL)
 def pack(
-    control: Annotated[str, typer.Option(help="Such as A.6.2.4 or 5.2.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="A new .zip file.")],
+    controls: Annotated[
+        list[str] | None, typer.Option("--control", help="Such as A.6.2.4 or 5.2; repeatable.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="All evidence, tagged or not.")
+    ] = False,
+    framework: Annotated[
+        str, typer.Option(help="All controls that speak to this framework, such as iso27001.")
+    ] = "",
     config: ConfigFile = DEFAULT,
-    system: Annotated[
-        str | None, typer.Option(help="Only of this AI system; '' for the organisation.")
+    systems: Annotated[
+        list[str] | None,
+        typer.Option("--system", help="Only of this AI system; '' for the organisation."),
     ] = None,
     kinds: Annotated[
         list[str] | None, typer.Option("--kind", help="Only items of this kind; repeatable.")
     ] = None,
+    since: Annotated[
+        str, typer.Option("--from", help="What tells of this day (UTC) or later, or stood then.")
+    ] = "",
+    until: Annotated[str, typer.Option("--to", help="What tells of a time before this day.")] = "",
     as_of: AsOf = "",
 ) -> None:
-    """Write a control's evidence with its proofs as one signed file, checked without Headwater."""
-    from flows.pack import write
+    """Write evidence with its proofs as one signed file, checked without Headwater."""
+    from flows.pack import wanted_of, write
 
-    asked = moment_asked(as_of)
-    done = write(config, control, output, asked, typer.echo, system=system, kinds=kinds or [])
-    raise typer.Exit(done)
+    wanted = wanted_of(controls, framework, systems, kinds, since, until, everything=everything)
+    raise typer.Exit(write(config, wanted, output, moment_asked(as_of), typer.echo))
 
 
 @verbs.command(rich_help_panel=PANEL)

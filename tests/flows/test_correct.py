@@ -28,7 +28,7 @@ from flows.config import load, now
 from flows.correct import answer, correct
 from flows.dispose import rests_on
 from flows.follow import follow
-from flows.pack import write
+from flows.pack import Wanted, write
 from storage import verify_pack
 from storage.actions import act
 from storage.keys import load_key
@@ -36,6 +36,7 @@ from storage.lake import Lake
 from storage.views import connect
 from tests.dashboards.boards import reads_of
 from tests.flows.conftest import Home, numbers
+from tests.flows.test_pack import archived
 
 CONTROL = "A.7.4"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -209,7 +210,7 @@ def test_the_board_shows_it_where_the_item_is_shown(home: Home) -> None:
 
 def test_a_pack_holds_the_corrections_beside_the_items(corrected: Path, tmp_path: Path) -> None:
     path, said = tmp_path / "pack.zip", list[str]()
-    write(corrected, CONTROL, path, None, said.append)
+    write(corrected, Wanted([CONTROL]), path, None, said.append)
     assert "2 items, 1 pull records, 1 acts of correction" in said[0]
     with zipfile.ZipFile(path) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
@@ -221,7 +222,7 @@ def test_a_pack_holds_the_corrections_beside_the_items(corrected: Path, tmp_path
     assert "corrected by people: 1 of these items" in checked.stdout
     without = [line for line in files["items.jsonl"].splitlines() if b'"correction"' not in line]
     assert len(without) == len(files["items.jsonl"].splitlines()) - 1
-    path.write_bytes(verify_pack.archived(files | {"items.jsonl": b"\n".join(without) + b"\n"}))
+    path.write_bytes(archived(files | {"items.jsonl": b"\n".join(without) + b"\n"}))
     assert verified(path, key).returncode == 1
 
 

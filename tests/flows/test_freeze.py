@@ -173,9 +173,9 @@ def test_a_pack_of_a_frozen_moment_carries_its_result(house: House, tmp_path: Pa
     made = house.freeze()
     said: list[str] = []
     asked = parse_as_of("freeze:audit-1")
-    pack.write(house.file, "A.7.4", tmp_path / "a.zip", asked, said.append)
+    pack.write(house.file, pack.Wanted(["A.7.4"]), tmp_path / "a.zip", asked, said.append)
     with zipfile.ZipFile(tmp_path / "a.zip") as packed:
-        manifest = json.loads(packed.read("manifest.json"))
+        manifest = json.loads(packed.read("manifest.json"))["predicate"]
     assert (manifest["result"], manifest["notes"]) == (made.frozen.result, [])
 
 

@@ -1,0 +1,261 @@
+"""Packs of many controls, systems and times: what falls into them, and what they say is missing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from securesystemslib.dsse import Envelope
+from securesystemslib.exceptions import VerificationError
+from securesystemslib.signer import SSlibKey
+from trestle.oscal.assessment_results import AssessmentResults
+
+from dashboards.text import tame
+from evidence.errors import ConfigError, LakeError
+from evidence.runs import Gap, Pull, PullFacts, PullOutcome
+from evidence.times import parse
+from flows import pack
+from storage import pack as selecting
+from storage import pack_file, verify_pack
+from tests.flows.test_pack import Packed, archived, check, lines, packed_again, resigned
+
+EVERYTHING: dict[str, Any] = {"controls": ()}
+pytestmark = pytest.mark.xdist_group("packs")
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
+    """A house of three pulls, then a fourth of which only a part came."""
+    made = Packed(tmp_path_factory.mktemp("scoped"), pulls=3)
+    lake, at = made.house.lake, made.house.clock.now
+    pull = Pull(
+        "pull-half", "checks", "tests:None", at, at, PullOutcome.PARTIAL,
+        PullFacts(1, 3, 9, gaps=(Gap("page 2 of 3", "refused"),)), 0,
+    )  # fmt: skip
+    lake.land("checks", [], bookmark=lake.bookmark("checks"), cursor=None,
+              pull_id=pull.pull_id, pull=pull)  # fmt: skip
+    made.house.follow(seconds=60)
+    made.path = made.write("whole.zip", **EVERYTHING)
+    return made
+
+
+def held(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def predicate(files: dict[str, bytes]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(files["manifest.json"])["predicate"]
+    return found
+
+
+def test_everything_is_every_sealed_item_and_its_proofs_are_short(packed: Packed) -> None:
+    code, told = check(packed, packed.path)
+    assert code == 0, told
+    files = packed.files()
+    rows, proofs = lines(files["items.jsonl"]), lines(files["proofs.jsonl"])
+    size = predicate(files)["scope"]["size"]
+    assert [row["leaf_index"] for row in rows] == list(range(size))
+    assert sum(len(proof["path"]) for proof in proofs) < 2 * size, "no node is said twice"
+    assert {row["role"] for row in rows} == {"item"}
+    assert any(row["row"]["kind"] == "headwater.mapping" for row in rows)
+
+
+def test_csv_and_parquet_say_what_the_rows_say(packed: Packed) -> None:
+    files = packed.files()
+    rows = [row["row"] for row in lines(files["items.jsonl"])]
+    csv.field_size_limit(10_000_000)
+    sheet = list(csv.DictReader(io.StringIO(files["evidence.csv"].decode(), newline="")))
+    table = pq.read_table(io.BytesIO(files["evidence.parquet"])).to_pylist()
+    for row, cells, whole in zip(rows, sheet, table, strict=True):
+        assert cells["payload"] == whole["payload"] == row["payload"]
+        assert cells["item_id"] == whole["item_id"] == row["item_id"]
+
+
+def test_what_a_spreadsheet_would_run_is_tamed_as_everywhere() -> None:
+    for text in ("=1+1", "+1", "-1", "@a", "\tb", "\rc", "\nd", "＝e", "plain", "", "1-2"):
+        assert verify_pack.tame(text) == tame(text)
+
+
+def test_a_csv_that_says_otherwise_shows_even_when_it_is_signed(
+    packed: Packed, tmp_path: Path
+) -> None:
+    files = packed.files()
+    bent = files["evidence.csv"].replace(b"failed", b"passed", 1)
+    assert bent != files["evidence.csv"]
+    for content in (bent, files["evidence.csv"] + b"more\r\n", files["evidence.csv"][:-9]):
+        path = packed_again(
+            tmp_path / "bent.zip", resigned(files | {"evidence.csv": content}, packed.signer)
+        )
+        code, told = check(packed, path)
+        assert (code, "evidence.csv" in told) == (1, True), told
+
+
+def test_every_file_that_goes_comes_is_renamed_or_changed_is_named(
+    packed: Packed, tmp_path: Path
+) -> None:
+    files, path = packed.files(), tmp_path / "bent.zip"
+    for name, content in files.items():
+        path.write_bytes(archived({n: c for n, c in files.items() if n != name}))
+        code, told = check(packed, path)
+        assert (code, f"{name} is missing" in told) == (1, True), told
+        path.write_bytes(archived(files | {name: content + b" "}))
+        code, told = check(packed, path)
+        assert (code, name in told) == (1, True), told
+    others = {n: c for n, c in files.items() if n not in {"vkey.txt", "README.txt"}}
+    path.write_bytes(archived(others | {"key.txt": files["vkey.txt"], "extra.txt": b""}))
+    told = check(packed, path)[1]
+    assert "vkey.txt is missing: it lies there as key.txt" in told
+    assert "README.txt is missing" in told
+    assert "extra.txt is in the pack, but not in its manifest" in told
+
+
+def test_a_pack_that_was_cut_says_where(packed: Packed, tmp_path: Path) -> None:
+    whole = packed.path.read_bytes()
+    at = whole.index(b"\0items.jsonl") + 500
+    for size, says in [(at, "in the middle of items.jsonl"), (len(whole) - 9, "cut after")]:
+        (tmp_path / "cut.zip").write_bytes(whole[:size])
+        code, told = check(packed, tmp_path / "cut.zip")
+        assert (code, says in told) == (1, True), told
+
+
+def test_another_library_takes_the_envelope_and_no_other_key(packed: Packed) -> None:
+    files = packed.files()
+    private = packed.signer._key
+    name = f"{packed.signer.origin}+{packed.signer.verifier.key_id.hex()}"
+    key = SSlibKey.from_crypto(private.public_key(), keyid=name)
+    envelope = Envelope.from_dict(json.loads(files["manifest.dsse"]))
+    assert name in envelope.verify([key], 1)
+    assert envelope.payload == files["manifest.json"]
+    statement = json.loads(envelope.payload)
+    assert statement["_type"] == "https://in-toto.io/Statement/v1"
+    assert {one["name"] for one in statement["subject"]} == set(files) - verify_pack.UNLISTED
+    envelope.payload += b" "
+    with pytest.raises(VerificationError):
+        envelope.verify([key], 1)
+
+
+def test_trestle_reads_the_results_and_the_words_are_those_of_oscal(packed: Packed) -> None:
+    told = json.loads(packed.files()["assessment_results.json"])["assessment-results"]
+    AssessmentResults.model_validate(told)
+    (result,) = told["results"]
+    uuids = {one["uuid"] for one in result["observations"]}
+    assert len(uuids) == len(result["observations"])
+    for finding in result["findings"]:
+        status = finding["target"]["status"]
+        assert status["state"] in {"satisfied", "not-satisfied"}
+        assert status["reason"] in {"pass", "fail", "other"}
+        assert (status["state"] == "satisfied") == (status["reason"] == "pass")
+        assert {r["observation-uuid"] for r in finding.get("related-observations", [])} <= uuids
+    fresh = [one for one in result["observations"] if one["props"][0]["value"] == "fresh"]
+    assert all(one["collected"] < one["expires"] for one in fresh)
+
+
+def test_what_is_missing_is_said_with_its_reason(packed: Packed) -> None:
+    files = packed.files()
+    lacks = json.loads(files["missing.json"])
+    found = {what: [one for one in lacks if one["what"] == what] for what in
+             ("control", "evidence", "pull", "untagged")}  # fmt: skip
+    (half,) = found["pull"]
+    assert half["why"] == "partial; page 2 of 3: refused"
+    missing = {one["about"] for one in found["control"]}
+    standings = json.loads(files["standings.json"])
+    good = {"proved", "attested", "not applicable"}
+    assert missing == {row["control"] for row in standings if row["standing"] not in good}
+    assert found["evidence"]
+    text = files["MISSING.md"].decode()
+    assert "page 2 of 3: refused" in text
+    assert predicate(files)["missing"] == len(lacks)
+    code, told = check(packed, packed.path)
+    assert (code, f"{len(lacks)} entries in MISSING.md" in told) == (0, True)
+
+
+def test_a_period_holds_what_tells_of_it_and_what_stood_at_its_beginning(packed: Packed) -> None:
+    rows = [row["row"] for row in lines(packed.files()["items.jsonl"])]
+    results = sorted(r["observed_to"] for r in rows if r["kind"] == "gx.validation_result")
+    begin = parse(results[-1])
+    files = held(packed.write("period.zip", begin=begin, **EVERYTHING))
+    kept = [r["row"] for r in lines(files["items.jsonl"]) if r["role"] == "item"]
+    older = [row for row in kept if parse(row["observed_to"]) < begin]
+    told = predicate(files)
+    assert told["counts"]["earlier"] == len(older)
+    judged = {one["item_id"] for one in json.loads(files["verdicts.json"])}
+    assert all(row["nature"] == "state" or row["item_id"] in judged for row in older)
+    before = packed.write("before.zip", end=begin, **EVERYTHING)
+    early = [r["row"] for r in lines(held(before)["items.jsonl"]) if r["role"] == "item"]
+    assert early
+    assert all(parse(row["observed_from"]) < begin for row in early)
+    left = "items_of_these_controls_of_other_systems_kinds_or_times"
+    assert told["left_out"][left] == len(rows) - len(kept)
+    for path in (packed.folder / "period.zip", before):
+        assert check(packed, path)[0] == 0
+
+
+def test_a_framework_stands_for_the_controls_that_speak_to_it(packed: Packed) -> None:
+    path = packed.write("framework.zip", controls=(), framework="iso27001")
+    scope = predicate(held(path))["scope"]
+    assert scope["framework"].startswith("iso27001")
+    assert 3 < len(scope["controls"]) < 70
+    assert check(packed, path)[0] == 0
+    with pytest.raises(ConfigError, match="known: "):
+        packed.write("none.zip", controls=(), framework="iso9")
+
+
+def test_a_board_of_one_system_shows_nothing_of_another(packed: Packed) -> None:
+    path = packed.write("churn.zip", systems=["churn"], **EVERYTHING)
+    files = held(path)
+    rows = [row["row"] for row in lines(files["items.jsonl"]) if row["role"] == "item"]
+    assert {row["system"] for row in rows} == {"churn"}
+    assert check(packed, path)[0] == 0
+    board = files["board.html"].decode()
+    strange = [r["row"] for r in lines(packed.files()["items.jsonl"])
+               if r["row"]["system"] == "credit-scoring"]  # fmt: skip
+    assert strange
+    assert not [row["item_id"] for row in strange if row["item_id"] in board]
+
+
+def test_steps_make_no_difference_and_nothing_is_left_of_a_pack_that_fails(
+    packed: Packed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selecting, "STEP", 3)
+    again = held(packed.write("steps.zip", **EVERYTHING))
+    for name, content in packed.files().items():
+        if not name.startswith("manifest") and name != "evidence.parquet":
+            assert again[name] == content, name
+    monkeypatch.setattr(
+        pack_file, "_archive", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
+    )
+    with pytest.raises(LakeError, match="cannot be written: full"):
+        packed.write("full.zip", **EVERYTHING)
+    assert not [p.name for p in packed.folder.iterdir() if "full" in p.name]
+
+
+def test_what_is_too_large_for_zip_is_written_in_zip64(
+    packed: Packed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit of zip is set low: what it takes to reach it truly would not fit a test."""
+    monkeypatch.setattr(verify_pack, "WIDE", 2_000)
+    name = verify_pack.Entry("items.jsonl", 2_000, 0)
+    assert len(verify_pack.local_header(name)) == 30 + len(name.name) + 20
+    path = packed.write("wide.zip", **EVERYTHING)
+    code, told = check(packed, path)
+    assert code == 0, told
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+
+
+def test_a_moment_and_a_period_that_hold_nothing_are_refused_or_told(packed: Packed) -> None:
+    with pytest.raises(ConfigError, match="is not before"):
+        packed.write("x.zip", begin=packed.house.clock.now,
+                     end=packed.house.clock.now - timedelta(days=1), **EVERYTHING)  # fmt: skip
+    with pytest.raises(ConfigError, match="say what to pack"):
+        pack.wanted_of(None, "", None, None, "", "", everything=False)
+    with pytest.raises(ConfigError, match="want a day"):
+        pack.wanted_of(["5.2"], "", None, None, "soon", "", everything=False)
