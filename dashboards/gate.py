@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import logging
 import re
 import secrets
 from collections.abc import Callable, Sequence
@@ -18,11 +19,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.access import Grant, Reader, Role, by_token
 from dashboards.health import OPEN
+from dashboards.reading import Note, Noted, NotNoted
 from dashboards.render import policy, render_message
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 FORMS = frozenset({"/query"})
-"""Addresses that take a POST, and whose pages hold a form."""
+"""Addresses that take a POST."""
+_UNNOTED = "What an auditor reads must be recorded, and cannot be now: nothing is shown."
+_LOG = logging.getLogger("headwater.dashboards")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?")
 
@@ -45,7 +49,7 @@ class Door:
         locked = any(grant.token_sha256 for grant in grants)
         if locked and "authorization" in request.headers:
             return self._of(by_token(grants, _bearer(request.headers)))
-        if self.allow_loopback and _is_here(request):
+        if self.allow_loopback and not grants and _is_here(request):
             return Reader("this machine", "", Role.GOVERNANCE, csrf=self.form_key)
         if locked:
             return unauthorised()
@@ -67,6 +71,7 @@ class Gate:
     inner: ASGIApp
     door: Door
     hosts: frozenset[str]
+    note: Note | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -75,8 +80,24 @@ class Gate:
         if scope["type"] != "http":
             await self.inner(scope, receive, send)
             return
-        answer = self._refusal(Request(scope)) or self.inner
-        await answer(scope, receive, sealed(send, forms=scope["path"] in FORMS))
+        request = Request(scope)
+        send = sealed(send, forms=has_form(scope["path"]))
+        if refused := self._refusal(request):
+            await refused(scope, receive, send)
+        elif getattr(request.state, "reader", None) and request.state.reader.recorded:
+            await self._recorded(scope, receive, send)
+        else:
+            await self.inner(scope, receive, send)
+
+    async def _recorded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer an auditor, or say that it cannot be recorded."""
+        try:
+            if self.note is None:
+                raise NotNoted("nothing is recorded here")
+            await Noted(self.inner, self.note, self.door.clock)(scope, receive, send)
+        except NotNoted as error:
+            _LOG.error("an auditor is not answered: what is read cannot be recorded: %s", error)
+            await say(503, "Not recorded", _UNNOTED)(scope, receive, send)
 
     def _refusal(self, request: Request) -> Response | None:
         path = request.url.path
@@ -98,6 +119,11 @@ class Gate:
         given = headers.getlist("host")
         match = _HOST.fullmatch(given[0].lower()) if len(given) == 1 else None
         return match is not None and match["name"] in self.hosts
+
+
+def has_form(path: str) -> bool:
+    """Whether the page at this address holds a form."""
+    return path in FORMS or path.startswith("/query/")
 
 
 _POSTS = frozenset({("POST", path) for path in FORMS})

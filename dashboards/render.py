@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from dashboards import summary, text
+from dashboards import answers, summary, text
 from dashboards.links import PLACES, Address, Links, OneFile
 from dashboards.model import Board
 from dashboards.pages.overview import drawn
@@ -42,6 +42,11 @@ def render_page(page: Page, links: Links) -> str:
     """One page as an HTML document."""
     template = _environment().get_template(page.template)
     return template.render(page=page, head=page.head, links=links, **page.values)
+
+
+def render_query(**given: Any) -> str:
+    """The query page: what can be asked, and the answer if something was."""
+    return _environment().get_template("query.html").render(policy=policy(forms=True), **given)
 
 
 def render_message(heading: str, sentence: str) -> str:
@@ -81,6 +86,7 @@ def _environment() -> Environment:
         "anchor": lambda key, kind: text.anchor(kind, key),
         "fragment": lambda key, kind: text.fragment(kind, key),
         "block": text.block,
+        "cell_text": answers.text,
         "exact": text.exact,
         "lasting": text.lasting,
         "long_day": text.long_day,

@@ -20,6 +20,8 @@ from starlette.types import ASGIApp
 from dashboards.access import Grant, Role, digest_of
 from dashboards.gate import LOOPBACK_NAMES, Door, Gate, say
 from dashboards.health import Health, answers
+from dashboards.questions import Questions
+from dashboards.reading import Note
 from dashboards.reads import Reads
 from dashboards.routes import Pages
 from dashboards.text import visible
@@ -37,6 +39,8 @@ def app(
     hosts: Collection[str] = (),
     health: Health | None = None,
     grants: Callable[[], Sequence[Grant]] = tuple,
+    questions: Questions | None = None,
+    note: Note | None = None,
 ) -> Gate:
     """The board as an ASGI application: its pages, `/board.json`, `/healthz`, and what else
     `health` answers.
@@ -44,16 +48,21 @@ def app(
     Whoever brings `token`, or that of one of `grants`, as `Authorization: Bearer` is answered;
     where there is none, only this machine, and only if `allow_loopback`. `hosts` are further names
     that the Host header may give. `reads` answer in a worker thread; a HeadwaterError they raise is
-    shown as one sentence with status 500. Raises ValueError for an empty token.
+    shown as one sentence with status 500. With `questions` there is `/query`; what auditors read
+    goes to `note`, without which they are not answered. Raises ValueError for an empty token.
     """
     open_to_all = health.routes() if health else [Route("/healthz", answers)]
-    routes = [*open_to_all, *Pages(reads).routes()]
-    return gated(routes, token=token, allow_loopback=allow_loopback, hosts=hosts, grants=grants)
+    asking = questions.routes() if questions else []
+    routes = [*open_to_all, *asking, *Pages(reads).routes()]
+    return gated(
+        routes, token=token, allow_loopback=allow_loopback, hosts=hosts, grants=grants, note=note
+    )
 
 
 def gated(
     routes: Sequence[Route], *, token: Secret | None, allow_loopback: bool,
     hosts: Collection[str] = (), grants: Callable[[], Sequence[Grant]] = tuple,
+    note: Note | None = None,
 ) -> Gate:  # fmt: skip
     """These routes behind the gate, as `app` says. Raises ValueError for an empty token."""
     owner = () if token is None else (_owner(token),)
@@ -63,7 +72,7 @@ def gated(
     handlers = {HTTPException: _not_served, HeadwaterError: _unreadable, Exception: _broken}
     inner = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
     names = LOOPBACK_NAMES | {name.lower() for name in hosts}
-    return Gate(inner, door, frozenset(names))
+    return Gate(inner, door, frozenset(names), note)
 
 
 def _owner(token: Secret) -> Grant:

@@ -15,10 +15,15 @@ from rich.table import Table
 
 from dashboards.access import Grant, digest_of
 from evidence.errors import ConfigError
+from evidence.own import READ_KIND
 from evidence.times import stamp
 from flows.config import Config, load, now
+from flows.read_log import waiting
 from flows.terminal import printable
 from mappings.catalogue import Catalogue
+from storage.lake import Lake
+from storage.pages import all_rows
+from storage.views import connect
 
 _LOG = logging.getLogger("headwater.access")
 
@@ -68,7 +73,8 @@ def checked(config: Config, catalogue: Catalogue | None = None) -> Config:
 
 def show(file: Path) -> int:
     """Print the accesses; 3 if one of them is over, else 0. Raises ConfigError."""
-    grants, at = checked(load(file)).access, now()
+    config, at = checked(load(file)), now()
+    grants = config.access
     table = Table("access", "role", "by", "from", "until", "shows", "now")
     for grant in grants:
         ends = [stamp(moment) if moment else "" for moment in (grant.since, grant.until)]
@@ -76,7 +82,33 @@ def show(file: Path) -> int:
         row = (*cells, grant.closed(at) or "open")
         table.add_row(*(escape(printable(cell)) for cell in row))
     Console().print(table)
+    _show_reads(config)
     return 3 if any(grant.until and at >= grant.until for grant in grants) else 0
+
+
+def _show_reads(config: Config) -> None:
+    """Who read how much, as it landed, and what waits to land."""
+    with connect(Lake.open(config.lake, clock=now)) as connection:
+        rows = all_rows(connection, _READS, {"kind": READ_KIND})
+    table = Table("access", "person", "role", "first", "last", "reads", "questions")
+    for row in rows:
+        times = (stamp(row["first"]), stamp(row["last"]))
+        cells = (row["grant"], row["person"], row["role"], *times)
+        counts = (str(row["reads"]), str(row["questions"]))
+        table.add_row(*(escape(printable(cell or "")) for cell in (*cells, *counts)))
+    Console().print(table if rows else "No auditor has read anything that has landed.")
+    if number := waiting(config):
+        Console().print(f"{number} reads wait on this machine to land.")
+
+
+_READS = """SELECT "grant", person, role, min(observed_from) AS first, max(observed_to) AS last,
+        sum(len(reads)) AS reads, sum(len(list_filter(reads, lambda r: (r->>'$.question') <> '')))
+            AS questions
+    FROM (SELECT payload->>'$.grant' AS "grant", payload->>'$.person' AS person,
+            payload->>'$.role' AS role, (payload->'$.reads')::JSON[] AS reads, observed_from,
+            observed_to
+        FROM evidence WHERE source = 'headwater' AND kind = $kind)
+    GROUP BY ALL ORDER BY last DESC"""
 
 
 def _by(grant: Grant) -> str:

@@ -108,7 +108,7 @@ def rows_digest(answer: Answer) -> str:
     """SHA-256 over the columns and the rows, whatever their order; none where rows were cut off."""
     if answer.truncated:
         return "has no digest: it was cut off"
-    rows = sorted(canonical([_value(value) for value in row]).decode() for row in answer.rows)
+    rows = sorted(canonical([json_value(value) for value in row]).decode() for row in answer.rows)
     return digest({"columns": list(answer.columns), "rows": rows})
 
 
@@ -137,11 +137,14 @@ def _csv(answer: Answer) -> None:
 
 
 def _json(answer: Answer) -> None:
-    rows = [dict(zip(answer.columns, (_value(v) for v in row), strict=True)) for row in answer.rows]
+    rows = [
+        dict(zip(answer.columns, (json_value(v) for v in row), strict=True)) for row in answer.rows
+    ]
     print(json.dumps(rows, indent=2, ensure_ascii=False))
 
 
-def _value(value: object) -> object:
+def json_value(value: object) -> object:
+    """A value of an answer as JSON has it."""
     if parts := getattr(value, "_fields", ()):  # a span of time: months, days and nanoseconds
         return " ".join(f"{getattr(value, name)} {name}" for name in parts)
     try:
@@ -151,5 +154,5 @@ def _value(value: object) -> object:
 
 
 def _text(value: object) -> str:
-    shown = _value(value)
+    shown = json_value(value)
     return "" if shown is None else shown if isinstance(shown, str) else json.dumps(shown)

@@ -6,16 +6,20 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from dashboards.gate import Gate
+from dashboards.reading import Note
 from dashboards.reads import Reads
 from dashboards.server import app, serve
 from dashboards.static_site import write, write_site
 from evidence.errors import ConfigError
 from evidence.secret import Secret
 from flows.access import Granted, checked
+from flows.asks import questions
 from flows.board_reads import reads
 from flows.config import Config, load, now
 from flows.moment import Asked
 from flows.outlook import TOKEN, health
+from flows.read_log import ReadLog
 from storage.lake import Lake
 
 HERE = "127.0.0.1"
@@ -79,19 +83,33 @@ def serve_board(
 ) -> None:  # fmt: skip
     """Serve the board until stopped, to those whom [[access]] or the token lets in; where
     `open_loopback` says so, to whoever is on this machine."""
-    Lake.open(config.lake, clock=now)
-    application = app(
-        reads(config, asked),
-        token=token,
-        allow_loopback=open_loopback,
-        hosts=names,
-        grants=Granted(config.file),
-        health=None if asked else health(config),
+    log = ReadLog(config)
+    application = board_app(
+        config, token=token, asked=asked, names=names, open_loopback=open_loopback, note=log.note
     )
     told = "The board is at {} (Ctrl-C stops it)"
     try:
-        serve(application, host, port, ready=lambda url: print(told.format(url), flush=True))
+        with log.running():
+            serve(application, host, port, ready=lambda url: print(told.format(url), flush=True))
     except OSError as error:
         raise ConfigError(
             f"port {port} cannot be used ({error}); --port 0 takes a free one"
         ) from error
+
+
+def board_app(
+    config: Config, *, token: Secret | None, asked: Asked | None = None,
+    names: Collection[str] = (), open_loopback: bool = False, note: Note | None = None,
+) -> Gate:  # fmt: skip
+    """The board, the questions and the health of this configuration, behind their gate."""
+    Lake.open(config.lake, clock=now)
+    return app(
+        reads(config, asked),
+        token=token,
+        allow_loopback=open_loopback,
+        hosts=names,
+        health=None if asked else health(config),
+        grants=Granted(config.file),
+        questions=questions(config),
+        note=note,
+    )

@@ -1,0 +1,372 @@
+"""The query page over a real lake: what it answers, to whom, and what it is not talked into."""
+
+from __future__ import annotations
+
+import csv
+import html
+import http.client
+import io
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlencode, urlsplit
+
+import pytest
+
+from dashboards.access import digest_of
+from dashboards.server import serving
+from evidence.own import READ_KIND
+from flows.access import show
+from flows.asks import answered
+from flows.config import Config, load, now
+from flows.follow import follow
+from flows.pull import attempt
+from flows.read_log import ReadLog, waiting
+from flows.setup import initialise
+from flows.show import board_app
+from storage import apart
+from storage.lake import Lake
+from storage.pages import all_rows
+from storage.views import connect
+from tests.flows.conftest import numbers
+
+TOKENS = {role: f"the token of the {role}, quite long" for role in
+          ("reader", "governance", "auditor", "admin", "part")}  # fmt: skip
+PART = 'systems = ["elsewhere"]\n'
+HOSTILE = "<script>alert(1)</script>"
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass
+class House:
+    """A served lake of five items, and who may ask it."""
+
+    config: Config
+    url: str
+    log: ReadLog
+
+    def ask(
+        self, path: str, role: str = "auditor", *, sql: str | None = None,
+        body: bytes | None = None, kind: str = FORM, **headers: str,
+    ) -> tuple[int, dict[str, str], str]:  # fmt: skip
+        method = "GET" if sql is None and body is None else "POST"
+        if sql is not None:
+            body = urlencode({"sql": sql, "form": headers.pop("form", "json")}).encode()
+        given = {"Authorization": f"Bearer {TOKENS[role]}", **headers}
+        if body is not None:
+            given["Content-Type"] = kind
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=120)
+        try:
+            connection.request(method, path, body, given)
+            answer = connection.getresponse()
+            low = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, low, answer.read().decode()
+        finally:
+            connection.close()
+
+    def reads(self) -> list[dict[str, object]]:
+        """What has landed of reads, each with its reader."""
+        with connect(Lake.open(self.config.lake, clock=now)) as connection:
+            rows = all_rows(connection, "SELECT payload FROM evidence WHERE kind = $kind",
+                            {"kind": READ_KIND})  # fmt: skip
+        told = [json.loads(row["payload"]) for row in rows]
+        return [read | {"grant": one["grant"]} for one in told for read in one["reads"]]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    file = tmp_path_factory.mktemp("asked") / "headwater.toml"
+    list(initialise(file.parent, "Test House"))
+    tables = f"\n[[source]]\n{numbers('one', upto=5)}\n"
+    for name, token in TOKENS.items():
+        role, more = ("auditor", PART) if name == "part" else (name, "")
+        ends = "until = 2126-01-01T00:00:00Z\n" if role == "auditor" else ""
+        tables += f'[[access]]\nname = "{name}"\nrole = "{role}"\n{ends}{more}'
+        tables += f'token_sha256 = "{digest_of(token)}"\n'
+    file.write_text(file.read_text() + tables)
+    config = load(file)
+    lake = Lake.open(config.lake, clock=now)
+    attempt(lake, config.sources[0], now)
+    follow(lake, config)
+    log = ReadLog(config)
+    with serving(board_app(config, token=None, note=log.note)) as url:
+        yield House(config, url, log)
+
+
+def test_the_page_holds_questions_forms_and_the_dictionary(house: House) -> None:
+    status, headers, page = house.ask("/query")
+    assert status == 200
+    assert "form-action 'self'" in headers["content-security-policy"]
+    assert "form-action 'self'" in html.unescape(page)
+    assert 'action="/query/evidence-of-control"' in page
+    assert "when it became durable in the lake" in page
+    assert "recorded in the lake" in page
+    assert "form-action 'none'" in house.ask("/")[1]["content-security-policy"]
+
+
+def test_a_saved_question_is_a_link_a_table_a_csv_and_a_json(house: House) -> None:
+    since = "since=2020-01-01T00:00:00Z"
+    page = house.ask(f"/query/what-landed?{since}")[2]
+    assert "test.number" in page
+    assert "/query/what-landed.csv?since=2020-01-01T00%3A00%3A00Z" in page
+    told = json.loads(house.ask(f"/query/what-landed.json?{since}")[2])
+    assert told["question"] == "what-landed"
+    assert told["values"] == {"since": "2020-01-01T00:00:00.000000Z"}
+    assert ["one", "test.number", 5] in [row[:3] for row in told["rows"]]
+    assert (told["population"]["root"], told["mapping"], told["result"]) != ("", "", "")
+    assert not told["truncated"]
+    _, headers, text = house.ask(f"/query/what-landed.csv?{since}")
+    assert headers["content-disposition"] == 'attachment; filename="answer.csv"'
+    lines = list(csv.reader(io.StringIO(text)))
+    facts = {line[0]: line[1] for line in lines if line[0].startswith("# ")}
+    assert {"# question", "# sql", "# with since", "# as of", "# population"} <= set(facts)
+    assert facts["# result"] == told["result"]
+    assert ["one", "test.number", "5"] in [line[:3] for line in lines]
+
+
+def test_the_same_moment_gives_the_same_result(house: House) -> None:
+    sql = "SELECT subject FROM evidence WHERE kind = 'test.number' ORDER BY subject"
+    with connect(Lake.open(house.config.lake, clock=now)) as connection:
+        ((size,),) = connection.execute("SELECT count(*) FROM leaves").fetchall()
+    body = urlencode({"sql": sql, "form": "json", "as-of": f"@{size}"}).encode()
+    one, two = (json.loads(house.ask("/query", body=body)[2]) for _ in range(2))
+    assert one == two
+    assert one["as_of"].endswith(f"@{size}")
+    assert (one["population"]["sealed"], len(one["rows"])) == (size, 5)
+
+
+def test_what_must_be_filled_in_is_asked_for(house: House) -> None:
+    status, _, page = house.ask("/query/evidence-of-control")
+    assert (status, 'name="control" value="" required' in page) == (200, True)
+    status, _, page = house.ask("/query/what-landed?since=yesterday")
+    assert (status, "write a moment with its zone" in page) == (400, True)
+    assert house.ask("/query/what-landed?until=x")[0] == 400
+    assert house.ask("/query/what-landed?since=2020-01-01T00:00:00Z&since=x")[0] == 400
+
+
+@pytest.mark.parametrize(
+    "path", ["/query/nothing", "/query/..%2f..%2fetc%2fpasswd", "/query/what-landed.exe",
+             "/query/%3Cscript%3E", "/query/.csv"]
+)  # fmt: skip
+def test_what_is_not_there_is_not_there(house: House, path: str) -> None:
+    status, _, page = house.ask(path)
+    assert (status, "<script" in page) == (404, False)
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("DROP VIEW evidence", "only one SELECT"),
+        ("SELECT * FROM read_text('/etc/passwd')", "not among the tables"),
+        ("ATTACH 'http://192.0.2.1/x.db'", "only one SELECT"),
+        (f"SELECT '{HOSTILE}' AS \"{HOSTILE}\" FROM nowhere", "nowhere"),
+        ("", "write one SELECT"),
+    ],
+    ids=lambda value: value[:24],
+)
+def test_sql_does_nothing_but_read_the_views(house: House, sql: str, told: str) -> None:
+    status, _, page = house.ask("/query", sql=sql, form="html")
+    assert (status, told in page, "<script" in page) == (400, True, False)
+
+
+def test_hostile_text_in_an_answer_is_text(house: House) -> None:
+    sql = f"SELECT '{HOSTILE}' AS \"{HOSTILE}\", '=1+1' AS f, chr(8238) AS bidi"
+    page = house.ask("/query", sql=sql, form="html")[2]
+    assert "<script" not in page
+    assert "[U+202E]" in page
+    told = house.ask("/query", sql=sql, form="csv")[2]
+    assert ",'=1+1," in told
+
+
+def test_a_reader_may_not_ask_and_others_may(house: House) -> None:
+    assert house.ask("/query", "reader")[0] == 403
+    assert house.ask("/query", "reader", sql="SELECT 1")[0] == 403
+    assert house.ask("/query/what-landed", "reader")[0] == 403
+    for role in ("governance", "admin"):
+        assert house.ask("/query", role)[0] == 200
+
+
+def test_a_part_is_shown_of_every_question(house: House) -> None:
+    counted = ", ".join(
+        f"(SELECT count(*) FROM {name}) AS {name}"
+        for name in ("evidence", "lake_evidence", "leaves", "lake_placed", "lake_tags")
+    )
+    told = json.loads(house.ask("/query", "part", sql=f"SELECT {counted}")[2])
+    assert told["rows"] == [[0, 0, 0, 0, 0]]
+    assert told["population"]["shows"] == "of AI systems only elsewhere"
+    page = house.ask("/query", "part")[2]
+    assert "Your access shows" in page
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"sql=" + b"x" * 500_000, FORM, 413),
+        (b"sql=SELECT+1", "application/json", 415),
+        (b"sql=SELECT+1", "multipart/form-data; boundary=x", 415),
+        (b"sql=SELECT+1&sql=SELECT+2", FORM, 400),
+        (b"sql=%ff%fe", FORM, 400),
+        (b"sql=SELECT+1&more=x", FORM, 400),
+        (b"sql=SELECT+1&form=exe", FORM, 404),
+        (b"&".join(b"a%d=1" % n for n in range(99)), FORM, 400),
+        ("sql=SELECT ü".encode(), FORM, 400),
+    ],
+    ids=range(9),
+)
+def test_a_form_has_its_bounds(house: House, body: bytes, kind: str, status: int) -> None:
+    assert house.ask("/query", body=body, kind=kind)[0] == status
+
+
+def test_a_question_too_long_is_one_sentence(house: House) -> None:
+    status, _, page = house.ask("/query", sql="SELECT " + "1," * 60_000 + "1", form="html")
+    assert (status, "longer than 100000 characters" in page) == (400, True)
+
+
+@pytest.mark.parametrize("inserted", ["%0d%0aSet-Cookie:%20a=b", "%0aX-Evil:%20yes"])
+def test_no_header_is_made_of_what_is_asked(house: House, inserted: str) -> None:
+    for path in (f"/query/what-landed{inserted}", f"/query/what-landed.csv?since={inserted}",
+                 f"/query/what-landed?as-of={inserted}"):  # fmt: skip
+        status, headers, _ = house.ask(path)
+        assert status in {400, 404}
+        assert not {"set-cookie", "x-evil"} & set(headers)
+
+
+def test_a_form_from_elsewhere_asks_nothing(house: House) -> None:
+    assert house.ask("/query", sql="SELECT 1", **{"Sec-Fetch-Site": "cross-site"})[0] == 403
+    assert house.ask("/query", sql="SELECT 1", **{"Sec-Fetch-Site": "same-site"})[0] == 403
+
+
+def test_without_a_token_a_form_needs_what_its_page_held(house: House) -> None:
+    """A page elsewhere can send a form to this machine; it cannot read ours first."""
+    alone = house.config.file.with_name("alone.toml")
+    alone.write_text(house.config.file.read_text().partition("[[access]]")[0])
+
+    def ask(url: str, **fields: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=120)
+        try:
+            if fields:
+                given = urlencode({"sql": "SELECT 41 + 1", **fields}).encode()
+                connection.request("POST", "/query", given, {"Content-Type": FORM})
+            else:
+                connection.request("GET", "/query")
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    with serving(board_app(load(alone), token=None, open_loopback=True)) as url:
+        held = re.findall('name="csrf" value="([^"]{40,})"', ask(url)[1])
+        assert [ask(url, form="json")[0], ask(url, csrf="x" * 43)[0]] == [403, 403]
+        assert json.loads(ask(url, csrf=held[0], form="json")[1])["rows"] == [[42]]
+    with serving(board_app(house.config, token=None, open_loopback=True)) as url:
+        assert ask(url)[0] == 401, "[[access]] says who may ask: nobody is in for being here"
+
+
+def test_what_an_auditor_reads_lands_once_and_sealed(house: House) -> None:
+    house.log.land()
+    before = house.reads()
+    sql = f"SELECT subject FROM evidence WHERE kind = 'test.number' -- {HOSTILE}"
+    house.ask("/query", sql=sql)
+    house.ask("/")
+    house.ask("/items/" + "0" * 64)
+    house.ask("/query", "governance", sql="SELECT 1")
+    assert waiting(house.config) == 3
+    assert house.log.land() == 3
+    assert waiting(house.config) == house.log.land() == 0
+    new = [read for read in house.reads() if read not in before]
+    assert {read["grant"] for read in new} == {"auditor"}
+    asked = next(read for read in new if read["question"])
+    assert (asked["question"], asked["rows"], asked["status"]) == (sql, 5, 200)
+    assert {read["address"]: read["status"] for read in new}["/items/" + "0" * 64] == 404
+    lake = Lake.open(house.config.lake, clock=now)
+    follow(lake, house.config)
+    with connect(lake) as connection:
+        (row,) = all_rows(connection, "SELECT count(*) AS n FROM evidence JOIN leaves USING "
+                          "(item_id) WHERE kind = $kind", {"kind": READ_KIND})  # fmt: skip
+    assert row["n"] > 0
+
+
+def test_who_read_what_is_listed(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    house.ask("/query/what-landed.json")
+    house.log.land()
+    assert show(house.config.file) == 0
+    out = capsys.readouterr().out
+    assert "auditor" in out
+    told = json.loads(house.ask("/query/read-by-auditors.json", "admin")[2])
+    assert "what-landed" in str(told["rows"])
+
+
+def test_what_a_dead_server_noted_is_landed_by_the_next(house: House) -> None:
+    house.ask("/query/standings.json?as-of=")
+    left = next(ReadLog(house.config).folder.glob("*.jsonl"))
+    assert ReadLog(house.config).land() == 0, "its process lives: it lands it itself"
+    content = left.read_bytes()
+    house.log.land()
+    number = len(house.reads())
+    left.write_bytes(content + b'{"torn')
+    assert ReadLog(house.config).land() == content.count(b"\n")
+    assert len(house.reads()) == number, "the same lines land once"
+    assert not left.exists()
+
+
+def test_what_cannot_be_noted_is_not_answered(house: House, tmp_path: Path) -> None:
+    def full(_read: object) -> None:
+        raise OSError("No space left on device")
+
+    for note in (full, None):
+        with serving(board_app(house.config, token=None, note=note)) as url:
+            other = House(house.config, url, house.log)
+            status, headers, page = other.ask("/query")
+            assert (status, "nothing is shown" in page, "Test House" in page) == (503, True, False)
+            assert "content-security-policy" in headers
+            assert other.ask("/query", "governance")[0] == 200
+
+
+def test_a_question_ends_when_its_reader_goes(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+    real = apart._await
+
+    def watched(*given: object) -> None:
+        try:
+            real(*given)  # type: ignore[arg-type]
+        except Exception as error:
+            if "nobody waits" in str(error):
+                ended.set()
+            raise
+
+    monkeypatch.setattr(apart, "_await", watched)
+    endless = (
+        "SELECT count(*) FROM range(100000) a, range(100000) b WHERE hash(a.range*b.range) = 7"
+    )
+    body = urlencode({"sql": endless}).encode()
+    parts = urlsplit(house.url)
+    with socket.create_connection((parts.hostname or "", parts.port or 0)) as peer:
+        head = (
+            f"POST /query HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: {FORM}\r\n"
+            f"Authorization: Bearer {TOKENS['admin']}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        peer.sendall(head.encode() + body)
+        time.sleep(0.5)
+    assert ended.wait(25)
+
+
+def test_a_value_stays_a_value(house: House) -> None:
+    hostile = "x' OR 1 = 1; COPY evidence TO 'out.csv' --"
+    told = json.loads(house.ask(f"/query/history-of-subject.json?subject={quote(hostile)}")[2])
+    assert (told["rows"], told["values"]) == ([], {"subject": hostile})
+
+
+def test_the_terminal_and_the_page_give_one_digest(house: House) -> None:
+    from dashboards.questions import Asked
+    from evidence.excerpt import EVERYTHING
+
+    sql = "SELECT subject FROM evidence WHERE kind = 'test.number'"
+    told = json.loads(house.ask("/query", sql=sql)[2])
+    assert answered(house.config, Asked(sql=sql), EVERYTHING).result == told["result"]
