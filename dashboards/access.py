@@ -25,9 +25,8 @@ class Role(StrEnum):
 ASKS = frozenset({Role.GOVERNANCE, Role.AUDITOR, Role.ADMIN})
 """Roles that may ask questions of their own."""
 _QUESTIONS = "/query"
-_IN_EXCERPTS = frozenset({"/", "/board.json", "/you", "/logout"})
-_IN_EXCERPTS_BELOW = ("/items/", _QUESTIONS)
-"""Addresses that know how to leave out what is not in a reader's excerpt; all others refuse."""
+_IN_EXCERPTS = frozenset({"controls", "systems", "due", "items", "query", "you", "logout"})
+"""Pages that are made of nothing but what a reader's excerpt holds; all others refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +78,14 @@ class Reader:
         """Why this reader is not answered at this address; empty if it is."""
         if path.startswith(_QUESTIONS) and self.role not in ASKS:
             return f"The role {self.role} reads pages and asks no questions of its own."
-        known = path in _IN_EXCERPTS or path.startswith(_IN_EXCERPTS_BELOW)
-        if self.excerpt.limited and not known:
+        if self.excerpt.limited and not _cuts(path):
             return f"Your access shows {self.excerpt.sentence}; this page cannot be cut to that."
         return ""
+
+
+def _cuts(path: str) -> bool:
+    kind = path.split("/")[1].partition(".")[0] if path.startswith("/") else ""
+    return path in {"/", "/board.json"} or kind in _IN_EXCERPTS
 
 
 def digest_of(token: str) -> str:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -137,13 +136,6 @@ def foreign(request: Request, given: str) -> Response | None:
     if reader.csrf and not hmac.compare_digest(given.encode(), reader.csrf.encode()):
         return say(403, "From elsewhere", "Open the page anew: its form was not made for you.")
     return None
-
-
-def whole(request: Request) -> None:
-    """Refuse a reader who is shown a part only. Raises HTTPException."""
-    reader: Reader = request.state.reader
-    if reader.excerpt.limited:
-        raise HTTPException(403, f"Your access shows {reader.excerpt.sentence}.")
 
 
 def _bearer(headers: Headers) -> str:

@@ -25,6 +25,7 @@ def as_json(board: Board) -> dict[str, Any]:
         "built_at": stamp(board.built_at),
         "next_expiry": _stamp(summary.next_expiry(board)),
         "headline": summary.headline(board),
+        "excerpt": board.excerpt,
         "parts": [
             {"name": part.name, "total": part.total, "counts": dict(part.counts)}
             for part in summary.parts(board)

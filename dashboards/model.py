@@ -238,6 +238,8 @@ class Board:
     """How many items speak to a control, shown or not; where absent, the page names no total."""
     queue: tuple[QueueRow, ...] = ()
     frameworks: tuple[FrameworkRow, ...] = ()
+    excerpt: str = ""
+    """What is shown to this reader, where it is not everything."""
 
     def verdicts(self, control: str, system: str) -> tuple[Verdict, ...]:
         """The judged expectations of one cell of the heat map."""

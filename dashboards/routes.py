@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
@@ -10,9 +11,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from dashboards import asked, tables
+from dashboards.access import Reader
 from dashboards.asked import Asked, AskedWrongly
 from dashboards.files import slug
-from dashboards.gate import whole
 from dashboards.links import OVERVIEW, Address, Served
 from dashboards.machine import as_json
 from dashboards.model import Board
@@ -21,6 +22,7 @@ from dashboards.pages.page import Page
 from dashboards.reads import Reads
 from dashboards.render import render, render_page
 from evidence.errors import ConfigError
+from evidence.excerpt import Excerpt
 
 TYPES = {"csv": "text/csv; charset=utf-8; header=present", "json": "application/json"}
 TABLE = "table"
@@ -28,9 +30,13 @@ TABLE = "table"
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Answers each address with a page made anew, in a worker thread."""
+    """Answers each address with a page made anew, in a worker thread.
+
+    `part` makes what a reader is shown whose access is limited; without it they are refused.
+    """
 
     reads: Reads
+    part: Callable[[Excerpt], Reads] | None = None
 
     def routes(self) -> list[Route]:
         """`/`, the pages, `/board.json` and `/board.html` with everything in one file."""
@@ -52,9 +58,9 @@ class Pages:
         return HTMLResponse(render(self._board(request)))
 
     def _board(self, request: Request) -> Board:
-        whole(request)
+        reads = self._reads(request)
         try:
-            return self.reads.board(_asked(request, frozenset()).as_of)
+            return reads.board(_asked(request, frozenset()).as_of)
         except (AskedWrongly, ConfigError) as error:
             raise HTTPException(400, str(error)) from error
 
@@ -96,15 +102,24 @@ class Pages:
         text = _text(table, form, page, wanted, address)
         return Response(text, media_type=TYPES[form], headers=file)
 
+    def _reads(self, request: Request) -> Reads:
+        """What is drawn for this reader."""
+        reader: Reader = request.state.reader
+        if not reader.excerpt.limited:
+            return self.reads
+        if self.part is None:
+            raise HTTPException(403, f"Your access shows {reader.excerpt.sentence}.")
+        return self.part(reader.excerpt)
+
     def _made(self, request: Request, address: Address) -> tuple[Asked, Page]:
         """What is asked, and the page; an unknown page or thing is answered with 404."""
-        whole(request)
+        reads = self._reads(request)
         kind = (ONE if address.key else WHOLE).get(address.kind)
         if kind is None:
             raise HTTPException(404)
         try:
             wanted = _asked(request, kind.takes)
-            return wanted, kind.make(self.reads, address.key, wanted)
+            return wanted, kind.make(reads, address.key, wanted)
         except LookupError as error:
             raise HTTPException(404) from error
         except (AskedWrongly, ConfigError) as error:

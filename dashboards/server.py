@@ -26,6 +26,7 @@ from dashboards.reads import Reads
 from dashboards.routes import Pages
 from dashboards.text import visible
 from evidence.errors import HeadwaterError
+from evidence.excerpt import Excerpt
 from evidence.secret import Secret
 
 _LOG = logging.getLogger("headwater.dashboards")
@@ -39,6 +40,7 @@ def app(
     hosts: Collection[str] = (),
     health: Health | None = None,
     grants: Callable[[], Sequence[Grant]] = tuple,
+    part: Callable[[Excerpt], Reads] | None = None,
     questions: Questions | None = None,
     note: Note | None = None,
 ) -> Gate:
@@ -48,12 +50,13 @@ def app(
     Whoever brings `token`, or that of one of `grants`, as `Authorization: Bearer` is answered;
     where there is none, only this machine, and only if `allow_loopback`. `hosts` are further names
     that the Host header may give. `reads` answer in a worker thread; a HeadwaterError they raise is
-    shown as one sentence with status 500. With `questions` there is `/query`; what auditors read
+    shown as one sentence with status 500. `part` is what a reader of a limited access is shown;
+    without it they are refused. With `questions` there is `/query`; what auditors read
     goes to `note`, without which they are not answered. Raises ValueError for an empty token.
     """
     open_to_all = health.routes() if health else [Route("/healthz", answers)]
     asking = questions.routes() if questions else []
-    routes = [*open_to_all, *asking, *Pages(reads).routes()]
+    routes = [*open_to_all, *asking, *Pages(reads, part).routes()]
     return gated(
         routes, token=token, allow_loopback=allow_loopback, hosts=hosts, grants=grants, note=note
     )

@@ -150,12 +150,13 @@ def support(board: Board) -> str:
     if left_out := counts[Standing.NOT_APPLICABLE]:
         out.append(f"{left_out} of {total} {'is' if left_out == 1 else 'are'} not applicable")
     silent, sources = sum(not healthy(s) for s in board.sources), len(board.sources)
-    out.append(
-        f"{silent} of {many(sources, 'source')} did not bring everything at the last pull"
-        if sources
-        else "no source is configured"
-    )
-    said = "; ".join(out)
+    if sources:
+        out.append(
+            f"{silent} of {many(sources, 'source')} did not bring everything at the last pull"
+        )
+    elif not board.excerpt:  # an excerpt shows no source, whether or not there is one
+        out.append("no source is configured")
+    said = "; ".join(out) or "nothing is shown"
     return f"{said[0].upper()}{said[1:]}."
 
 

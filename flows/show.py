@@ -15,6 +15,7 @@ from evidence.errors import ConfigError
 from evidence.secret import Secret
 from flows.access import Granted, checked
 from flows.asks import questions
+from flows.board_part import part
 from flows.board_reads import reads
 from flows.config import Config, load, now
 from flows.moment import Asked
@@ -103,8 +104,10 @@ def board_app(
 ) -> Gate:  # fmt: skip
     """The board, the questions and the health of this configuration, behind their gate."""
     Lake.open(config.lake, clock=now)
+    whole = reads(config, asked)
     return app(
-        reads(config, asked),
+        whole,
+        part=lambda excerpt: part(config, whole, excerpt, asked),
         token=token,
         allow_loopback=open_loopback,
         hosts=names,

@@ -22,12 +22,13 @@ class Head:
     built_at: datetime | None = None
     shown: str = ""
     version: int | None = None
+    excerpt: str = ""
 
     @classmethod
     def of(cls, board: Board) -> Head:
         """The head of a page that is drawn from the board."""
         return cls(board.organisation, board.as_of, board.built_at, board.lake.shown,
-                   board.lake.version)  # fmt: skip
+                   board.lake.version, board.excerpt)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import pytest
 from dashboards.access import Grant, Role, digest_of
 from dashboards.gate import Gate
 from dashboards.model import Board, ItemPage
+from dashboards.reading import Read
 from dashboards.server import app, serving
 from evidence.errors import LakeError
 from evidence.excerpt import Excerpt
@@ -258,9 +259,12 @@ GRANTS = [
 ]  # fmt: skip
 
 
+NOTED: list[Read] = []
+
+
 @pytest.fixture(scope="module")
 def granted() -> Iterator[str]:
-    gate = build(None, allow_loopback=False, grants=lambda: GRANTS, health=None)
+    gate = build(None, allow_loopback=False, grants=lambda: GRANTS, note=NOTED.append)
     with serving(gate) as url:
         yield url
 
@@ -286,6 +290,15 @@ def test_a_part_is_not_answered_where_nothing_is_left_out(granted: str) -> None:
     for path in ("/", "/board.json", f"/items/{ITEM}"):
         status, _, page = ask(granted, path, Authorization=f"Bearer {TOKENS['part']}")
         assert (status, "Brookside" in page) == (403, False)
+
+
+def test_what_an_auditor_alone_reads_is_noted(granted: str) -> None:
+    NOTED.clear()
+    for role in Role:
+        ask(granted, f"/items/{ITEM}?as-of=", Authorization=f"Bearer {TOKENS[role]}")
+    (read,) = NOTED
+    assert (read.reader.grant, read.method, read.status) == ("auditor", "GET", 200)
+    assert read.address == f"/items/{ITEM}?as-of="
 
 
 def test_a_reader_asks_no_questions(granted: str) -> None:

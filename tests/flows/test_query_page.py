@@ -370,3 +370,18 @@ def test_the_terminal_and_the_page_give_one_digest(house: House) -> None:
     sql = "SELECT subject FROM evidence WHERE kind = 'test.number'"
     told = json.loads(house.ask("/query", sql=sql)[2])
     assert answered(house.config, Asked(sql=sql), EVERYTHING).result == told["result"]
+
+
+def test_the_pages_of_a_part_hold_that_part_only(house: House) -> None:
+    with connect(Lake.open(house.config.lake, clock=now)) as connection:
+        (row,) = all_rows(connection, "SELECT item_id, title FROM evidence "
+                          "WHERE kind = 'test.number' LIMIT 1")  # fmt: skip
+    assert house.ask(f"/items/{row['item_id']}", "admin")[0] == 200
+    assert house.ask(f"/items/{row['item_id']}", "part")[0] == 404
+    told = json.loads(house.ask("/board.json", "part")[2])
+    assert (told["lake"]["items"], told["sources"]) == (0, [])
+    status, _, page = house.ask("/", "part")
+    assert (status, "Your access shows <bdi>of AI systems only elsewhere" in page) == (200, True)
+    assert "one" not in re.findall(r"source <[^>]*>(\w+)<", page)
+    assert house.ask("/sources", "part")[0] == 403
+    assert house.ask("/sources", "auditor")[0] == 200
