@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 
 from evidence.canonical import digest, plain
 from evidence.errors import HeadwaterError, LakeError
-from evidence.own import CORRECTION_KIND, OWN_SOURCE
+from evidence.own import CORRECTION_KIND, OWN_SOURCE, SUGGESTION_KIND
 from evidence.runs import PULL_KIND
 from evidence.times import parse, stamp, utc
 from storage.arrivals import Asked, served_items
@@ -172,7 +172,8 @@ def _stirs(kept: Kept, files: Sequence[Path]) -> bool:
         engine.register("rows", rows)
         engine.register("kinds", _pairs(kept.kinds))
         told = engine.execute(
-            f"""SELECT count(*) FILTER (kind = {literal(CORRECTION_KIND)}
+            f"""SELECT count(*) FILTER (
+                    kind IN ({literal(CORRECTION_KIND)}, {literal(SUGGESTION_KIND)})
                     OR ((source, kind) IN (SELECT (source, kind) FROM kinds)
                         AND (change <> 'new' OR nature <> 'event'))),
                 list({_HASH}) FILTER (outcome IN {_BAD}) FROM rows"""  # noqa: S608  ours

@@ -12,14 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from evidence import suggestion
 from evidence.correction import Act
+from evidence.freshness import Sighting
 from evidence.model import Change, EvidenceItem, Nature, Outcome
 from evidence.runs import PullOutcome
 from storage import kept as kept_module
+from storage.actions import land_own
 from storage.arrivals import Asked
 from storage.engine import Limits
 from storage.kept import FOLDER, forget, given_up, load
 from storage.landed import landed, landed_after, landed_by_now
+from storage.sightings import Key
+from storage.suggestions import suggestion_item
 from storage.views import connect
 from tests.storage.makers import START, Clock, World, days, item
 from tests.storage.test_corrections import answered, corrected
@@ -35,7 +40,7 @@ def _tagged(world: World) -> None:
     world.tag("event:deployment", "", "kind = 'jira.event'")
 
 
-def _whole(world: World) -> object:
+def _whole(world: World) -> dict[Key, Sighting]:
     with connect(world.lake, as_of=world.clock.now, mapping_digest="m1") as connection:
         return landed(connection, world.clock.now, ASKED)
 
@@ -153,6 +158,31 @@ def test_a_correction_is_a_doubt(world: World) -> None:
     corrected(world, item(19, kind="jira.log", subject="log-19"))
     assert _kept_only(world) is None
     assert _by_now(world) == _whole(world)
+
+
+def test_what_people_decide_of_a_proposal_is_a_doubt(world: World) -> None:
+    """An accepted tag makes an item speak that was left out; taken back, it may not go on to."""
+    proposal = _decided(world, suggestion.Act.PROPOSE)
+    _by_now(world)
+    acceptance = _decided(world, suggestion.Act.ACCEPT, answers=proposal, becomes="tag")
+    for _ in range(2):
+        assert _kept_only(world) is None
+        assert _by_now(world) == _whole(world)
+        assert _kept_only(world) == _whole(world), "kept anew"
+        assert (("iso42001:A.9", "ticket", "credit-scoring") in _whole(world)) is bool(acceptance)
+        if acceptance:
+            _decided(world, suggestion.Act.WITHDRAW, answers=acceptance)
+            acceptance = ""
+
+
+def _decided(world: World, act: suggestion.Act, **more: str) -> str:
+    one = item(4, kind="jira.log", subject="log-4")
+    facts = {"item_id": one.item_id, "control": "iso42001:A.9", "evidence": "ticket", "score": 0.9}
+    facts |= {"by": "Ann", "reason": "read", "model": "m"}
+    made = suggestion_item(world.lake, act, facts | more, title=act)
+    land_own(world.lake, lambda _: ((made,), None))
+    world.clock.now += timedelta(minutes=1)
+    return made.item_id
 
 
 def test_nothing_is_believed_that_is_old_damaged_or_of_another_mapping(world: World) -> None:
