@@ -10,19 +10,22 @@ from storage.pages import all_rows
 _UNTAGGED = """
 SELECT kind, source, count(*) AS items, max(observed_to) AS newest,
     arg_max(item_id, observed_to) AS item_id, arg_max(title, observed_to) AS title
-FROM evidence
+FROM evidence ANTI JOIN lake_claims USING (item_id)
 WHERE NOT starts_with(kind, 'headwater.') AND change <> 'gone'
-    AND item_id NOT IN (SELECT item_id FROM tags)
 GROUP BY kind, source ORDER BY items DESC, kind, source
 """
 _SEVERAL = """
+WITH several AS (  -- few: only their names are strung together
+    SELECT item_id, control FROM lake_claims WHERE NOT starts_with(control, 'event:')
+    GROUP BY item_id, control HAVING min(evidence) <> max(evidence)
+)
 SELECT kind, evidence, rules, count(DISTINCT item_id) AS items, min(item_id) AS item_id,
     arg_min(title, item_id) AS title
 FROM (
     SELECT item_id, string_agg(DISTINCT evidence, ', ' ORDER BY evidence) AS evidence,
         string_agg(DISTINCT rule, ', ' ORDER BY rule) AS rules
-    FROM tags WHERE NOT starts_with(control, 'event:')
-    GROUP BY item_id, control HAVING count(DISTINCT evidence) > 1
+    FROM lake_claims SEMI JOIN several USING (item_id, control)
+    GROUP BY item_id, control
 ) JOIN evidence USING (item_id)
 GROUP BY kind, evidence, rules ORDER BY items DESC, kind, evidence, rules
 """

@@ -13,6 +13,7 @@ import pyarrow as pa
 from evidence.errors import LakeError
 from evidence.own import OWN_SOURCE, WAIVER_KIND
 from storage.engine import Connection, literal
+from storage.placed import SUBJECT, latest_of
 
 __all__ = [
     "Connection", "control_items", "corrections_of", "counts", "find_items", "item_rows",
@@ -24,18 +25,47 @@ _ITEM = """item_id, source, kind, nature, system, subject, title, change, outcom
 _MOST_FOUND, _WHOLE = 20, 64
 REGISTER_KINDS = ("git.register", "human.attestation", WAIVER_KIND)
 """Kinds whose latest items are the records of registers, however old they are."""
+_NEWEST = 50_000
+_CLAIMS = "lake_claims WHERE NOT starts_with(control, 'event:')"
+
+_REGISTERED = f"(SELECT * FROM evidence WHERE kind IN ({', '.join(map(literal, REGISTER_KINDS))}))"  # noqa: S608
+_RECORDS = f"""CREATE TEMP TABLE IF NOT EXISTS lake_records AS
+    SELECT item_id, system, subject, payload, payload->>'$.register' AS register,
+        (source = $own OR coalesce(collected_at <= beat OR pull_id IN whole, false))
+            AND item_id NOT IN (SELECT item_id FROM lake_corrected) AS confirmed
+    FROM ({latest_of(_REGISTERED)}) LEFT JOIN (
+        SELECT source, max(finished_at) FILTER (NOT backfill) AS beat, list(pull_id) AS whole
+        FROM pulls WHERE outcome = 'complete' GROUP BY source) USING (source)
+    WHERE change <> 'gone' AND (payload->>'$.level') = 'record'"""  # noqa: S608  ours
+"""Read once a connection: payloads lie scattered, and every register is asked for by itself."""
 
 
 def control_items(connection: Connection, most: int) -> dict[str, list[str]]:
     """Control → the ids of its items, newest first by observed time, at most `most` each."""
+    rows = all_rows(connection, f"SELECT DISTINCT control FROM {_CLAIMS}")  # noqa: S608  ours
+    # The newest items fill most controls: only for the others is every item of theirs put in order.
+    newest = f"""observed_to >= (SELECT min(observed_to) FROM (
+        SELECT observed_to FROM evidence ORDER BY observed_to DESC LIMIT {_NEWEST}))"""  # noqa: S608
+    full = _control_items(connection, most, newest, [row["control"] for row in rows])
+    found = {control: ids for control, ids in full.items() if len(ids) == most}
+    rare = [row["control"] for row in rows if row["control"] not in found]
+    found |= _control_items(connection, most, "true", rare) if rare else {}
+    return dict(sorted(found.items()))
+
+
+def _control_items(
+    connection: Connection, most: int, where: str, controls: Sequence[str]
+) -> dict[str, list[str]]:
+    wanted = ", ".join(map(literal, controls)) or "NULL"
     rows = all_rows(
         connection,
-        """SELECT control, item_id FROM
-            (SELECT DISTINCT control, item_id FROM tags WHERE NOT starts_with(control, 'event:'))
-            JOIN evidence USING (item_id)
+        f"""SELECT control, item_id FROM (SELECT DISTINCT control, item_id FROM {_CLAIMS}
+                AND control IN ({wanted}))
+            JOIN (SELECT item_id, observed_to, landed_at FROM evidence WHERE {where})
+                USING (item_id)
         QUALIFY row_number() OVER
             (PARTITION BY control ORDER BY observed_to DESC, landed_at DESC, item_id) <= $most
-        ORDER BY control, observed_to DESC, landed_at DESC, item_id""",
+        ORDER BY control, observed_to DESC, landed_at DESC, item_id""",  # noqa: S608  quoted
         {"most": most},
     )
     found: dict[str, list[str]] = defaultdict(list)
@@ -48,8 +78,7 @@ def item_rows(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]
     """The items of these ids as they landed, payload as canonical JSON text."""
     return all_rows(
         connection,
-        f"SELECT {_ITEM} FROM evidence WHERE item_id IN (SELECT unnest($ids::VARCHAR[]))",  # noqa: S608
-        {"ids": list(ids)},
+        f"SELECT {_ITEM} FROM evidence WHERE item_id IN ({_spelled(ids)})",  # noqa: S608  quoted
     )
 
 
@@ -67,9 +96,7 @@ def find_items(connection: Connection, prefix: str) -> list[dict[str, Any]]:
 
 def item_tags(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
     """Why these items speak to which controls: item_id, control, evidence, rule, strength, why."""
-    # Spelled out, on both sides of what the view `tags` joins: only ids that the engine knows as it
-    # plans are looked up by Bloom filters.
-    wanted = ", ".join(map(literal, ids)) or "NULL"
+    wanted = _spelled(ids)  # on both sides of what the view `tags` joins
     return all_rows(
         connection,
         f"""SELECT item_id, control, evidence, rule, strength, rationale FROM lake_claims
@@ -105,13 +132,19 @@ def overridden_items(connection: Connection) -> list[dict[str, Any]]:
 
 def leaf_indexes(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     """Item id → its place in the ledger, for those that have one."""
+    wanted = _spelled(ids)
     rows = all_rows(
         connection,
-        """SELECT item_id, leaf_index FROM leaves
-        WHERE item_id IN (SELECT unnest($ids::VARCHAR[]))""",
-        {"ids": list(ids)},
+        f"""SELECT item_id, leaf_index FROM lake_leaves
+        SEMI JOIN (SELECT item_id FROM evidence WHERE item_id IN ({wanted})) USING (item_id)
+        WHERE item_id IN ({wanted})""",  # noqa: S608  quoted
     )
     return {row["item_id"]: row["leaf_index"] for row in rows}
+
+
+def _spelled(ids: Sequence[str]) -> str:
+    """Only ids that the engine knows as it plans are looked up by the files' Bloom filters."""
+    return ", ".join(map(literal, ids)) or "NULL"
 
 
 def control_totals(connection: Connection) -> dict[str, int]:
@@ -126,11 +159,12 @@ def control_totals(connection: Connection) -> dict[str, int]:
 
 def counts(connection: Connection) -> tuple[int, int]:
     """How many items landed; how many of them (Headwater's own and losses aside) have no tag."""
+    # ANTI JOIN, here and below: NOT IN asks besides, of every row, whether an id is null.
     (row,) = all_rows(
         connection,
-        """SELECT count(*) AS items, count(*) FILTER (NOT starts_with(kind, $own)
-            AND change <> 'gone'
-            AND item_id NOT IN (SELECT item_id FROM tags)) AS untagged FROM evidence""",
+        """SELECT (SELECT count(*) FROM evidence) AS items, count(*) AS untagged
+        FROM evidence ANTI JOIN lake_claims USING (item_id)
+        WHERE NOT starts_with(kind, $own) AND change <> 'gone'""",
         {"own": "headwater."},
     )
     return row["items"], row["untagged"]
@@ -138,11 +172,13 @@ def counts(connection: Connection) -> tuple[int, int]:
 
 def unclaimed_errors(connection: Connection) -> int:
     """How many items stand as an error, uncorrected, and have no tag: no control shows them."""
+    erring = f"""(SELECT * FROM evidence SEMI JOIN (
+        SELECT {SUBJECT} FROM evidence WHERE outcome = 'error') USING ({SUBJECT}))"""  # noqa: S608
     (row,) = all_rows(
         connection,
-        """SELECT count(*) AS errors FROM latest WHERE outcome = 'error' AND change <> 'gone'
-            AND NOT starts_with(kind, $own) AND item_id NOT IN (SELECT item_id FROM tags)
-            AND item_id NOT IN (SELECT item_id FROM lake_corrected)""",
+        f"""SELECT count(*) AS errors FROM ({latest_of(erring)})
+            ANTI JOIN lake_claims USING (item_id) ANTI JOIN lake_corrected USING (item_id)
+            WHERE outcome = 'error' AND change <> 'gone' AND NOT starts_with(kind, $own)""",  # noqa: S608
         {"own": "headwater."},
     )
     return int(row["errors"])
@@ -157,22 +193,14 @@ def records(
     `confirmed` leaves out those that no complete pull of their source has brought or followed, and
     those that somebody corrected. What Headwater landed itself needs no pull.
     """
-    # Spelled out: with a list as a value the engine first puts all items in order, of any kind.
-    kinds = ", ".join(map(literal, REGISTER_KINDS))
+    connection.execute(_RECORDS, {"own": OWN_SOURCE})
     rows = all_rows(
         connection,
-        f"""SELECT item_id, system, payload FROM latest LEFT JOIN (
-            SELECT source, max(finished_at) FILTER (NOT backfill) AS beat, list(pull_id) AS whole
-            FROM pulls WHERE outcome = 'complete' GROUP BY source) USING (source)
-        WHERE (NOT $confirmed OR (
-                (source = $own OR coalesce(collected_at <= beat OR pull_id IN whole, false))
-                AND item_id NOT IN (SELECT item_id FROM lake_corrected)))
-            AND kind IN ({kinds}) AND change <> 'gone'
-            AND (payload->>'$.level') = 'record'
-            AND (payload->>'$.register') IN (SELECT unnest($registers::VARCHAR[]))
-        ORDER BY subject, item_id""",  # noqa: S608  ours
-        {"registers": list(registers), "confirmed": confirmed, "own": OWN_SOURCE},
-    )  # fmt: skip
+        """SELECT item_id, system, payload FROM lake_records
+        WHERE (confirmed OR NOT $confirmed) AND register IN (SELECT unnest($registers::VARCHAR[]))
+        ORDER BY subject, item_id""",
+        {"registers": list(registers), "confirmed": confirmed},
+    )
     return [
         json.loads(row["payload"]) | {"item_id": row["item_id"], "item_system": row["system"]}
         for row in rows

@@ -170,7 +170,8 @@ def sightings(connection: Connection, now: datetime) -> dict[Key, Sighting]:
 def event_times(connection: Connection, now: datetime) -> dict[str, datetime]:
     """Each event that makes older evidence stale → its latest time by `now`, whichever system it
     happened to. Raises LakeError."""
-    sql = """SELECT substr(control, 7), max(observed_from) FROM tags JOIN evidence USING (item_id)
+    sql = """SELECT substr(control, 7), max(observed_from)
+        FROM lake_claims JOIN evidence USING (item_id)
         WHERE starts_with(control, 'event:') AND observed_from <= $now AND landed_at <= $now
         GROUP BY ALL"""
     try:

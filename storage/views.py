@@ -27,35 +27,13 @@ from storage.engine import (
 )
 from storage.excerpts import cut
 from storage.lake import Lake
+from storage.placed import latest_sql, placed_sql
 from storage.question import Answer, ask
 from storage.schema import TABLES, TAGS
 from storage.sightings import sightings
 from storage.suggestions import accepted_sql, suggestions_sql
 
 __all__ = ["Answer", "Connection", "Limits", "ask", "connect", "sightings"]
-
-_SUBJECT = "source, kind, system, subject"
-
-PLACED = f"""
-    WITH revised AS (
-        SELECT item_id, sum(CAST(change <> 'new' AS INT)) OVER subject_so_far
-            + coalesce(sum(CAST(change = 'gone' AS INT)) OVER subject_before, 0) AS revision
-        FROM evidence
-        SEMI JOIN (SELECT DISTINCT {_SUBJECT} FROM evidence WHERE change <> 'new')
-            USING ({_SUBJECT})
-        WINDOW subject_so_far AS (PARTITION BY {_SUBJECT} ORDER BY landed_at, item_id),
-            subject_before AS (PARTITION BY {_SUBJECT} ORDER BY landed_at, item_id
-                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-    )
-    SELECT e.*, coalesce(revision, 0) AS revision,
-        row(coalesce(revision, 0), observed_to, collected_at, landed_at, item_id) AS place
-    FROM evidence e LEFT JOIN revised USING (item_id)
-"""  # noqa: S608  no text from outside
-"""Items with their place among those of one subject: the last place is how the subject stands.
-
-Results of one check are new each time: the latest observed one stands, whenever it came. A change,
-a loss or a return is a new version of the same thing: it replaces whatever landed before it, also
-one that declares a later date."""
 
 CLAIMS = f"""SELECT * FROM lake_tags WHERE mapping_digest = {{digest}}
     UNION ALL BY NAME SELECT *, {{digest}} AS mapping_digest FROM (
@@ -83,8 +61,7 @@ VIEWS: Mapping[str, tuple[str, str]] = {
         "How each source, kind, system and subject stands: its latest version, or its latest "
         "result by observed time; "
         "a subject that is gone at its source shows its item with change = 'gone'.",
-        """SELECT * EXCLUDE (revision, place) FROM lake_placed QUALIFY
-        row_number() OVER (PARTITION BY source, kind, system, subject ORDER BY place DESC) = 1""",
+        latest_sql("lake_placed"),
     ),
     "tags": (
         "Which control each item speaks to, by the rules of one mapping digest; controls that "
@@ -230,7 +207,7 @@ def _build(
         connection.execute(f"CREATE VIEW {name} AS {_filled(sql, words)}")
         connection.execute(f"COMMENT ON VIEW {name} IS {literal(comment)}")
         if name == "evidence":
-            connection.execute(f"CREATE VIEW lake_placed AS {PLACED}")
+            connection.execute(f"CREATE VIEW lake_placed AS {placed_sql('evidence')}")
             if tags_sql:
                 _tag_anew(connection, tags_sql)
             connection.execute(f"CREATE VIEW lake_claims AS {_filled(CLAIMS, words)}")

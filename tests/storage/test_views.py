@@ -148,6 +148,22 @@ def test_boards_get_items_tags_and_health(world: World) -> None:
         assert pages.leaf_indexes(connection, [newest]) == {}
 
 
+def test_a_control_that_the_newest_items_do_not_fill_is_shown_in_full(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "_NEWEST", 3)
+    world.land(*(item(n) for n in range(8)), cursor="1")
+    world.tag("iso42001:A.1", "ticket")
+    world.tag("iso42001:A.1", "again")
+    world.tag("iso42001:A.2", "ticket", "subject IN ('AI-7', 'AI-1')")
+    world.tag("event:deployment", "", "subject = 'AI-7'")
+    with connect(world.lake) as connection:
+        assert pages.control_items(connection, 2) == {
+            "iso42001:A.1": [item(7).item_id, item(6).item_id],
+            "iso42001:A.2": [item(7).item_id, item(1).item_id],
+        }
+
+
 def test_an_error_that_no_control_shows_is_counted_until_it_is_mended(world: World) -> None:
     def errors() -> int:
         with connect(world.lake) as connection:
