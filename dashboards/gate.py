@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 import logging
 import re
@@ -10,19 +9,27 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboards.access import Grant, Reader, Role, by_token
+from dashboards.forms import say
 from dashboards.health import OPEN
 from dashboards.reading import Note, Noted, NotNoted
-from dashboards.render import policy, render_message
+from dashboards.render import policy
 
+if TYPE_CHECKING:
+    from dashboards.login import Login
+
+SIGN_IN = frozenset({"/login", "/login/callback"})
+"""Addresses that are answered to nobody in particular, where there is a login."""
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-FORMS = frozenset({"/query"})
+FORMS = frozenset({"/query", "/logout"})
 """Addresses that take a POST."""
 _UNNOTED = "What an auditor reads must be recorded, and cannot be now: nothing is shown."
 _LOG = logging.getLogger("headwater.dashboards")
@@ -32,7 +39,7 @@ _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?")
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Who may come in: by a token, or from this machine itself where that is allowed.
+    """Who may come in: by a token, signed in, or from this machine itself where that is allowed.
 
     `grants` is asked for every request, so that an access which is taken away ends at once.
     """
@@ -40,6 +47,7 @@ class Door:
     grants: Callable[[], Sequence[Grant]]
     clock: Callable[[], datetime]
     allow_loopback: bool = False
+    login: Login | None = None
     form_key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
 
     def reader(self, request: Request) -> Reader | Response:
@@ -50,9 +58,18 @@ class Door:
             return self._of(by_token(grants, _bearer(request.headers)))
         if self.allow_loopback and not grants and _is_here(request):
             return Reader("this machine", "", Role.GOVERNANCE, csrf=self.form_key)
-        if locked:
+        if self.login and "authorization" not in request.headers:
+            return self.login.reader(request, grants) or self._unknown(request)
+        if locked or self.login:
             return unauthorised()
         return say(403, "Not open", "Without a token this board answers to its own machine only.")
+
+    def _unknown(self, request: Request) -> Response:
+        """A person is sent to sign in; a program is told that it cannot."""
+        if request.method == "POST" or "text/html" not in request.headers.get("accept", ""):
+            return unauthorised()
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"/login?next={quote(request.url.path + query, safe='/')}", 303)
 
     def _of(self, grant: Grant | None) -> Reader | Response:
         if grant is None:
@@ -81,12 +98,29 @@ class Gate:
             return
         request = Request(scope)
         send = sealed(send, forms=has_form(scope["path"]))
-        if refused := self._refusal(request):
+        if refused := self._malformed(request):
             await refused(scope, receive, send)
-        elif getattr(request.state, "reader", None) and request.state.reader.recorded:
-            await self._recorded(scope, receive, send)
-        else:
+        elif request.url.path in OPEN:
             await self.inner(scope, receive, send)
+        elif self.door.login:
+            await self.door.login.sessions(self._admitted)(scope, receive, send)
+        else:
+            await self._admitted(scope, receive, send)
+
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        if self.door.login and request.url.path in SIGN_IN:
+            await self.inner(scope, receive, send)
+            return
+        reader = self.door.reader(request)
+        if isinstance(reader, Response):
+            await reader(scope, receive, send)
+        elif why := reader.refused(request.url.path):
+            await say(403, "Not open to you", why)(scope, receive, send)
+        else:
+            request.state.reader = reader
+            answer = self._recorded if reader.recorded else self.inner
+            await answer(scope, receive, send)
 
     async def _recorded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an auditor, or say that it cannot be recorded."""
@@ -98,20 +132,13 @@ class Gate:
             _LOG.error("an auditor is not answered: what is read cannot be recorded: %s", error)
             await say(503, "Not recorded", _UNNOTED)(scope, receive, send)
 
-    def _refusal(self, request: Request) -> Response | None:
+    def _malformed(self, request: Request) -> Response | None:
+        """What anybody is told who asks in a way that nobody may."""
         path = request.url.path
         if request.method not in {"GET", "HEAD"} and (request.method, path) not in _POSTS:
             return say(405, "Read only", "This server answers GET and HEAD.", allow="GET, HEAD")
-        if path in OPEN:
-            return None
-        if not self._named(request.headers):
+        if path not in OPEN and not self._named(request.headers):
             return say(421, "Wrong name", "This server does not answer to that Host name.")
-        reader = self.door.reader(request)
-        if isinstance(reader, Response):
-            return reader
-        if why := reader.refused(path):
-            return say(403, "Not open to you", why)
-        request.state.reader = reader
         return None
 
     def _named(self, headers: Headers) -> bool:
@@ -122,20 +149,10 @@ class Gate:
 
 def has_form(path: str) -> bool:
     """Whether the page at this address holds a form."""
-    return path in FORMS or path.startswith("/query/")
+    return path in {*FORMS, "/you"} or path.startswith("/query/")
 
 
 _POSTS = frozenset({("POST", path) for path in FORMS})
-
-
-def foreign(request: Request, given: str) -> Response | None:
-    """What a form is told that did not come from a page of ours; None if it did."""
-    reader: Reader = request.state.reader
-    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-        return say(403, "From elsewhere", "Another site sent this form: nothing was asked.")
-    if reader.csrf and not hmac.compare_digest(given.encode(), reader.csrf.encode()):
-        return say(403, "From elsewhere", "Open the page anew: its form was not made for you.")
-    return None
 
 
 def _bearer(headers: Headers) -> str:
@@ -171,11 +188,6 @@ def sealed(send: Send, *, forms: bool) -> Send:
         await send(message)
 
     return seal
-
-
-def say(status: int, heading: str, sentence: str, **headers: str) -> Response:
-    """A page that says one thing."""
-    return HTMLResponse(render_message(heading, sentence), status, headers)
 
 
 def unauthorised() -> Response:

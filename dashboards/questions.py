@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -18,16 +18,15 @@ from starlette.routing import Route
 
 from dashboards.access import Reader
 from dashboards.answers import Answered, as_csv, as_json
-from dashboards.gate import foreign
+from dashboards.forms import CSRF, foreign, form_of, single
 from dashboards.render import render_query
 from evidence.errors import HeadwaterError
 from evidence.excerpt import Excerpt
 
 AT_ONCE = 2
 """Questions that are answered side by side; each has a process and memory of its own."""
-_LARGEST = 400_000
 _LOOK_SECONDS = 0.3
-AS_OF, CSRF, FORM, SQL = "as-of", "csrf", "form", "sql"
+AS_OF, FORM, SQL = "as-of", "form", "sql"
 FORMS = ("html", "csv", "json")
 
 
@@ -99,7 +98,7 @@ class Questions:
         return self._drawn(request, Asked())
 
     async def _own(self, request: Request) -> Response:
-        given = await _form(request)
+        given = await form_of(request)
         if refused := foreign(request, given.pop(CSRF, "")):
             return refused
         form = _one_of(given.pop(FORM, "html"))
@@ -112,7 +111,7 @@ class Questions:
         name, _, ending = request.path_params["name"].partition(".")
         form = _one_of(ending or "html")
         pairs = request.query_params.multi_items()
-        given = _single(pairs)
+        given = single(pairs)
         asked = Asked(name, "", {k: v for k, v in given.items() if k != AS_OF and v},
                       given.get(AS_OF, ""))  # fmt: skip
         saved = {one.name: one for one in await run_in_threadpool(self.saved)}
@@ -173,31 +172,6 @@ def _one_of(form: str) -> str:
     if form not in FORMS:
         raise HTTPException(404 if form.isalnum() else 400, f"Ask for one of {', '.join(FORMS)}.")
     return form
-
-
-def _single(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    given = dict(pairs)
-    if len(given) < len(pairs):
-        raise HTTPException(400, "Something is asked twice; give each value once.")
-    return given
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a form that was sent, of bounded size. Raises HTTPException."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise HTTPException(415, "Send a form: application/x-www-form-urlencoded.")
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > _LARGEST:
-            raise HTTPException(413, f"A question has {_LARGEST} bytes at most.")
-    try:
-        text = body.decode("ascii")
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=9, errors="strict")
-    except ValueError as error:
-        raise HTTPException(400, "This form cannot be read.") from error
-    return _single(pairs)
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from dashboards import answers, summary, text
+from dashboards.access import Reader
 from dashboards.links import PLACES, Address, Links, OneFile
 from dashboards.model import Board
 from dashboards.pages.overview import drawn
@@ -47,6 +48,12 @@ def render_page(page: Page, links: Links) -> str:
 def render_query(**given: Any) -> str:
     """The query page: what can be asked, and the answer if something was."""
     return _environment().get_template("query.html").render(policy=policy(forms=True), **given)
+
+
+def render_you(reader: Reader, *, signed_in: bool) -> str:
+    """Who is known to ask, what is shown to them, and how they sign out."""
+    page = _environment().get_template("you.html")
+    return page.render(policy=policy(forms=True), reader=reader, signed_in=signed_in)
 
 
 def render_message(heading: str, sentence: str) -> str:

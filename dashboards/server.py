@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,7 +19,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from dashboards.access import Grant, Role, digest_of
-from dashboards.gate import LOOPBACK_NAMES, Door, Gate, say
+from dashboards.forms import say
+from dashboards.gate import LOOPBACK_NAMES, Door, Gate
 from dashboards.health import Health, answers
 from dashboards.questions import Questions
 from dashboards.reading import Note
@@ -28,6 +30,9 @@ from dashboards.text import visible
 from evidence.errors import HeadwaterError
 from evidence.excerpt import Excerpt
 from evidence.secret import Secret
+
+if TYPE_CHECKING:
+    from dashboards.login import Login
 
 _LOG = logging.getLogger("headwater.dashboards")
 
@@ -43,6 +48,7 @@ def app(
     part: Callable[[Excerpt], Reads] | None = None,
     questions: Questions | None = None,
     note: Note | None = None,
+    login: Login | None = None,
 ) -> Gate:
     """The board as an ASGI application: its pages, `/board.json`, `/healthz`, and what else
     `health` answers.
@@ -52,25 +58,31 @@ def app(
     that the Host header may give. `reads` answer in a worker thread; a HeadwaterError they raise is
     shown as one sentence with status 500. `part` is what a reader of a limited access is shown;
     without it they are refused. With `questions` there is `/query`; what auditors read
-    goes to `note`, without which they are not answered. Raises ValueError for an empty token.
+    goes to `note`, without which they are not answered. `login` signs people in. Raises ValueError
+    for an empty token.
     """
     open_to_all = health.routes() if health else [Route("/healthz", answers)]
     asking = questions.routes() if questions else []
-    routes = [*open_to_all, *asking, *Pages(reads, part).routes()]
+    signing_in = login.routes() if login else []
+    routes = [*open_to_all, *asking, *signing_in, *Pages(reads, part).routes()]
     return gated(
-        routes, token=token, allow_loopback=allow_loopback, hosts=hosts, grants=grants, note=note
-    )
+        routes, token=token, allow_loopback=allow_loopback, hosts=hosts, grants=grants, note=note,
+        login=login,
+    )  # fmt: skip
 
 
 def gated(
     routes: Sequence[Route], *, token: Secret | None, allow_loopback: bool,
     hosts: Collection[str] = (), grants: Callable[[], Sequence[Grant]] = tuple,
-    note: Note | None = None,
+    note: Note | None = None, login: Login | None = None,
 ) -> Gate:  # fmt: skip
     """These routes behind the gate, as `app` says. Raises ValueError for an empty token."""
     owner = () if token is None else (_owner(token),)
     door = Door(
-        lambda: (*owner, *grants()), lambda: datetime.now(UTC), allow_loopback and token is None
+        lambda: (*owner, *grants()),
+        lambda: datetime.now(UTC),
+        allow_loopback and token is None,
+        login,
     )
     handlers = {HTTPException: _not_served, HeadwaterError: _unreadable, Exception: _broken}
     inner = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ from storage.retention import RetentionClass
 
 if TYPE_CHECKING:
     from dashboards.access import Grant
+    from dashboards.provider import Provider
     from flows._alerts.channel import Channel
     from flows._alerts.settings import Alerts
     from flows.suggest_model import Suggest
@@ -120,6 +121,7 @@ class Config:
     verify: Verifying = field(default_factory=Verifying)
     watch: Watching = field(default_factory=Watching)
     access: tuple[Grant, ...] = ()
+    login: Provider | None = None
 
     @property
     def folder(self) -> Path:

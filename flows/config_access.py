@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from dashboards.access import Grant, Role, digest_of
+from dashboards.provider import Provider
 from evidence.errors import ConfigError
 from evidence.excerpt import Excerpt
 from evidence.secret import Secret
@@ -113,6 +114,21 @@ class AccessTables(AlertTables):
                     )
                 seen[key] = f"access {grant.name}"
             yield grant
+
+    def login(self, raw: Mapping[str, Any]) -> Provider | None:
+        """[login], which who is named by subject or group needs."""
+        found = self.single(raw, "login", Provider)
+        tables = raw.get("access", [])
+        named = isinstance(tables, list) and any(
+            isinstance(table, dict) and (table.get("subject") or table.get("group"))
+            for table in tables
+        )
+        if named and "login" not in raw:
+            self.mistakes.append(
+                f"{self.file}: [[access]] names a subject or group: say in [login] which identity "
+                "provider knows them"
+            )
+        return found
 
     def _grant(self, number: int, table: Mapping[str, Any]) -> Grant | None:
         where = f"access {table.get('name') or number}"

@@ -37,7 +37,7 @@ LAKE = (
 TABLES = (
     "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "redaction",
     "source", "override", "redact", "retention", "witness", "mail", "anchor",
-    "alerts", "alert", "suggest", "verify", "watch", "access",
+    "alerts", "alert", "suggest", "verify", "watch", "access", "login",
 )  # fmt: skip
 
 
@@ -100,6 +100,7 @@ class Reader(Overrides, AccessTables):
             verify=self._verify(raw),
             watch=self._watch(raw),
             access=tuple(self.grants(raw)),
+            login=self.login(raw),
         )  # fmt: skip
         if self.mistakes:
             raise ConfigError(*self.mistakes)

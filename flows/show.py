@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from dashboards.gate import Gate
+from dashboards.login import Login
 from dashboards.reading import Note
 from dashboards.reads import Reads
 from dashboards.server import app, serve
@@ -115,4 +116,5 @@ def board_app(
         grants=Granted(config.file),
         questions=questions(config),
         note=note,
+        login=Login(config.login, now) if config.login else None,
     )

@@ -132,3 +132,24 @@ def test_a_new_token_fits_its_digest(capsys: pytest.CaptureFixture[str]) -> None
     token, line = said[0].split()[1], said[1]
     assert line == f'token_sha256 = "{digest_of(token)}"'
     assert len(token) >= 43
+
+
+LOGIN = """
+[login]
+issuer = "https://id.example"
+client_id = "headwater"
+client_secret = "env:CLIENT"
+url = "https://board.example"
+"""
+
+
+def test_a_login_is_read_and_its_secret_hidden(home: Home) -> None:
+    by_group = '\n[[access]]\nname = "team"\nrole = "reader"\ngroup = "staff"\n'
+    config = load(home(extra=LOGIN + by_group), {"CLIENT": "s3cret of the client"})
+    assert config.login is not None
+    assert config.login.callback == "https://board.example/login/callback"
+    assert "s3cret" not in repr(config)
+    with pytest.raises(ConfigError, match=r"say in \[login\] which identity"):
+        load(home(folder="none", extra=by_group))
+    with pytest.raises(ConfigError, match="must begin with https"):
+        load(home(folder="open", extra=LOGIN.replace("https://id", "http://id")), {"CLIENT": "x"})

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import collectors
+from dashboards.provider import Provider
 from flows._alerts.channel import Channel
 from flows._alerts.kinds import KINDS
 from flows._alerts.settings import Alerts
@@ -31,10 +32,10 @@ SECRETS = (
     "AWS_SESSION_TOKEN", "JIRA_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN",
     "SERVICENOW_PASSWORD", "SERVICENOW_KEY", "SERVICENOW_SECRET",
     "FORGE_TOKEN", "GX_DATABASE_URL", "SUGGEST_KEY",
-    "WALL_SCREEN_TOKEN", "SMTP_PASSWORD", "TSA_PASSWORD", "SLACK_WEBHOOK", "TEAMS_WEBHOOK",
-    "PAGERDUTY_KEY", "OWN_WEBHOOK", "OWN_WEBHOOK_SECRET", "GATEWAY_KEY", "JIRA_WRITE_TOKEN",
-    "GITHUB_WRITE_HEADER", "WITNESS_ACCESS_KEY_ID", "WITNESS_SECRET_ACCESS_KEY",
-    "WITNESS_SESSION_TOKEN",
+    "WALL_SCREEN_TOKEN", "OIDC_CLIENT_SECRET", "SMTP_PASSWORD", "TSA_PASSWORD",
+    "SLACK_WEBHOOK", "TEAMS_WEBHOOK", "PAGERDUTY_KEY", "OWN_WEBHOOK", "OWN_WEBHOOK_SECRET",
+    "GATEWAY_KEY", "JIRA_WRITE_TOKEN", "GITHUB_WRITE_HEADER", "WITNESS_ACCESS_KEY_ID",
+    "WITNESS_SECRET_ACCESS_KEY", "WITNESS_SESSION_TOKEN",
 )  # fmt: skip
 GIVEN_SECRETS = dict.fromkeys(SECRETS, "a secret that is long enough to sign")
 RAW = tomllib.loads(EXAMPLE.read_text())
@@ -64,6 +65,7 @@ def test_every_setting_of_what_lies_outside_is_in_it() -> None:
     assert set(RAW["anchor"]) == {f.name for f in dataclasses.fields(Anchor)}
     assert set(RAW["suggest"]) == {f.name for f in dataclasses.fields(Suggest)}
     assert set(RAW["verify"]) == {f.name for f in dataclasses.fields(Verifying)}
+    assert set(RAW["login"]) == {f.name for f in dataclasses.fields(Provider)}
     assert set(RAW["watch"]) == {f.name for f in dataclasses.fields(Watching)}
     assert {at.where.partition(":")[0] for at in witnesses(load(EXAMPLE, GIVEN_SECRETS))[1:]} == {
         "git+ssh", "mailto", "s3"
@@ -74,7 +76,7 @@ def test_every_key_of_access_is_in_it_and_explained() -> None:
     page = (ROOT / "docs/access.md").read_text()
     keys = {key for table in RAW["access"] for key in table}
     fields = {f.name for f in dataclasses.fields(AccessTable)}
-    assert keys | {"subject", "group"} == fields - {"since"} | {"from"}
+    assert keys == fields - {"since"} | {"from"}
     assert [key for key in sorted(fields - {"since"} | {"from"}) if f"`{key}`" not in page] == []
 
 
