@@ -71,7 +71,18 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "source": verdict.source,
         "count": verdict.count,
         "overridden": list(verdict.overridden),
+        "periods": [
+            {"due": stamp(one.period.due), "kept": one.kept.value, "known": _stamp(one.known)}
+            for one in verdict.history
+        ],
+        "continuity": told_continuity(verdict),
     }
+
+
+def told_continuity(verdict: Verdict) -> dict[str, Any] | None:
+    """The gaps by the age limit, and in how many months there was none; None without a history."""
+    told = verdict.continuity
+    return None if told is None else _plain(asdict(told))
 
 
 def _framework(framework: FrameworkRow) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from enum import StrEnum
 
 from evidence.asked import CLOCK_SKEW, Expectation, Sighting, clock_of
 from evidence.deadline import Arrival, Deadline, Kept, Met, Period, met, periods
-from evidence.duration import plus
+from evidence.duration import plus, told_span
+from evidence.gaps import Continuity, Gap, continuity
 from evidence.model import Nature
 
 MISSES = 3
-"""Of the periods that were not kept on time, how many a sentence names."""
+"""Of the periods that were not kept on time, or of the gaps, how many a sentence names."""
 
 
 class State(StrEnum):
@@ -28,12 +29,14 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Aged:
-    """A state with one sentence why, until when it may last, and how the last periods ended."""
+    """A state with one sentence why, until when it may last, how the last periods of a deadline
+    ended, and the gaps by an age limit."""
 
     state: State
     why: str
     until: datetime | None = None
     history: tuple[Met, ...] = ()
+    continuity: Continuity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,11 @@ def aged(expectation: Expectation, seen: Sighting, now: datetime, began: datetim
     served = _served(expectation, seen, now, began)
     state, why, until = _state(expectation, seen, now, served)
     history = tuple(one for one in served if one.closed)
-    return Aged(state, why + _told(expectation, history), until, history)
+    unbroken = _continuity(expectation, seen, now)
+    if state is State.FRESH and _again(expectation, unbroken, now):
+        state = State.RECOVERED
+    why += _told(expectation, history) + _gaps(unbroken, now)
+    return Aged(state, why, until, history, unbroken)
 
 
 def outlived(expectation: Expectation, failed_at: datetime | None, now: datetime) -> bool:
@@ -156,6 +163,37 @@ def _miss(deadline: Deadline, one: Met) -> str:
         return f"the one due {due} is missing"
     days = (one.now if one.known is None else one.known).date() - one.period.due.date()
     return f"the one due {due} came {ago(max(days, one.late))} late"
+
+
+def _continuity(expectation: Expectation, seen: Sighting, now: datetime) -> Continuity | None:
+    age = expectation.max_age
+    return None if age is None else continuity(seen.covers, told_span(age), now)
+
+
+def _again(expectation: Expectation, unbroken: Continuity | None, now: datetime) -> bool:
+    """Whether a gap ended less than one age limit ago."""
+    age = expectation.max_age
+    gaps = unbroken.gaps if unbroken else ()
+    return age is not None and any(gap.ended and plus(gap.ended, age) > now for gap in gaps)
+
+
+def _gaps(unbroken: Continuity | None, now: datetime) -> str:
+    """The gaps that ended, in a clause; empty without one. One that lasts is the state itself."""
+    ended = [gap for gap in (unbroken.gaps if unbroken else ()) if gap.ended]
+    if not unbroken or not ended:
+        return ""
+    counted = f"; {unbroken.kept} of {unbroken.months} months without a gap"
+    named = "".join(f"; {_gap(gap, now)}" for gap in ended[-MISSES:][::-1])
+    more = f" (+{len(ended) - MISSES} more)" if len(ended) > MISSES else ""
+    return f"{counted if unbroken.months else ''}{named}{more}"
+
+
+def _gap(gap: Gap, now: datetime) -> str:
+    told = f"out of date for {ago(gap.lasted(now))} from {day(gap.began)}"
+    if gap.filled < min(gap.lasted(now), timedelta(days=1)):
+        return told
+    whole = gap.filled == gap.lasted(now)
+    return f"{told}, {'all' if whole else ago(gap.filled)} of it filled by what came late"
 
 
 def _nothing(expectation: Expectation, seen: Sighting) -> str:

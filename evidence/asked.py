@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from evidence.deadline import Arrival, Deadline
 from evidence.duration import Span, shortest
+from evidence.gaps import Cover
 from evidence.model import ControlId, Nature
 
 ORGANISATION = ""
@@ -92,7 +93,7 @@ class Sighting:
     `events` the latest start of each stale-on event for this system; `corrected` counts items that
     prove nothing because somebody corrected them; `overridden` are failures of which two people
     said that they are none, with the latest of their times and why. `arrivals` are what served the
-    periods of a deadline.
+    periods of a deadline, `covers` the stretches in which it was in date.
     """
 
     newest: datetime | None = None
@@ -112,6 +113,7 @@ class Sighting:
     overridden_at: datetime | None = None
     overridden_why: str = ""
     arrivals: tuple[Arrival, ...] = ()
+    covers: tuple[Cover, ...] = ()
 
 
 def together(seen: Sequence[Sighting], events: Mapping[str, datetime]) -> Sighting | None:
@@ -139,6 +141,7 @@ def together(seen: Sequence[Sighting], events: Mapping[str, datetime]) -> Sighti
         overridden_at=_latest([sighting.overridden_at for sighting in overridden]),
         overridden_why="; ".join(sighting.overridden_why for sighting in overridden),
         arrivals=tuple(arrival for sighting in seen for arrival in sighting.arrivals),
+        covers=tuple(cover for sighting in seen for cover in sighting.covers),
     )
 
 

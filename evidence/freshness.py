@@ -15,6 +15,7 @@ from enum import StrEnum
 from evidence.ageing import State, aged, day, outlived
 from evidence.asked import CLOCK_SKEW, ORGANISATION, Expectation, Scope, Sighting, Special, together
 from evidence.deadline import Met
+from evidence.gaps import Continuity
 from evidence.model import ControlId
 from evidence.waiver import Waiver
 
@@ -43,7 +44,8 @@ class Verdict:
     """One judged expectation: its state, until when, and one sentence why.
 
     `overridden` are the failures that would count, had not two people said that they are none;
-    `history` are the closed periods of its deadline, the newest last.
+    `history` are the closed periods of its deadline, the newest last; `continuity` the gaps by its
+    age limit.
     """
 
     control: ControlId
@@ -60,6 +62,7 @@ class Verdict:
     count: int = 0
     overridden: tuple[str, ...] = ()
     history: tuple[Met, ...] = ()
+    continuity: Continuity | None = None
 
     @property
     def in_date(self) -> bool:
@@ -89,6 +92,7 @@ def judge(
         state=found.state, failed=failed, why=why, judged_at=now, fresh_until=found.until,
         newest=seen.newest, item_id=seen.failing[0] if failed else seen.item_id,
         source=seen.source, count=seen.count, overridden=overridden, history=found.history,
+        continuity=found.continuity,
     )  # fmt: skip
 
 

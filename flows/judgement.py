@@ -32,6 +32,7 @@ from mappings.catalogue import Catalogue
 from mappings.overrides import Override
 from storage.arrivals import Asked, began
 from storage.code import code_version
+from storage.covers import Aging
 from storage.engine import ample
 from storage.kept import forget, load
 from storage.lake import Lake
@@ -132,7 +133,7 @@ _LATER = ("overridden", "waived")
 def _told(judged: Verdict | ControlStanding, *left_out: str) -> dict[str, Any]:
     """Field by field: `asdict` would first copy every value, for hundreds of verdicts at a time."""
     unsaid = [name for name in _LATER if not getattr(judged, name, ())]
-    left_out = (*left_out, *unsaid, "history")  # `why` tells the history
+    left_out = (*left_out, *unsaid, "history", "continuity")  # `why` tells these
     names = [f.name for f in fields(judged) if f.name not in left_out]
     values: dict[str, Any] = plain({name: getattr(judged, name) for name in names})
     return values
@@ -149,7 +150,8 @@ def judge_lake(lake: Lake, moment: Moment) -> Judged:
         attestations = in_force(connection, catalogue, systems, at)
         held = waivers(connection, catalogue, at)
         begun, events = began(connection), event_times(connection, at)
-        seen = _landed(connection, lake, moment, asked_periods(expected, begun, at))
+        seen = _landed(connection, lake, moment, asked_periods(expected, begun, at),
+                       asked_ages(expected))  # fmt: skip
     facts = _Facts(systems, seen, events, begun, at)
     found = _standings(catalogue, expected, soa, attestations, held, facts)
     return Judged(moment, systems, soa, found)
@@ -174,13 +176,14 @@ class _Facts:
 
 
 def _landed(
-    connection: Connection, lake: Lake, moment: Moment, asked: Sequence[Asked]
-) -> dict[Key, Sighting]:
+    connection: Connection, lake: Lake, moment: Moment, asked: Sequence[Asked],
+    ages: Sequence[Aging],
+) -> dict[Key, Sighting]:  # fmt: skip
     """What landed by then; of a large lake's present by what is kept of it, where that is sure."""
     if moment.size is None and lake.table("evidence").rows >= WORTH:
         by = moment.mapping.rules.digest
-        return landed_by_now(lake, by, moment.at, asked, ample(), WORTH)
-    return landed(connection, moment.at, asked)
+        return landed_by_now(lake, by, moment.at, asked, ample(), WORTH, ages)
+    return landed(connection, moment.at, asked, ages)
 
 
 def kept_differs(lake: Lake, moment: Moment) -> bool:
@@ -192,14 +195,27 @@ def kept_differs(lake: Lake, moment: Moment) -> bool:
     if kept is None:
         return False
     expected = moment.mapping.catalogue.expectations(moment.mapping.overrides)
+    ages = asked_ages(expected)
     with moment.connect(lake, ample()) as connection:
         asked = asked_periods(expected, began(connection), moment.at)
-        whole = landed(connection, moment.at, asked)
-    found = landed_after(lake, kept, moment.at, asked, ample())
+        whole = landed(connection, moment.at, asked, ages)
+    found = landed_after(lake, kept, moment.at, asked, ample(), ages)
     if found is None or found == whole:
         return False
     forget(lake)
     return True
+
+
+def asked_ages(expected: Sequence[Expectation]) -> list[Aging]:
+    """The age limits that are asked for, with what overtakes evidence before."""
+    special = (one.expectation for want in expected for one in want.special)
+    found = (
+        Aging(want.control, want.evidence, want.max_age, want.stale_on, want.lead,
+              want.scope is Scope.ORGANISATION)
+        for want in (*expected, *special)
+        if want is not None and want.max_age is not None
+    )  # fmt: skip
+    return list(dict.fromkeys(found))
 
 
 def asked_periods(

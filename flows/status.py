@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dashboards.machine import told_continuity
 from dashboards.model import Attention, Board
 from evidence.errors import ConfigError
 from evidence.freshness import ORGANISATION, Standing
@@ -75,6 +76,12 @@ def _machine(board: Board) -> dict[str, object]:
              "system": a.system, "source": a.source, "action": a.action, "item_id": a.item_id,
              "owners": list(owners(board, a))}
             for a in board.attention
+        ],
+        "gaps": [
+            {"control": verdict.control, "evidence": verdict.evidence, "system": verdict.system}
+            | (told_continuity(verdict) or {})
+            for row in board.controls for verdict in row.standing.verdicts
+            if verdict.continuity is not None and verdict.continuity.gaps
         ],
         "sources": {row.source: row.outcome for row in board.sources},
         "items": board.lake.items,

@@ -19,16 +19,14 @@ from storage.sightings import SEEN, Key
 
 _CORRECTIONS = corrections_sql("(SELECT * FROM evidence WHERE landed_at <= $now)")
 _SUBJECT = "source, kind, system, subject"
-_SQL = f"""
-WITH {SEEN}, asked AS (
-    SELECT unnest($asked::STRUCT(control VARCHAR, evidence VARCHAR, opens TIMESTAMPTZ,
-        ends TIMESTAMPTZ, landed BOOLEAN)[], recursive := true)
-), claims AS (
+CLAIMED = f"""claims AS (
     SELECT DISTINCT item_id, control, evidence FROM lake_claims
     SEMI JOIN asked USING (control, evidence)
 ), corrected AS (
     {corrected_sql(f"({_CORRECTIONS})")}
-), held AS (
+)"""  # noqa: S608  ours
+"""What is claimed of the controls and kinds that are `asked` for, and what was corrected."""
+SPEAKING = f"""held AS (
     -- A version that took the date of an earlier one back; what went away counts for nothing.
     SELECT item_id, coalesce(min(CASE WHEN confirmed THEN observed_to END) OVER (
             PARTITION BY {_SUBJECT} ORDER BY place
@@ -41,10 +39,11 @@ WITH {SEEN}, asked AS (
     ANTI JOIN corrected USING (item_id)
     ANTI JOIN (SELECT item_id FROM held WHERE withdrawn OR lost) USING (item_id)
     WHERE confirmed AND change <> 'gone'
-), known AS (
+)"""  # noqa: S608  ours
+"""The items that count for something: `speaking`."""
+KNOWN = """known AS (
     -- A pull is known to be whole when its record has landed.
-    SELECT s.item_id, s.system, s.observed_to,
-        greatest(s.observed_to, s.landed_at, coalesce(w.landed_at, b.landed_at)) AS known
+    SELECT s.*, greatest(s.observed_to, s.landed_at, coalesce(w.landed_at, b.landed_at)) AS known
     FROM speaking s LEFT JOIN (
             SELECT pull_id, min(landed_at) AS landed_at FROM complete GROUP BY pull_id
         ) w USING (pull_id)
@@ -52,11 +51,18 @@ WITH {SEEN}, asked AS (
             SELECT source, finished_at, greatest(finished_at, landed_at) AS landed_at
             FROM complete WHERE NOT backfill
         ) b ON s.source = b.source AND s.collected_at <= b.finished_at
-)
+)"""
+"""Those that are `speaking`, with when they became `known`."""
+_SQL = f"""
+WITH {SEEN}, asked AS (
+    SELECT unnest($asked::STRUCT(control VARCHAR, evidence VARCHAR, opens TIMESTAMPTZ,
+        ends TIMESTAMPTZ, landed BOOLEAN)[], recursive := true)
+), {CLAIMED}, {SPEAKING}, {KNOWN}
 SELECT control, evidence, system,
     arg_min(struct_pack(item_id, moment, known), row(known, moment, item_id)) AS first
 FROM (
-    SELECT a.*, k.*, CASE WHEN a.landed THEN k.known ELSE k.observed_to END AS moment
+    SELECT a.*, k.item_id, k.system, k.known,
+        CASE WHEN a.landed THEN k.known ELSE k.observed_to END AS moment
     FROM known k JOIN claims c USING (item_id)
         JOIN asked a ON a.control = c.control AND a.evidence = c.evidence
 )

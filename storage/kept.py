@@ -29,18 +29,20 @@ import pyarrow.parquet as pq
 
 from evidence.canonical import digest, plain
 from evidence.errors import HeadwaterError, LakeError
+from evidence.gaps import Cover
 from evidence.own import CORRECTION_KIND, OWN_SOURCE, SUGGESTION_KIND
 from evidence.runs import PULL_KIND
 from evidence.times import parse, stamp, utc
 from storage.arrivals import Asked, served_items
 from storage.commits import Commit, read_commit
+from storage.covers import Aging, covers
 from storage.delta import Table
 from storage.engine import Connection, literal
 from storage.lake import Lake
 from storage.schema import EVIDENCE, TAGS
 from storage.sightings import SEEN, Key
 
-FORM = 1
+FORM = 2
 FOLDER = "judged"
 GIVEN_UP = "given-up"
 BELIEVED = timedelta(days=1)
@@ -97,8 +99,8 @@ _ALONE = "SELECT alone FROM left_out WHERE alone IS NOT NULL ORDER BY alone"
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A state on this machine: up to which versions of which logs it was made, by which mapping,
-    when, and how many items of each key were left out. `asked` are the stretches of time for which
-    the evidence that was known first is in it."""
+    when, how many items of each key were left out and what they covered. `asked` are the stretches
+    of time for which the evidence that was known first is in it, and the ages it was asked by."""
 
     folder: Path
     evidence: tuple[int, str]
@@ -106,6 +108,7 @@ class Kept:
     mapping: str
     at: datetime
     counts: Mapping[Key, int]
+    covers: Mapping[Key, tuple[Cover, ...]]
     kinds: frozenset[tuple[str, str]]
     asked: frozenset[str]
 
@@ -116,9 +119,10 @@ class Kept:
             "tags": [self.folder / "tags.parquet", *tags],
         }
 
-    def answers(self, asked: Sequence[Asked]) -> bool:
-        """Whether what served these stretches of time is in it."""
-        return all(one.opens >= self.at or _told(one) in self.asked for one in asked)
+    def answers(self, asked: Sequence[Asked], ages: Sequence[Aging]) -> bool:
+        """Whether what served these stretches of time, and was in date by these ages, is in it."""
+        known = all(_told(one) in self.asked for one in ages)
+        return known and all(one.opens >= self.at or _told(one) in self.asked for one in asked)
 
 
 def load(lake: Lake, mapping: str, now: datetime) -> Kept | None:
@@ -134,6 +138,7 @@ def load(lake: Lake, mapping: str, now: datetime) -> Kept | None:
         kept = Kept(
             folder, tuple(told["evidence"]), tuple(told["tags"]), told["mapping"],
             parse(told["at"]), {(c, e, s): n for c, e, s, n in told["counts"]},
+            {(c, e, s): tuple(map(_cover, many)) for c, e, s, many in told["covers"]},
             frozenset((source, kind) for source, kind in told["kinds"]), frozenset(told["asked"]),
         )  # fmt: skip
         if kept.mapping == mapping and kept.at <= now < kept.at + BELIEVED:
@@ -189,7 +194,7 @@ def _stirs(kept: Kept, files: Sequence[Path]) -> bool:
 
 def keep(
     connection: Connection, lake: Lake, versions: tuple[int, int], mapping: str, now: datetime,
-    asked: Sequence[Asked],
+    asked: Sequence[Asked], ages: Sequence[Aging] = (),
 ) -> None:  # fmt: skip
     """Make the state of what the connection shows: all that landed by these versions of evidence
     and tags.
@@ -199,7 +204,7 @@ def keep(
     """
     home = lake.place.derived(FOLDER)
     try:
-        state = _state(connection, lake, versions, now, asked)
+        state = _state(connection, lake, versions, now, asked, ages)
         _save(connection, home, state | {"mapping": mapping})
     except (duckdb.Error, pa.ArrowException, MemoryError, OSError, LakeError):
         with suppress(OSError):
@@ -217,7 +222,7 @@ def given_up(lake: Lake, now: datetime) -> bool:
 
 def _state(
     connection: Connection, lake: Lake, versions: tuple[int, int], now: datetime,
-    asked: Sequence[Asked],
+    asked: Sequence[Asked], ages: Sequence[Aging],
 ) -> dict[str, Any]:  # fmt: skip
     evidence, tags = (
         (version, _entry(lake.table(name), version))
@@ -226,10 +231,13 @@ def _state(
     served = served_items(connection, now, asked)
     connection.execute(_BUILD, {"now": utc(now, what="now"), "served": served})
     counts = connection.execute(_COUNTS).fetchall()
+    covered = covers(connection, now, ages, only="left_out")
     return {
         "form": FORM, "engine": duckdb.__version__, "evidence": evidence, "tags": tags,
         "at": stamp(now), "counts": counts, "kinds": connection.execute(_STILL).fetchall(),
-        "asked": [_told(one) for one in asked],
+        "covers": [(*key, [_until(one, now) for one in many if one.starts < now])
+                   for key, many in covered.items()],
+        "asked": [*map(_told, asked), *map(_told, ages)],
     }  # fmt: skip
 
 
@@ -265,8 +273,32 @@ def _entry(table: Table, version: int) -> str:
     return commit.digest.hex()
 
 
-def _told(one: Asked) -> str:
-    return digest(plain(asdict(one)))
+def _told(one: Asked | Aging) -> str:
+    return digest(plain(one.row(0) if isinstance(one, Aging) else asdict(one)))
+
+
+def _until(one: Cover, now: datetime) -> tuple[str, str, str, bool]:
+    """Until then: what is kept covers all that comes after, or nothing does."""
+    return one.age, stamp(one.starts), stamp(min(one.ends, now)), one.late
+
+
+def _cover(told: Sequence[Any]) -> Cover:
+    age, starts, ends, late = told
+    return Cover(age, parse(starts), parse(ends), late)
+
+
+def overtaken_since(connection: Connection, kept: Kept) -> bool:
+    """Whether an event landed since that had happened before: what was left out may then have been
+    overtaken by it. Raises LakeError."""
+    try:
+        row = connection.execute(
+            """SELECT count(*) FROM lake_claims JOIN evidence USING (item_id)
+            WHERE starts_with(control, 'event:') AND landed_at > $at AND observed_from <= $at""",
+            {"at": kept.at},
+        ).fetchone()
+    except duckdb.Error as error:
+        raise LakeError(f"the kept state cannot be read: {error}") from error
+    return row is None or row[0] > 0
 
 
 def _pairs(kinds: frozenset[tuple[str, str]]) -> pa.Table:

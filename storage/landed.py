@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from evidence.errors import LakeError
 from evidence.freshness import Sighting
+from evidence.gaps import joined
 from storage.arrivals import Asked, arrivals
+from storage.covers import Aging, covers
 from storage.engine import Connection, Limits
-from storage.kept import Kept, given_up, keep, landed_since, load
+from storage.kept import Kept, given_up, keep, landed_since, load, overtaken_since
 from storage.lake import Lake
 from storage.sightings import Key, sightings
 from storage.views import connect, connect_files
@@ -19,32 +21,39 @@ WORTH = 200_000
 """Items from which on a state is kept: fewer are judged from the whole lake as quickly."""
 
 
-def landed(connection: Connection, now: datetime, asked: Sequence[Asked]) -> dict[Key, Sighting]:
-    """The sightings as the connection shows them, with what served these stretches of time.
+def landed(
+    connection: Connection, now: datetime, asked: Sequence[Asked], ages: Sequence[Aging] = ()
+) -> dict[Key, Sighting]:
+    """The sightings as the connection shows them, with what served these stretches of time, and
+    the stretches in which each was in date by these ages.
 
     Raises LakeError.
     """
-    served = arrivals(connection, now, asked)
+    served, covered = arrivals(connection, now, asked), covers(connection, now, ages)
     seen = sightings(connection, now)
-    return {key: replace(one, arrivals=served.get(key, ())) for key, one in seen.items()}
+    return {
+        key: replace(one, arrivals=served.get(key, ()), covers=covered.get(key, ()))
+        for key, one in seen.items()
+    }
 
 
 def landed_by_now(
     lake: Lake, mapping: str, now: datetime, asked: Sequence[Asked], limits: Limits,
-    worth: int = WORTH,
+    worth: int = WORTH, ages: Sequence[Aging] = (),
 ) -> dict[Key, Sighting]:  # fmt: skip
     """`landed` of all that landed by `now`, which is the present: from the kept state and what came
     since, or from the whole lake, of which a state is kept then. Raises LakeError."""
     kept = load(lake, mapping, now)
-    found = None if kept is None else landed_after(lake, kept, now, asked, limits)
-    return _whole(lake, mapping, now, asked, limits, worth) if found is None else found
+    found = None if kept is None else landed_after(lake, kept, now, asked, limits, ages)
+    return _whole(lake, mapping, now, asked, limits, worth, ages) if found is None else found
 
 
 def landed_after(
-    lake: Lake, kept: Kept, now: datetime, asked: Sequence[Asked], limits: Limits
-) -> dict[Key, Sighting] | None:
+    lake: Lake, kept: Kept, now: datetime, asked: Sequence[Asked], limits: Limits,
+    ages: Sequence[Aging] = (),
+) -> dict[Key, Sighting] | None:  # fmt: skip
     """`landed` by a kept state; None on any doubt that the whole lake says the same."""
-    if not kept.answers(asked):
+    if not kept.answers(asked, ages):
         return None
     try:
         since = landed_since(lake, kept)
@@ -55,25 +64,35 @@ def landed_after(
             {name: files.get(name, []) for name in lake.tables}, as_of=now,
             mapping_digest=kept.mapping, limits=limits,
         ) as connection:  # fmt: skip
-            return _counted(landed(connection, now, asked), kept.counts)
+            if overtaken_since(connection, kept):
+                return None
+            return _with_left_out(landed(connection, now, asked, ages), kept)
     except LakeError:  # a file that another process has tidied away is a doubt, too
         return None
 
 
-def _counted(seen: dict[Key, Sighting], left_out: Mapping[Key, int]) -> dict[Key, Sighting] | None:
-    if left_out.keys() - seen.keys():
+def _with_left_out(seen: dict[Key, Sighting], kept: Kept) -> dict[Key, Sighting] | None:
+    """With the items that were left out counted, and what they covered."""
+    if kept.counts.keys() - seen.keys():
         return None
-    return {key: replace(one, count=one.count + left_out.get(key, 0)) for key, one in seen.items()}
+    return {
+        key: replace(
+            one, count=one.count + kept.counts.get(key, 0),
+            covers=joined((*one.covers, *kept.covers.get(key, ()))),
+        )
+        for key, one in seen.items()
+    }  # fmt: skip
 
 
 def _whole(
-    lake: Lake, mapping: str, now: datetime, asked: Sequence[Asked], limits: Limits, worth: int
-) -> dict[Key, Sighting]:
+    lake: Lake, mapping: str, now: datetime, asked: Sequence[Asked], limits: Limits, worth: int,
+    ages: Sequence[Aging],
+) -> dict[Key, Sighting]:  # fmt: skip
     versions = _versions(lake)
     with connect(lake, as_of=now, mapping_digest=mapping, limits=limits) as connection:
-        found = landed(connection, now, asked)
+        found = landed(connection, now, asked, ages)
         if not given_up(lake, now) and _still(connection, lake, versions, worth):
-            keep(connection, lake, versions, mapping, now, asked)
+            keep(connection, lake, versions, mapping, now, asked, ages)
     return found
 
 

@@ -20,6 +20,7 @@ from evidence.runs import PullOutcome
 from storage import kept as kept_module
 from storage.actions import land_own
 from storage.arrivals import Asked
+from storage.covers import Aging
 from storage.engine import Limits
 from storage.kept import FOLDER, forget, given_up, load
 from storage.landed import landed, landed_after, landed_by_now
@@ -31,6 +32,10 @@ from tests.storage.test_corrections import answered, corrected
 
 KEY = ("iso42001:A.1", "ticket")
 ASKED = [Asked(*KEY, START + days(7 * n), START + days(7 * n + 7)) for n in range(-1, 9)]
+AGES = [
+    Aging(*KEY, timedelta(days=2), ("deployment",)), Aging(*KEY, timedelta(days=20)),
+    Aging("iso42001:A.2", "check", timedelta(hours=9), ("deployment",), timedelta(hours=1), True),
+]  # fmt: skip
 LIMITS = Limits()
 
 
@@ -42,17 +47,17 @@ def _tagged(world: World) -> None:
 
 def _whole(world: World) -> dict[Key, Sighting]:
     with connect(world.lake, as_of=world.clock.now, mapping_digest="m1") as connection:
-        return landed(connection, world.clock.now, ASKED)
+        return landed(connection, world.clock.now, ASKED, AGES)
 
 
 def _by_now(world: World) -> object:
-    return landed_by_now(world.lake, "m1", world.clock.now, ASKED, LIMITS, worth=0)
+    return landed_by_now(world.lake, "m1", world.clock.now, ASKED, LIMITS, 0, AGES)
 
 
 def _kept_only(world: World) -> object:
     """By the kept state alone, or None."""
     kept = load(world.lake, "m1", world.clock.now)
-    return kept and landed_after(world.lake, kept, world.clock.now, ASKED, LIMITS)
+    return kept and landed_after(world.lake, kept, world.clock.now, ASKED, LIMITS, AGES)
 
 
 def _count(world: World) -> int:
@@ -217,7 +222,7 @@ def test_a_lake_that_may_only_be_read_is_judged_all_the_same(world: World) -> No
         file.rmdir() if file.is_dir() else file.unlink()
     home.rmdir()
     home.write_text("no folder can be made here")
-    assert landed_by_now(lake, "m1", world.clock.now, ASKED, LIMITS, worth=0) == _whole(world)
+    assert landed_by_now(lake, "m1", world.clock.now, ASKED, LIMITS, 0, AGES) == _whole(world)
 
 
 def test_what_was_changed_by_another_hand_says_otherwise(world: World) -> None:

@@ -1,0 +1,238 @@
+"""The stretches of time in which evidence was in date, as known then: what the gaps lie between."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from evidence.duration import Duration, Span, shortest, told_span
+from evidence.errors import LakeError
+from evidence.gaps import Cover, joined
+from evidence.times import utc
+from storage.arrivals import CLAIMED, KNOWN, SPEAKING
+from storage.engine import Connection
+from storage.sightings import SEEN, Key
+
+_SUBJECT = "source, kind, system, subject"
+_ASKED = """asked AS (
+    SELECT *, to_months(months) + to_days(days) + to_microseconds(rest) AS age,
+        to_microseconds(lead) AS lead_time
+    FROM (SELECT unnest($asked::STRUCT(number INT, control VARCHAR, evidence VARCHAR, months INT,
+        days INT, rest BIGINT, width BIGINT, lead BIGINT, stale_on VARCHAR[], everywhere BOOLEAN)[],
+        recursive := true))
+)"""
+_OVERTAKEN = """happened AS (
+    SELECT DISTINCT substr(t.control, 7) AS name, s.system, s.observed_from AS moment,
+        greatest(s.observed_from, s.landed_at) AS told
+    FROM lake_claims t JOIN seen s USING (item_id)
+    WHERE starts_with(t.control, 'event:') AND s.observed_from <= $now
+), cuts AS (
+    -- What an event overtook is out of date from when that is known; a later one changes nothing.
+    SELECT number, CASE WHEN everywhere THEN '' ELSE system END AS about, moment,
+        lead_time,
+        min(told) OVER (PARTITION BY number, about ORDER BY moment
+            RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS told
+    FROM happened JOIN asked ON list_contains(stale_on, name)
+)"""
+
+
+def _islands(spans: str, key: str) -> str:
+    """The rest of a question: the stretches of each key, joined where they meet."""
+    return f"""joined AS (
+    SELECT *, coalesce(starts > max(ends) OVER (PARTITION BY {key} ORDER BY starts, ends
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), true) AS opens
+    FROM {spans} WHERE ends > starts
+), numbered AS (
+    SELECT *, sum(opens::INT) OVER (PARTITION BY {key} ORDER BY starts, ends
+        ROWS UNBOUNDED PRECEDING) AS island FROM joined
+)
+SELECT {key}, min(starts) AS starts, max(ends) AS ends FROM numbered
+GROUP BY {key}, island ORDER BY ALL"""  # noqa: S608  ours
+
+
+_EVENTS = f"""
+WITH {SEEN}, {_ASKED}, {CLAIMED}, {SPEAKING}, {KNOWN}, {_OVERTAKEN}, made AS (
+    SELECT a.number, a.age, a.lead_time, k.system, k.known, k.observed_to,
+        CASE WHEN everywhere THEN '' ELSE k.system END AS about,
+        epoch_us(k.observed_to) // a.width AS step, len(stale_on) > 0 AS may_be_overtaken
+    FROM known k JOIN claims c USING (item_id)
+        JOIN asked a ON a.control = c.control AND a.evidence = c.evidence
+    WHERE k.nature = 'event' AND k.observed_to <= $now {{only}}
+), cut AS (
+    -- Those that became known together and lie within one age limit cover as one.
+    SELECT number, system, known, min(observed_to) AS first, max(observed_to) AS last,
+        any_value(age) AS age, NULL AS overtaken, NULL AS told
+    FROM made WHERE NOT may_be_overtaken GROUP BY number, system, known, step
+    UNION ALL
+    SELECT m.number, m.system, m.known, min(m.observed_to), max(m.observed_to),
+        any_value(m.age), c.moment, any_value(c.told)
+    FROM (FROM made WHERE may_be_overtaken) m ASOF LEFT JOIN cuts c
+        ON m.number = c.number AND m.about = c.about AND m.observed_to + m.lead_time < c.moment
+    GROUP BY m.number, m.system, m.known, m.step, c.moment
+), spans AS (
+    SELECT number, system, false AS late, known AS starts, least(last + age, told) AS ends FROM cut
+    UNION ALL
+    SELECT number, system, true, first, least(known, last + age, overtaken) FROM cut
+), {_islands("spans", "number, system, late")}
+"""  # noqa: S608  ours
+_STATES = f"""
+WITH {SEEN}, {_ASKED}, {CLAIMED}, subjects AS (
+    SELECT DISTINCT control, evidence, {_SUBJECT} FROM seen JOIN claims USING (item_id)
+    WHERE nature = 'state'
+), versions AS (
+    SELECT o.control, o.evidence, s.*,
+        c.item_id IS NOT NULL AND s.change <> 'gone' AND k.item_id IS NULL AS counts
+    FROM seen s JOIN subjects o USING ({_SUBJECT})
+        LEFT JOIN claims c ON c.item_id = s.item_id AND c.control = o.control
+            AND c.evidence = o.evidence
+        LEFT JOIN corrected k ON k.item_id = s.item_id
+), speaking AS (
+    -- A state holds until a version landed that counts for nothing.
+    SELECT * FROM (SELECT *, min(CASE WHEN NOT counts THEN landed_at END) OVER (
+            PARTITION BY control, evidence, {_SUBJECT} ORDER BY place
+            ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS until FROM versions)
+    WHERE counts AND confirmed
+), {KNOWN}
+SELECT a.number, k.system, k.source, k.kind, k.known, k.until
+FROM known k JOIN asked a USING (control, evidence) ORDER BY ALL
+"""  # noqa: S608  ours
+_LOOKS = f"""
+WITH {SEEN}, {_ASKED}, {_OVERTAKEN}, wanted AS (
+    SELECT unnest($wanted::STRUCT(number INT, about VARCHAR, source VARCHAR, kind VARCHAR)[],
+        recursive := true)
+), looks AS (
+    SELECT source, kind, finished_at, greatest(finished_at, landed_at) AS known
+    FROM (SELECT source, unnest(states) AS kind, finished_at, landed_at FROM complete
+        WHERE NOT backfill)
+    SEMI JOIN wanted USING (source, kind)
+), again AS (
+    SELECT source, kind, finished_at, min(known) OVER (
+        PARTITION BY source, kind ORDER BY finished_at
+        RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS known FROM looks
+), spans AS (
+    SELECT number, about, source, kind, false AS lost, known AS starts, finished_at + age AS ends
+    FROM wanted JOIN asked USING (number) JOIN looks USING (source, kind)
+    UNION ALL
+    SELECT w.number, w.about, w.source, w.kind, true, c.told,
+        coalesce(g.known, $now + to_years(1000))
+    FROM wanted w JOIN cuts c USING (number, about) ASOF LEFT JOIN again g
+        ON w.source = g.source AND w.kind = g.kind AND c.moment - c.lead_time <= g.finished_at
+), {_islands("spans", "number, about, source, kind, lost")}
+"""  # noqa: S608  ours
+
+
+@dataclass(frozen=True, slots=True)
+class Aging:
+    """How old evidence of a kind may be, for a control: what events overtake it, unless they came
+    `lead` after it at most, and whether those of all AI systems do (`everywhere`) or its own."""
+
+    control: str
+    evidence: str
+    max_age: Span
+    stale_on: tuple[str, ...] = ()
+    lead: timedelta = timedelta(0)
+    everywhere: bool = False
+
+    def row(self, number: int) -> dict[str, object]:
+        """As the engine takes it; times in microseconds."""
+        age = self.max_age
+        rest = age.rest if isinstance(age, Duration) else age
+        return {
+            "number": number, "control": self.control, "evidence": self.evidence,
+            "months": age.months if isinstance(age, Duration) else 0, "days": rest.days,
+            "rest": _micros(rest - timedelta(days=rest.days)),
+            "width": _micros(shortest(age)), "lead": _micros(self.lead),
+            "stale_on": list(self.stale_on), "everywhere": self.everywhere,
+        }  # fmt: skip
+
+
+def covers(
+    connection: Connection, now: datetime, ages: Sequence[Aging], *, only: str = ""
+) -> dict[Key, tuple[Cover, ...]]:
+    """(control, evidence kind, system) → the stretches in which evidence was in date, as known
+    then, and those in which it would have been, had what came late been known.
+
+    What counts is what counts today: what was corrected, went away or had its date taken back
+    covered nothing. A state covers what its source's complete pulls saw it in. `only` is a table of
+    the connection with the ids of the events that are asked about (empty: all, and states). Raises
+    LakeError.
+    """
+    if not ages:
+        return {}
+    found: dict[Key, list[Cover]] = defaultdict(list)
+    try:
+        for number, system, late, starts, ends in _asked(connection, now, ages, only):
+            one = ages[number]
+            cover = Cover(told_span(one.max_age), starts, ends, late)
+            found[one.control, one.evidence, system].append(cover)
+    except duckdb.Error as error:
+        raise LakeError(f"the lake cannot be judged: {error}") from error
+    return {key: joined(many) for key, many in found.items()}
+
+
+def _asked(
+    connection: Connection, now: datetime, ages: Sequence[Aging], only: str
+) -> Iterator[tuple[int, str, bool, datetime, datetime]]:
+    values = {"now": utc(now, what="now"), "asked": [one.row(n) for n, one in enumerate(ages)]}
+    among = f"AND k.item_id IN (SELECT item_id FROM {only})" if only else ""  # noqa: S608
+    yield from _rows(connection, _EVENTS.replace("{only}", among), values)
+    if not only:
+        yield from _seen(connection, values, ages, _rows(connection, _STATES, values))
+
+
+Stretch = tuple[datetime, datetime]
+
+
+def _seen(
+    connection: Connection, values: Mapping[str, Any], ages: Sequence[Aging],
+    versions: Sequence[Sequence[Any]],
+) -> Iterator[tuple[int, str, bool, datetime, datetime]]:  # fmt: skip
+    """The stretches in which a state was seen by whole pulls and not overtaken."""
+    places = {
+        (number, "" if ages[number].everywhere else system, source, kind)
+        for number, system, source, kind, *_ in versions
+    }
+    if not places:
+        return
+    wanted = [dict(zip(("number", "about", "source", "kind"), one, strict=True))
+              for one in sorted(places)]  # fmt: skip
+    looked: dict[object, list[Stretch]] = defaultdict(list)
+    lost: dict[object, list[Stretch]] = defaultdict(list)
+    for *place, gone, starts, ends in _rows(connection, _LOOKS, {**values, "wanted": wanted}):
+        (lost if gone else looked)[tuple(place)].append((starts, ends))
+    for number, system, source, kind, known, until in versions:
+        at = (number, "" if ages[number].everywhere else system, source, kind)
+        for starts, ends in _without(looked[at], lost[at]):
+            first, last = max(starts, known), min(ends, until or ends)
+            if first < last:
+                yield number, system, False, first, last
+
+
+def _without(stretches: Iterable[Stretch], lost: Sequence[Stretch]) -> Iterator[Stretch]:
+    for first, last in stretches:
+        starts = first
+        for began, ended in lost:
+            if began < last and ended > starts:
+                if starts < began:
+                    yield starts, began
+                starts = ended
+        if starts < last:
+            yield starts, last
+
+
+def _rows(connection: Connection, sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    rows = connection.execute(sql, values).fetchall()
+    return [tuple(_utc(value) for value in row) for row in rows]
+
+
+def _utc(value: Any) -> Any:
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
+
+
+def _micros(span: timedelta) -> int:
+    return span // timedelta(microseconds=1)
