@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,22 +59,51 @@ def show(file: Path, name: str, *, as_json: bool) -> int:
 
 def next_run(source: Source, after: datetime) -> datetime | None:
     """When the schedule wants the source next; None without one (`collect` by hand)."""
-    if not source.schedule:
-        return None
-    zone = ZoneInfo(source.timezone)
-    for found in CronSim(source.schedule, after.astimezone(zone)):
-        # The hour that a zone repeats in autumn: Prefect plans nothing the second time.
-        if not found.astimezone(UTC).astimezone(zone).fold:
-            return found.astimezone(UTC)
-    return None
+    moments = _next(source, after)
+    # What Prefect makes of a time that the clock skips hangs on the library that it counts with.
+    return moments and moments[0 if sys.version_info < (3, 13) else 1]
 
 
 def missed(source: Source, health: SourceHealth | None, at: datetime) -> datetime | None:
     """The run that should have started since the last attempt and did not; None if none is due."""
     if health is None:
         return None
-    due = next_run(source, health.last.started_at)
+    moments = _next(source, health.last.started_at)
+    due = moments and moments[1]
     return due if due is not None and due + LATE + (health.usual or LATE) < at else None
+
+
+def _next(source: Source, after: datetime) -> tuple[datetime, datetime] | None:
+    """The first and the last moment that the next run may be planned for: two only where the clock
+    skips the time of the schedule. Times are those of the wall clock, as Prefect counts them: one
+    that it shows twice is meant the first time."""
+    if not source.schedule:
+        return None
+    zone, found, last = ZoneInfo(source.timezone), None, None
+    local = after.astimezone(zone).replace(tzinfo=None)
+    for wall in CronSim(source.schedule, local - _SHIFT if _shifts(local, zone) else local):
+        if last is not None and wall > last:
+            break
+        moments = _moments(wall, zone)
+        if moments[0] > after and (found is None or moments < found):
+            found = moments
+            # A skipped time may be planned before one that the clock shows earlier.
+            last = last or (wall + _SHIFT if _shifts(wall, zone) else wall)
+    return found
+
+
+_SHIFT = timedelta(hours=3)
+"""No clock is put forward by more at once, save where a country changes its day."""
+
+
+def _shifts(wall: datetime, zone: ZoneInfo) -> bool:
+    return len({zone.utcoffset(wall + by) for by in (-_SHIFT, timedelta(0), _SHIFT)}) > 1
+
+
+def _moments(wall: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    skipped = first.astimezone(zone).replace(tzinfo=None) != wall
+    return (second, first) if skipped else (first, first)
 
 
 def trouble(source: Source, health: SourceHealth | None, at: datetime) -> Iterator[str]:
