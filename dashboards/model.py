@@ -110,6 +110,17 @@ class Attention:
 
 
 @dataclass(frozen=True, slots=True)
+class DateRow:
+    """What somebody is to do by a day: an audit, a corrective action, a request."""
+
+    on: datetime
+    what: str
+    title: str
+    who: str
+    item_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TagRow:
     """Why an item speaks to a control."""
 
@@ -240,6 +251,8 @@ class Board:
     frameworks: tuple[FrameworkRow, ...] = ()
     excerpt: str = ""
     """What is shown to this reader, where it is not everything."""
+    calendar: tuple[DateRow, ...] = ()
+    """What people set themselves dates for and have not done yet, the earliest first."""
 
     def verdicts(self, control: str, system: str) -> tuple[Verdict, ...]:
         """The judged expectations of one cell of the heat map."""

@@ -24,6 +24,7 @@ from evidence.freshness import ORGANISATION
 from evidence.times import stamp
 from flows._alerts.unsent import unsent
 from flows.attention import attention, overridden, unconfirmed
+from flows.audits import audited, books, calendar
 from flows.board_mapping import frameworks, queue
 from flows.broken import broken
 from flows.config import Config, now
@@ -83,6 +84,7 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         wanted = (*judging, *(row.item_id for row in waiting), *_flat(shown.values()))
         items = _capped(pages(connection, _first(wanted, SHOWN_IN_ALL)))
         totals = control_totals(connection)
+        dated = calendar(books(connection, judged.at))
     return Board(
         organisation=config.organisation,
         as_of=judged.at,
@@ -97,6 +99,7 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         evidence_total=totals,
         queue=waiting,
         frameworks=tuple(frameworks(judged)),
+        calendar=dated,
     )
 
 
@@ -132,6 +135,7 @@ def needs(
         *waived(connection, judged.catalogue, judged.at),
         *uncovered(coverage(connection)),
         *broken(connection, judged.at),
+        *audited(connection, judged.at),
         *overridden(connection),
     )
     return Needs(sources, facts, attention_now)

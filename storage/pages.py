@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -17,7 +17,8 @@ from storage.placed import SUBJECT, latest_of
 
 __all__ = [
     "Connection", "control_items", "corrections_of", "counts", "find_items", "item_rows",
-    "item_tags", "leaf_indexes", "overridden_items", "records", "seen_systems", "table_of",
+    "item_tags", "known_items", "leaf_indexes", "overridden_items", "records", "seen_systems",
+    "table_of",
 ]  # fmt: skip
 
 _ITEM = """item_id, source, kind, nature, system, subject, title, change, outcome, actor, locator,
@@ -92,6 +93,18 @@ def find_items(connection: Connection, prefix: str) -> list[dict[str, Any]]:
         f"ORDER BY item_id LIMIT {_MOST_FOUND}",
         {"prefix": prefix},
     )
+
+
+def known_items(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Those of these ids, or beginnings of 8 signs or more, that exactly one item has."""
+    rows = all_rows(
+        connection,
+        """SELECT wanted FROM (SELECT unnest($ids::VARCHAR[]) AS wanted)
+            JOIN evidence ON starts_with(item_id, wanted)
+        WHERE length(wanted) >= 8 GROUP BY wanted HAVING count(*) = 1""",
+        {"ids": sorted(ids)},
+    )
+    return {row["wanted"] for row in rows}
 
 
 def item_tags(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:

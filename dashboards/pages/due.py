@@ -38,8 +38,21 @@ def due(reads: Reads, _key: str, asked: Asked) -> Page:
     table = Table("due", f"Out of date within {DAYS} days", columns,
                   tuple(_row(board, v, owners[v.control]) for v in shown),
                   "Nothing that is in date now ends in this time.", len(coming))  # fmt: skip
-    return Page(Head.of(board), "Due", LEAD, "due.html", (table,), facets,
+    return Page(Head.of(board), "Due", LEAD, "due.html", (table, _planned(board)), facets,
                 {"weeks": _weeks(board, shown)})  # fmt: skip
+
+
+def _planned(board: Board) -> Table:
+    """What people set themselves dates for: what is late stands first."""
+    until = board.as_of + timedelta(days=DAYS)
+    rows = tuple(
+        (row.on, row.what, row.title, row.who or "nobody",
+         Ref("items", row.item_id, "the item") if row.item_id else None)
+        for row in board.calendar if row.on <= until
+    )  # fmt: skip
+    columns = ("by", "what", "title", "who", "record")
+    return Table("planned", "Audits, actions and requests by their dates", columns, rows,
+                 "No register says that anything is to be done by then.", len(rows))  # fmt: skip
 
 
 def _coming(board: Board) -> list[Verdict]:

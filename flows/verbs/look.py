@@ -125,6 +125,19 @@ def trace(
 
 
 @verbs.command(rich_help_panel=PANEL)
+def audits(
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show audits, findings, corrective actions and certification; exit 3 if any is late or lacks
+    something."""
+    from flows.audits import show
+
+    raise typer.Exit(show(config, moment_asked(as_of), as_json=json))
+
+
+@verbs.command(rich_help_panel=PANEL)
 def law(
     config: ConfigFile = DEFAULT,
     json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,

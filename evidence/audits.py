@@ -1,0 +1,253 @@
+"""Audits, findings, corrective action and certification as an organisation's registers tell them.
+
+What they must hold is asked by ISO/IEC 42001 9.2 and 10.2; that a certificate is looked at once in
+twelve months and renewed within three years by ISO/IEC 17021-1 (certification.yaml of mappings/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from evidence.errors import InvalidItem
+from evidence.people import same_person
+from evidence.times import day_or_time
+
+AUDITS, FINDINGS, ACTIONS, CERTIFICATION = (
+    "audits", "findings", "corrective_actions", "certification",
+)  # fmt: skip
+CALLED: Mapping[str, str] = {
+    "audits": AUDITS, "audit_programme": AUDITS, "findings": FINDINGS, "audit_findings": FINDINGS,
+    "corrective_actions": ACTIONS, "nonconformities": ACTIONS, "capa_ticket": ACTIONS,
+    "certification": CERTIFICATION, "certification_audits": CERTIFICATION,
+}  # fmt: skip
+"""What a register may be called → what its records are."""
+STAGES = ("stage 1", "stage 2", "surveillance", "recertification")
+GRADES = ("major", "minor", "observation", "opportunity")
+GRAVE = frozenset({"major", "minor"})
+SURVEILLANCE, CYCLE = timedelta(days=365), timedelta(days=3 * 365)
+SOON = timedelta(days=30)
+_FIELDS: Mapping[str, tuple[str, str, str]] = {
+    AUDITS: ("planned", "performed", "auditor"),
+    FINDINGS: ("due", "closed", "owner"),
+    ACTIONS: ("due", "done", "owner"),
+    CERTIFICATION: ("planned", "performed", "body"),
+}
+"""By when, done when, and by whom: the fields that say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record: what it is, by when it is to be done, when it was, by whom, and what it names.
+
+    `names` is the id of the audit of a finding, or of the finding that an action is for;
+    `evidence` are ids of items, or their beginnings. `problems` say what cannot be read.
+    """
+
+    what: str
+    id: str
+    title: str
+    who: str
+    due: datetime | None
+    done: datetime | None
+    grade: str = ""
+    names: str = ""
+    effective: str = ""
+    controls: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    item_id: str = ""
+    problems: tuple[str, ...] = ()
+
+    def overdue(self, at: datetime) -> bool:
+        """Whether its day is over (a day given without a time counts whole) and it is not done."""
+        return self.due is not None and self.done is None and self.due + timedelta(days=1) <= at
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What needs a person: a severity as the board has it, one sentence, what to do."""
+
+    severity: str
+    sentence: str
+    action: str
+    item_id: str = ""
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """All entries; which ids of items are `known`; who owns which control; and as of when."""
+
+    entries: Sequence[Entry]
+    known: Callable[[str], bool]
+    at: datetime
+    owners: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, what: str) -> list[Entry]:
+        """The entries of one kind."""
+        return [entry for entry in self.entries if entry.what == what]
+
+
+def read_entry(row: Mapping[str, Any]) -> Entry:
+    """A record of one of the registers in CALLED; what cannot be read is a problem of it."""
+    what = CALLED[str(row["register"])]
+    wrong = [str(one) for one in row.get("problems") or ()]
+    due, done = (_day(row, name, wrong) for name in _FIELDS[what][:2])
+    grade = _text(row, "stage" if what == CERTIFICATION else "grade").lower()
+    allowed = {FINDINGS: GRADES, CERTIFICATION: STAGES}.get(what, ())
+    if allowed and grade not in allowed:
+        wrong.append(f"{grade[:40]!r} is none of {', '.join(allowed)}")
+    if due is None and done is None and what != FINDINGS:
+        wrong.append(f"has no `{_FIELDS[what][0]}`: it can never be late")
+    names = {FINDINGS: "audit", ACTIONS: "finding"}.get(what, "")
+    return Entry(
+        what, _text(row, "id"), _text(row, "title") or _text(row, "id"),
+        _text(row, _FIELDS[what][2]), due, done, grade, _text(row, names) if names else "",
+        _text(row, "effective"), _texts(row, "controls"), _texts(row, "evidence"),
+        str(row.get("item_id") or ""), tuple(wrong),
+    )  # fmt: skip
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    return " ".join(str(row.get(name) or "").split())
+
+
+def _texts(row: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A list, or texts with commas as a CSV has them."""
+    given = row.get(name) or ()
+    values = given if isinstance(given, list) else str(given or "").split(",")
+    return tuple(text for one in values if (text := str(one).strip()))
+
+
+def _day(row: Mapping[str, Any], name: str, wrong: list[str]) -> datetime | None:
+    text = _text(row, name)
+    try:
+        return day_or_time(text) if text else None
+    except InvalidItem:
+        wrong.append(f"`{name}` is {text[:40]!r}: write YYYY-MM-DD")
+        return None
+
+
+def lacks(books: Books) -> Iterator[Lack]:
+    """Everything in the books that needs a person, worst first within each entry."""
+    for entry in books.entries:
+        for severity, why, action in _of_entry(books, entry):
+            cause = f"{entry.what} {entry.id} {action}"
+            yield Lack(severity, f"{_named(entry)} {why}.", action, entry.item_id, cause)
+    yield from _certificate(books)
+
+
+def _named(entry: Entry) -> str:
+    words = {AUDITS: "Audit", FINDINGS: "Finding", ACTIONS: "Corrective action",
+             CERTIFICATION: "Certification audit"}  # fmt: skip
+    title = "" if entry.title == entry.id else f" ({entry.title})"
+    return f"{words[entry.what]} {entry.id}{title}"
+
+
+def _of_entry(books: Books, entry: Entry) -> Iterator[tuple[str, str, str]]:
+    for problem in entry.problems:
+        yield "judgement", problem, "Mend it in the register."
+    if entry.overdue(books.at):
+        who = entry.who or "nobody"
+        yield "stale", f"was due on {entry.due:%Y-%m-%d} by {who} and is not done", "Do it."
+    if entry.done is not None and entry.done > books.at:
+        yield "judgement", f"is said to be done on {entry.done:%Y-%m-%d}, a day to come", \
+            "Correct the date."  # fmt: skip
+    for one in entry.evidence:
+        if not books.known(one):
+            yield "missing", f"names the item {one[:20]}, which the lake does not hold", \
+                "Correct the id, or collect what it is about."  # fmt: skip
+    yield from _OF[entry.what](books, entry)
+
+
+def _of_audit(books: Books, entry: Entry) -> Iterator[tuple[str, str, str]]:
+    if entry.done and not entry.evidence:
+        yield "missing", "was performed and names no item of evidence", \
+            "Name its report by the item's id."  # fmt: skip
+    own = [c for c in entry.controls if (o := books.owners.get(c)) and _same(o, entry.who)]
+    if own:
+        yield "judgement", f"is of {', '.join(own)}, which its auditor {entry.who} owns", \
+            "Let somebody audit it who does not answer for it."  # fmt: skip
+
+
+def _of_finding(books: Books, entry: Entry) -> Iterator[tuple[str, str, str]]:
+    audits = {one.id for one in (*books.of(AUDITS), *books.of(CERTIFICATION))}
+    if entry.names not in audits:
+        told = f"names the audit {entry.names}, which no register holds" if entry.names else \
+            "names no audit"  # fmt: skip
+        yield "missing", told, "Name the audit that found it."
+    acted = [one for one in books.of(ACTIONS) if one.names == entry.id]
+    if entry.grade in GRAVE and not acted:
+        yield "missing", "is a nonconformity without a corrective action", \
+            "Record what is done about its cause, by whom and by when."  # fmt: skip
+    if entry.done and any(one.done is None for one in acted):
+        yield "judgement", "is closed while an action for it is not done", "Reopen it, or say when."
+
+
+def _of_action(books: Books, entry: Entry) -> Iterator[tuple[str, str, str]]:
+    if entry.names and entry.names not in {one.id for one in books.of(FINDINGS)}:
+        yield "missing", f"is for the finding {entry.names}, which no register holds", \
+            "Name the finding."  # fmt: skip
+    if entry.done and not entry.effective:
+        yield "due", "is done, and nobody says whether it helped", \
+            "Check its effect and record it in `effective`."  # fmt: skip
+    if entry.done is None and not entry.who:
+        yield "judgement", "has no owner", "Name who does it."
+
+
+def _nothing_more(_: Books, __: Entry) -> Iterator[tuple[str, str, str]]:
+    return iter(())
+
+
+_OF: Mapping[str, Callable[[Books, Entry], Iterator[tuple[str, str, str]]]] = {
+    AUDITS: _of_audit, FINDINGS: _of_finding, ACTIONS: _of_action, CERTIFICATION: _nothing_more,
+}  # fmt: skip
+
+
+def _same(one: str, two: str) -> bool:
+    try:
+        return same_person(one, two)
+    except ValueError:
+        return False
+
+
+def next_looks(books: Books) -> list[tuple[datetime, str]]:
+    """By when the certificate is looked at next, and renewed: none before it was decided."""
+    done = [e for e in books.of(CERTIFICATION) if e.done and e.done <= books.at]
+    decided = [e.done for e in done if e.grade in {"stage 2", "recertification"} and e.done]
+    if not decided:
+        return []
+    looked = [e.done for e in done if e.grade != "stage 1" and e.done]
+    return [(max(looked) + SURVEILLANCE, "surveillance"), (max(decided) + CYCLE, "recertification")]
+
+
+def _certificate(books: Books) -> Iterator[Lack]:
+    open_ = [e for e in books.of(CERTIFICATION) if e.done is None and e.due]
+    for until, stage in next_looks(books):
+        grades = {stage, "recertification"}
+        planned = [e for e in open_ if e.grade in grades and e.due and e.due <= until]
+        if planned or (stage == "recertification" and until > books.at + SURVEILLANCE):
+            continue
+        yield Lack(
+            "stale" if until <= books.at else "due",
+            f"No {stage} is planned by {until:%Y-%m-%d}.",
+            "Agree a date with the certification body and record it.", cause=f"certificate {stage}",
+        )  # fmt: skip
+
+
+def unaudited(books: Books, controls: Collection[str]) -> list[str]:
+    """The controls, by number, that no internal audit of the last three years names."""
+    since = books.at - CYCLE
+    audited = {
+        number for e in books.of(AUDITS) if e.done and since <= e.done <= books.at
+        for number in e.controls
+    }  # fmt: skip
+    return [number for number in controls if not _covered(number, audited)]
+
+
+def _covered(number: str, audited: Collection[str]) -> bool:
+    """By itself, or by what it is a part of: `A.6` covers A.6.2.4."""
+    parts = number.split(".")
+    return any(".".join(parts[:length]) in audited for length in range(1, len(parts) + 1))
