@@ -47,19 +47,22 @@ def cut(
 def _control(row: ControlRow, excerpt: Excerpt) -> ControlRow:
     return ControlRow(
         control=row.control, framework=row.framework, number=row.number, title=row.title,
-        group=row.group, summary=row.summary, standing=_standing(row.standing, excerpt),
+        group=row.group, summary=row.summary, standing=standing_of(row.standing, excerpt),
         attestation_needed=row.attestation_needed, owner=row.owner,
     )  # fmt: skip
 
 
-def _standing(whole: ControlStanding, excerpt: Excerpt) -> ControlStanding:
-    """The word is that of all systems: of some alone it could look better than it is."""
+def standing_of(whole: ControlStanding, excerpt: Excerpt) -> ControlStanding:
+    """A standing without a word of other systems than the excerpt's.
+
+    Where it stands is said of all systems: of some alone it could look better than it is.
+    """
     if excerpt.systems is None:
         return whole
     verdicts = tuple(v for v in whole.verdicts if v.system in excerpt.systems)
     in_date = sum(v.in_date and not v.failed for v in verdicts)
     why = (
-        f"{in_date} of {len(verdicts)} expectations of what your access shows are in date; the "
+        f"{in_date} of {len(verdicts)} expectations of what is shown are in date; the "
         "word is that of all systems together"
     )
     return ControlStanding(

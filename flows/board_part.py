@@ -31,7 +31,7 @@ def part(config: Config, whole: Reads, excerpt: Excerpt, asked: Asked | None = N
 
     def board(as_of: AsOf) -> Board:
         wanted = until(as_of)
-        return _cut(config, whole.board(_token(wanted)), excerpt, wanted)
+        return cut_board(config, whole.board(_token(wanted)), excerpt, wanted)
 
     def item(item_id: str, as_of: AsOf) -> ItemPage | None:
         lake = _lake(config)
@@ -41,7 +41,11 @@ def part(config: Config, whole: Reads, excerpt: Excerpt, asked: Asked | None = N
     return Reads(board, item)
 
 
-def _cut(config: Config, board: Board, excerpt: Excerpt, asked: Asked | None) -> Board:
+def cut_board(config: Config, board: Board, excerpt: Excerpt, asked: Asked | None) -> Board:
+    """The part of a board that the excerpt shows, with the items in it as of the moment asked for.
+
+    Raises LakeError.
+    """
     lake = _lake(config)
     with moment(lake, config, asked).connect(lake, ample(), excerpt) as connection:
         shown = control_items(connection, SHOWN_PER_CONTROL)

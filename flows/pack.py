@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from dashboards.cut import standing_of
 from evidence.canonical import canonical, plain
 from evidence.errors import ConfigError, InvalidItem
+from evidence.excerpt import Excerpt
 from evidence.freshness import ControlStanding, Verdict
 from evidence.times import day_or_time, stamp
 from flows.config import Config, load, now
@@ -57,7 +59,7 @@ items. MISSING.md says what is not here, and why.
   standings.*            where each control ends
   mapping.json           catalogue, rules and exceptions by which all of this was judged
   assessment_results.json  the same judgement as OSCAL {oscal}
-  board.html             the board as of that moment: open it in a browser
+  board.html             the board as of that moment, for a browser (none of kinds, or of requests)
   MISSING.md, missing.json   what is missing, and why
   manifest.json          what is in the pack and what was left out (an in-toto statement)
   manifest.dsse          the same, signed (DSSE)
@@ -168,10 +170,9 @@ def _about(judged: Judged, wanted: Wanted) -> About:
     framework, chosen = _controls(judged, wanted)
     systems = tuple(sorted(set(wanted.systems))) if wanted.systems else None
     controls = tuple(c for c in judged.catalogue.controls if chosen is None or c.id in chosen)
-    standings = tuple(judged.standings[control.id] for control in controls)
-    verdicts = tuple(
-        v for stands in standings for v in stands.verdicts if systems is None or v.system in systems
-    )
+    shown = Excerpt(systems)
+    standings = tuple(standing_of(judged.standings[control.id], shown) for control in controls)
+    verdicts = tuple(v for stands in standings for v in stands.verdicts)
     rests = sorted({one for v in verdicts for one in (v.item_id, *v.overridden) if one})
     ids = None if chosen is None else tuple(control.id for control in controls)
     scope = pack.Scope(
@@ -252,7 +253,8 @@ class _Filling:
                 "population": digest_of(pack.population(connection)), "missing": len(lacks),
             }  # fmt: skip
             predicate["mapping"]["sealed"] = pack.mapping_sealed(connection, mapping.digest)
-            self._put("board.html", page(connection, self.lake, self.config, self.judged, scope))
+            if board := page(self.lake, self.config, self.judged, scope):
+                self._put("board.html", board)
         self._whole_files(head, found, lacks)
         for name, rows in extra:
             self.folder.put_table(name, rows)
@@ -282,7 +284,7 @@ class _Filling:
         self, head: Checkpoint, found: pack.Selected, lacks: Sequence[Missing]
     ) -> None:
         about, judged = self.about, self.judged
-        pairs = list(zip(about.controls, _narrowed(about), strict=True))
+        pairs = list(zip(about.controls, about.standings, strict=True))
         results = assessment_results(pairs, judged.at, judged.digest, about.scope.begin)
         text = README.format(
             about=f"Evidence for {about.sentence}", organisation=self.config.organisation,
@@ -314,13 +316,6 @@ class _Filling:
             "result": self.judged.digest,
             "notes": list(self.judged.notes),
         }
-
-
-def _narrowed(about: About) -> Iterator[ControlStanding]:
-    """The standings with the verdicts of the scope's systems alone."""
-    kept = set(map(id, about.verdicts))
-    for stands in about.standings:
-        yield replace(stands, verdicts=tuple(v for v in stands.verdicts if id(v) in kept))
 
 
 @contextmanager
