@@ -132,10 +132,23 @@ class TagRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextRow:
+    """A declaration of rule files that items speak to no control, with what it holds for."""
+
+    declaration: str
+    rationale: str
+    items: int
+    kinds: str
+    item_id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class ItemPage:
     """One landed item with everything an auditor asks of it. `payload` is pretty JSON text.
 
-    `corrections` are sentences; `corrected` is empty, or one word for what comes of them.
+    `corrections` are sentences; `corrected` is empty, or one word for what comes of them. `context`
+    says of an item that speaks to no control by which declarations it need not.
     """
 
     item_id: str
@@ -160,6 +173,7 @@ class ItemPage:
     leaf_index: int | None = None
     corrections: tuple[str, ...] = ()
     corrected: str = ""
+    context: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +227,7 @@ class LakeFacts:
 
     `shown` is what to give to `--as-of` to see this again, `result` the digest of what was judged;
     `disposed` items went by signed records and are in no count. Of the `untagged` items, `errors`
-    stand as an error.
+    stand as an error; `context` items have no tag either, and are declared to need none.
     """
 
     items: int
@@ -227,6 +241,7 @@ class LakeFacts:
     result: str = ""
     disposed: int = 0
     errors: int = 0
+    context: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +263,7 @@ class Board:
     evidence_total: Mapping[str, int] = field(default_factory=dict)
     """How many items speak to a control, shown or not; where absent, the page names no total."""
     queue: tuple[QueueRow, ...] = ()
+    context: tuple[ContextRow, ...] = ()
     frameworks: tuple[FrameworkRow, ...] = ()
     excerpt: str = ""
     """What is shown to this reader, where it is not everything."""

@@ -117,6 +117,7 @@ def _environment() -> Environment:
         "WORST_FIRST": summary.WORST_FIRST,
         "cell": summary.cell,
         "collector_clock": summary.collector_clock,
+        "context_words": text.context_words,
         "count": summary.count,
         "headline": summary.headline,
         "queued": summary.queued,

@@ -97,6 +97,12 @@ def many(count: int, one: str, more: str = "") -> str:
     return f"{count:,} {one if count == 1 else more or one + 's'}"
 
 
+def context_words(items: int, declarations: int) -> str:
+    """What is counted apart from what waits for a rule."""
+    verb = "is" if items == 1 else "are"
+    return f"{many(items, 'item')} {verb} context only, by {many(declarations, 'declaration')}"
+
+
 def listed(parts: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)

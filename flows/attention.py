@@ -46,7 +46,7 @@ def attention(judged: Judged, sources: Sequence[SourceRow], lake: LakeFacts) -> 
     if lake.untagged:
         yield Attention(
             "mapping", f"{lake.untagged} items speak to no control yet.",
-            "Add a rule, or accept that they are context only.",
+            "Add a rule, or declare why they are context only (docs/rules.md).",
         )  # fmt: skip
     if lake.disposed:
         yield Attention("mapping", told_disposed(lake.disposed), ACCOUNTED)

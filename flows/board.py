@@ -25,7 +25,7 @@ from evidence.times import stamp
 from flows._alerts.unsent import unsent
 from flows.attention import attention, overridden, unconfirmed
 from flows.audits import audited, books, calendar
-from flows.board_mapping import frameworks, queue
+from flows.board_mapping import context, frameworks, queue
 from flows.broken import broken
 from flows.config import Config, now
 from flows.coverage import coverage, uncovered
@@ -47,6 +47,7 @@ from storage.lake import Lake
 from storage.note import Checkpoint
 from storage.pages import (
     Connection,
+    context_of,
     control_items,
     control_totals,
     corrections_of,
@@ -79,9 +80,10 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
     with judged.moment.connect(lake, ample()) as connection:
         shown = control_items(connection, SHOWN_PER_CONTROL)
         found = needs(connection, lake, config, judged, past=past)
-        waiting = tuple(queue(connection))
+        waiting, apart = tuple(queue(connection)), tuple(context(connection))
         judging = (i for v in judged.verdicts for i in (v.item_id, *v.overridden) if i)
-        wanted = (*judging, *(row.item_id for row in waiting), *_flat(shown.values()))
+        such = (*(row.item_id for row in waiting), *(row.item_id for row in apart))
+        wanted = (*judging, *such, *_flat(shown.values()))
         items = _capped(pages(connection, _first(wanted, SHOWN_IN_ALL)))
         totals = control_totals(connection)
         dated = calendar(books(connection, judged.at))
@@ -98,6 +100,7 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         items=items,
         evidence_total=totals,
         queue=waiting,
+        context=apart,
         frameworks=tuple(frameworks(judged)),
         calendar=dated,
     )
@@ -195,6 +198,9 @@ def pages(connection: Connection, ids: Iterable[str]) -> dict[str, ItemPage]:
     corrections: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in corrections_of(connection, wanted):
         corrections[row["item_id"]].append(row)
+    declared: dict[str, list[str]] = defaultdict(list)
+    for row in context_of(connection, wanted):
+        declared[row["item_id"]].append(f"{row['declaration']}: {row['rationale']}")
     rows = {row["item_id"]: row for row in item_rows(connection, wanted)}
     return {
         row["item_id"]: ItemPage(
@@ -203,6 +209,7 @@ def pages(connection: Connection, ids: Iterable[str]) -> dict[str, ItemPage]:
             leaf_index=leaves.get(row["item_id"]),
             corrections=tuple(map(told_correction, corrections[row["item_id"]])),
             corrected=what_counts(corrections[row["item_id"]]),
+            context=tuple(declared[row["item_id"]]),
         )
         for row in (rows[item_id] for item_id in wanted if item_id in rows)
     }
@@ -258,15 +265,16 @@ def _systems(judged: Judged) -> Iterator[SystemRow]:
 
 
 def _lake_facts(connection: Connection, lake: Lake, judged: Judged) -> LakeFacts:
-    number, untagged = counts(connection)
+    counted = counts(connection)
     sealed = _sealed(lake, judged.moment.size)
     return LakeFacts(
-        items=number,
+        items=counted.items,
         version=judged.moment.version,
         ledger_size=sealed.size if sealed else None,
         ledger_root=sealed.root.hex() if sealed else "",
         ledger_origin=sealed.origin if sealed else "",
-        untagged=untagged,
+        untagged=counted.untagged,
+        context=counted.context,
         errors=unclaimed_errors(connection),
         mapping_digest=judged.mapping_digest,
         shown=judged.moment.token,

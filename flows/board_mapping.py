@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dashboards.model import FrameworkRow, QueueRow, RequirementRow
+from dashboards.model import ContextRow, FrameworkRow, QueueRow, RequirementRow
 from flows.judgement import Judged
 from mappings.crosswalk import Carried, Reach, carry
-from storage.claims import claimed_twice, untagged_kinds
+from storage.claims import claimed_twice, context_only, untagged_kinds
 from storage.engine import Connection
 
 
@@ -15,6 +15,12 @@ def queue(connection: Connection) -> Iterator[QueueRow]:
     """Items that no rule takes, then those taken for two things at once. Raises LakeError."""
     for row in (*untagged_kinds(connection), *claimed_twice(connection)):
         yield QueueRow(**row)
+
+
+def context(connection: Connection) -> Iterator[ContextRow]:
+    """Every declaration of context by which an item waits for no rule. Raises LakeError."""
+    for row in context_only(connection):
+        yield ContextRow(**row)
 
 
 def frameworks(judged: Judged) -> Iterator[FrameworkRow]:

@@ -53,7 +53,7 @@ def cut_board(config: Config, board: Board, excerpt: Excerpt, asked: Asked | Non
         return cut(
             board, excerpt, evidence={control: tuple(of) for control, of in shown.items()},
             items=pages(connection, ids[:SHOWN_IN_ALL]), totals=control_totals(connection),
-            number=counts(connection)[0],
+            number=counts(connection).items,
         )  # fmt: skip
 
 

@@ -93,7 +93,7 @@ def _mapping(config: Config) -> str:
     rules, frameworks = mapping.rules, mapping.frameworks
     counted = (
         f"{len(mapping.catalogue.controls)} controls, {len(expected)} expectations, "
-        f"{len(rules.rules)} rules, {len(frameworks)} frameworks"
+        f"{rules.told}, {len(frameworks)} frameworks"
     )
     return f"{counted}, digest {rules.digest[:16]}"
 

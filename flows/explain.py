@@ -16,7 +16,7 @@ from flows.unreached import unreached
 from mappings.catalogue import load_catalogue
 from storage.corrections import told_correction
 from storage.lake import Lake
-from storage.pages import corrections_of, item_tags
+from storage.pages import context_of, corrections_of, item_tags
 from storage.suggestions import is_accepted, suggestions_of, told_suggestion
 
 NEAREST = 5
@@ -54,6 +54,7 @@ def _item(lake: Lake, shown: Moment, what: str, say: Say) -> None:
         row = find_item(connection, what, also=", and no control has that number")
         corrections = corrections_of(connection, [row["item_id"]])
         suggested = suggestions_of(connection, [row["item_id"]])
+        declared = context_of(connection, [row["item_id"]])
         accepted = [tag for tag in item_tags(connection, [row["item_id"]]) if is_accepted(tag)]
     say(f"{row['item_id']}\n  {row['title']}\n  {row['kind']} · {row['change']} · {row['outcome']}")
     say(f"  source {row['source']}, system {row['system'] or 'organisation'}, {row['subject']}")
@@ -71,6 +72,10 @@ def _item(lake: Lake, shown: Moment, what: str, say: Say) -> None:
     for tag in accepted:
         say(f"  {tag['rule']}: {tag['control']} as {tag['evidence']} ({tag['strength']}): "
             f"{tag['rationale']}")  # fmt: skip
+    held = {match.rule: match.why for match in told.context}
+    for one in declared:
+        say(f"  context only by {one['declaration']}: {one['rationale']}")
+        say(f"    {'; '.join(held.get(one['declaration'], ()))}")
     for row in suggested:
         say(f"  suggestion {told_suggestion(row)}")
     for miss in told.near_misses[:NEAREST]:

@@ -102,7 +102,7 @@ def _of_sources(config: Config, seen: Mapping[str, SourceHealth], at: datetime) 
 
 
 def _of_lake(lake: Lake, connection: Connection) -> Iterator[Metric]:
-    landed, _ = counts(connection)
+    landed = counts(connection).items
     yield GaugeMetricFamily("headwater_items", "Items in the lake", float(landed))
     try:
         size = checkpoint_of(lake, None).size

@@ -104,7 +104,7 @@ def _changed(
         acts = (action_item(lake, "mapping", facts=reviewed, title=REVIEWED),) if reviewed else ()
         return acts, None
     at = lake.clock()
-    told = f"{len(mapping.rules.rules)} rules, {len(mapping.overrides)} overrides"
+    told = f"{mapping.rules.told}, {len(mapping.overrides)} overrides"
     document = EvidenceItem(
         source=OWN_SOURCE, kind=MAPPING_KIND, subject="mapping", observed_from=at, observed_to=at,
         collected_at=at, payload=mapping.document, nature=Nature.STATE,

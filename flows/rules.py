@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from dashboards.text import context_words
 from evidence.errors import ConfigError
 from evidence.times import stamp
 from flows.config import Config, load, now
@@ -19,8 +20,9 @@ from flows.terminal import printable
 from flows.unreached import NeedOf, unreached
 from mappings.in_force import InForce, mapping_in_force
 from mappings.rules import RULES, uncovered
-from storage.claims import claimed_twice, differences, untagged_kinds
+from storage.claims import claimed_twice, context_only, differences, untagged_kinds
 from storage.lake import Lake
+from storage.pages import counts
 
 SHOWN = 40
 TODAY, SHIPPED = "today", "shipped"
@@ -33,16 +35,11 @@ def test(file: Path) -> int:
     """
     config = load(file)
     mapping = config.mapping()
-    examples = [
-        len(rule["examples"][word])
-        for entry in mapping.document["rules"]
-        for rule in entry["page"]["rules"]
-        for word in ("match", "ignore")
-    ]
+    examples = sum(len(rule.examples) for rule in mapping.rules.rules)
     lacking = uncovered(mapping.rules, mapping.catalogue)
     needs = sum(len(control.needs) for control in mapping.catalogue.controls)
     console = Console(highlight=False)
-    console.print(f"{len(mapping.rules.rules)} rules hold by {sum(examples)} examples")
+    console.print(f"{mapping.rules.told}: all hold by {examples} examples")
     console.print(f"{needs - len(lacking)} of {needs} needs of the catalogue have a rule")
     for control, evidence in lacking:
         console.print(f"  none for {control.partition(':')[2]} {evidence}")
@@ -62,12 +59,16 @@ def _by_evidence(needs: Iterable[NeedOf]) -> dict[str, list[str]]:
 
 
 def queue(file: Path) -> int:
-    """Show what no rule takes and what rules take for two things at once; 3 if there is any."""
+    """Show what no rule takes and what rules take for two things at once; 3 if there is any.
+
+    What is declared to be context only is shown beside it, and waits for nobody.
+    """
     config = load(file)
     lake = Lake.open(config.lake, clock=now)
     # By today's rules, also where the tags have yet to follow them.
     with tagged(lake, present(lake, config)).connect(lake) as connection:
         left, twice = untagged_kinds(connection), claimed_twice(connection)
+        declared, items = context_only(connection), counts(connection).context
     console = Console(highlight=False)
     console.print(f"{sum(row['items'] for row in left)} items speak to no control")
     if left:
@@ -75,12 +76,20 @@ def queue(file: Path) -> int:
         for row in left:
             table.add_row(*_cells(row, "kind", "source", "items", "newest"), _named(row))
         console.print(table)
-        console.print("A rule takes them (docs/rules.md), or they are context only.")
+        console.print("A rule takes them, or a declaration says why they are context only "
+                      "(docs/rules.md).")  # fmt: skip
     if twice:
         console.print("Taken for several kinds of evidence of one control:")
         table = Table("kind", "evidence", "rules", "items", Column("such as", overflow="fold"))
         for row in twice:
             table.add_row(*_cells(row, "kind", "evidence", "rules", "items"), _named(row))
+        console.print(table)
+    console.print(context_words(items, len(declared)))
+    if declared:
+        table = Table("declaration", "kinds", "items", Column("why", overflow="fold"),
+                      Column("such as", overflow="fold"))  # fmt: skip
+        for row in declared:
+            table.add_row(*_cells(row, "declaration", "kinds", "items", "rationale"), _named(row))
         console.print(table)
     return 3 if left or twice else 0
 
@@ -140,7 +149,8 @@ def _print(console: Console, rows: Sequence[dict[str, Any]]) -> None:
         "control", "evidence", "kind", "gained", "lost", Column("such as", overflow="fold")
     )
     for row in rows[:SHOWN]:
-        weight = f"{row['evidence']} ({row['strength']})" if row["evidence"] else "event"
+        sort = row["control"].partition(":")[0]
+        weight = f"{row['evidence']} ({row['strength']})" if row["evidence"] else sort
         table.add_row(
             escape(row["control"]), escape(weight), *_cells(row, "kind", "gained", "lost"),
             _named(row), style="yellow" if row["lost"] else "",

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from dashboards.machine import told_continuity
 from dashboards.model import Attention, Board
+from dashboards.text import context_words
 from evidence.errors import ConfigError
 from evidence.freshness import ORGANISATION, Standing
 from evidence.times import stamp
@@ -87,6 +88,9 @@ def _machine(board: Board) -> dict[str, object]:
         "items": board.lake.items,
         "disposed": board.lake.disposed,
         "errors_of_no_control": board.lake.errors,
+        "untagged": board.lake.untagged,
+        "context_only": board.lake.context,
+        "context_declarations": len(board.context),
         "sealed": board.lake.ledger_size,
         "shown": board.lake.shown,
         "version": board.lake.version,
@@ -119,6 +123,10 @@ def show_standings(board: Board) -> None:
         f"shown as of {board.lake.shown} · evidence version {board.lake.version} · "
         f"rules {board.lake.mapping_digest[:16]} · result {board.lake.result}",
         highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    console.print(
+        f"{board.lake.untagged} of {board.lake.items} items wait for a rule; "
+        f"{context_words(board.lake.context, len(board.context))}", highlight=False,
     )  # fmt: skip
     if board.lake.errors:
         console.print(f"[bold]{board.lake.errors} items report an error and speak to no control[/]")

@@ -170,7 +170,7 @@ def _upkeep(acts: Mapping[str, Act]) -> Iterator[Trouble]:
 
 def _following(lake: Lake, connection: Connection, at: datetime) -> Iterator[Trouble]:
     """Rows that landed a while ago and are under no seal: nobody could prove them yet."""
-    landed, _ = counts(connection)
+    landed = counts(connection).items
     try:
         sealed = checkpoint_of(lake, None).size
     except LakeError:

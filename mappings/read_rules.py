@@ -8,43 +8,56 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evidence.canonical import canonical, plain
 from evidence.model import ControlId
 from mappings.catalogue import HERE, Catalogue
-from mappings.conditions import COLUMNS, All, Condition, Field, Is, Not, failures
+from mappings.conditions import All, Condition, Field, Is, Not
+from mappings.examples import proved
 from mappings.files import yaml_files
 from mappings.nodes import Node, read
-from mappings.rules import Rule, Target
+from mappings.rules import CONTEXT, EVENT, Rule, Target
 from mappings.when import read_field, read_when
 
+PAGE = ("rules", "kinds context")
 STRENGTHS = ("full", "partial", "supporting")
-EVENT = "event:"
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _REQUIRED, _OPTIONAL = "name kind rationale examples", "when controls evidence events strength"
+_DECLARED = "name kind when rationale examples"
 _PRESENT = Not(Is(Field("change"), ("gone",)))
-_DEFAULTS = {"nature": "event", "change": "new", "outcome": "recorded"}
+_SILENT = Not(Is(Field("outcome"), ("failed", "error")))
 
 
 def read_rules(
     files: Sequence[Node], catalogue: Catalogue
 ) -> tuple[tuple[Rule, ...], list[dict[str, Any]]]:
-    """Every rule of the files' trees, and what its digest covers: all but the examples.
+    """Every rule and every declaration of context of the files' trees, and what the digest covers:
+    all but the examples.
 
     Raises MappingError.
     """
-    pages = [tree.record("the file", "rules", "kinds") for tree in files]
+    pages = [tree.record("the file", *PAGE) for tree in files]
     stand_for = _own_kinds(pages, catalogue)
     catalogue = replace(catalogue, aliases={**catalogue.aliases, **stand_for})
     rules: dict[str, Rule] = {}
     trees: list[dict[str, Any]] = [{"name": k, "stands_for": v} for k, v in stand_for.items()]
-    for node in (node for page in pages for node in page["rules"].list("rules")):
-        rule = _Reading(node, catalogue).rule()
+    for reading, context in _listed(pages, catalogue):
+        node = reading.node
+        rule = reading.declaration() if context else reading.rule()
         if rule.name in rules:
             first = rules[rule.name]
             raise node.error(f"{rule.name} is also at {first.file}:{first.line}; rename one")
         rules[rule.name] = rule
-        trees.append({k: v for k, v in node.plain().items() if k != "examples"})
+        tree = {k: v for k, v in node.plain().items() if k != "examples"}
+        trees.append({"context": tree, "name": rule.name} if context else tree)
     return tuple(rules.values()), sorted(trees, key=lambda tree: str(tree["name"]))
+
+
+def _listed(
+    pages: Sequence[Mapping[str, Node]], catalogue: Catalogue
+) -> Iterator[tuple[_Reading, bool]]:
+    """What the pages list, and whether it is a declaration of context: the rules come first."""
+    for word in ("rules", "context"):
+        for node in (node for page in pages if word in page for node in page[word].list(word)):
+            yield _Reading(node, catalogue), word == "context"
 
 
 def rule_trees(folders: Sequence[Path]) -> list[Node]:
@@ -74,14 +87,29 @@ class _Reading:
 
     def rule(self) -> Rule:
         fields = self.node.record("a rule", _REQUIRED, _OPTIONAL)
-        name = fields["name"].text("name")
-        if not _NAME.fullmatch(name):
-            raise fields["name"].error(f"name {name!r} must be words-with-dashes in lower case")
-        kinds, named = self._kinds(fields["kind"]), self._named(fields)
-        targets = tuple(self._targets(fields, kinds))
+        name, kinds = self._name(fields["name"]), self._kinds(fields["kind"])
+        named, targets = self._named(fields), tuple(self._targets(fields, kinds))
         rule = Rule(name, kinds, self._when(fields), targets, named, self.node.file, self.node.line)
-        self._prove(rule, fields["examples"].record("examples", "match ignore"), fields)
-        return rule
+        return proved(rule, fields["examples"], selective="when" in fields or named is not None)
+
+    def declaration(self) -> Rule:
+        """That items of these kinds, where this holds, are context only: a rule without a control.
+
+        What failed or went away is never context.
+        """
+        fields = self.node.record("a declaration of context", _DECLARED)
+        name, kinds = self._name(fields["name"]), self._kinds(fields["kind"])
+        rationale = fields["rationale"].text("rationale")
+        targets = (Target(kind, ControlId(CONTEXT + name), "", "", rationale) for kind in kinds)
+        when = All((_PRESENT, _SILENT, read_when(fields["when"])))
+        rule = Rule(name, kinds, when, tuple(targets), None, self.node.file, self.node.line)
+        return proved(rule, fields["examples"], selective=True)
+
+    def _name(self, node: Node) -> str:
+        name = node.text("name")
+        if not _NAME.fullmatch(name):
+            raise node.error(f"name {name!r} must be words-with-dashes in lower case")
+        return name
 
     def _kinds(self, node: Node) -> tuple[str, ...]:
         kinds = node.texts("kind", one=True)
@@ -184,30 +212,6 @@ class _Reading:
             raise inner.error("an item names its controls in its payload")
         return field
 
-    def _prove(self, rule: Rule, examples: Mapping[str, Node], fields: Mapping[str, Node]) -> None:
-        """Match examples are claimed, ignore examples are not, and one of those comes close."""
-        for word, node in examples.items():
-            if not node.list(word):
-                raise node.error(f"{rule.name} has no {word} example; a rule proves itself")
-        rows = [(example_row(n, rule), n) for n in examples["match"].list("match")]
-        for row, node in rows:
-            if not rule.claims(row):
-                why = "; ".join(failures(rule.when, row)) or "it names no control"
-                raise node.error(f"{rule.name} does not match its match example: {why}")
-        ignored = [(example_row(n, rule), n) for n in examples["ignore"].list("ignore")]
-        for row, node in ignored:
-            if rule.claims(row):
-                raise node.error(f"{rule.name} matches its ignore example")
-        selective = "when" in fields or rule.named
-        if selective and not any(self._close(rule, row) for row, _ in ignored):
-            raise examples["ignore"].error(
-                f"{rule.name} needs an ignore example of its own kind that is not gone: "
-                "else nothing shows that its conditions leave anything out"
-            )
-
-    def _close(self, rule: Rule, row: Mapping[str, Any]) -> bool:
-        return row["kind"] in rule.kinds and row["change"] != "gone"
-
 
 def _strength(fields: Mapping[str, Node], default: str = "full") -> str:
     if "strength" not in fields:
@@ -223,19 +227,3 @@ def _names(control: ControlId) -> tuple[str, ...]:
     number = control.partition(":")[2]
     bare = (number,) if re.fullmatch(r"[1-9][0-9]?\.[1-9]", number) else ()
     return (f'"{control}"', f'"{number}"', *bare)
-
-
-def example_row(node: Node, rule: Rule) -> dict[str, Any]:
-    """A small item of an example, with what an ordinary item has by default."""
-    fields = node.record("an example", "", f"kind payload {' '.join(COLUMNS)}")
-    if "kind" not in fields and len(rule.kinds) > 1:
-        raise node.error("an example of a rule with several kinds says its kind")
-    row = _DEFAULTS | {"kind": rule.kinds[0], "payload": {}}
-    row |= {name: field.plain() for name, field in fields.items()}
-    for name in (*COLUMNS, "kind"):
-        if not isinstance(row.get(name, ""), str):
-            raise node.error(f"{name} of an example must be text")
-    if not isinstance(row["payload"], dict):
-        raise node.error("payload of an example must be a mapping")
-    canonical(plain(row["payload"]))
-    return row

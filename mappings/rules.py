@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,11 +16,13 @@ from mappings.catalogue import HERE, Catalogue, load_catalogue
 from mappings.conditions import Condition, Field, failures, reasons
 
 RULES = HERE / "rules"
+EVENT, CONTEXT = "event:", "context:"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One claim of a rule, for items of one native kind; control `event:…` signals an event.
+    """One claim of a rule, for items of one native kind; control `event:…` signals an event,
+    `context:…` says that the item speaks to none.
 
     `names`, where not empty, are the JSON texts by one of which an item must name the control.
     """
@@ -35,7 +37,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Items of `kinds` for which `when` holds make the claims in `targets`."""
+    """Items of `kinds` for which `when` holds make the claims in `targets`; `examples` are the rows
+    by which it proved itself."""
 
     name: str
     kinds: tuple[str, ...]
@@ -44,6 +47,12 @@ class Rule:
     named: Field | None
     file: str
     line: int
+    examples: tuple[Mapping[str, Any], ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def context(self) -> bool:
+        """Whether it declares what is context only: it speaks to no control and is no event."""
+        return all(target.control.startswith(CONTEXT) for target in self.targets)
 
     def claims(self, row: Mapping[str, Any]) -> tuple[Target, ...]:
         """The targets for a row (payload parsed) that this rule claims; empty if none."""
@@ -81,10 +90,12 @@ class NearMiss:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why an item carries its tags, and which rules it missed, the nearest first."""
+    """Why an item carries its tags, and which rules it missed, the nearest first; `context` are the
+    declarations that hold for one that no rule takes."""
 
     matched: tuple[Match, ...]
     near_misses: tuple[NearMiss, ...]
+    context: tuple[Match, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +126,17 @@ class RuleSet:
         """
         row = dict(row) | {"payload": _parsed(row.get("payload"))}
         own = [rule for rule in self.rules if row["kind"] in rule.kinds]
-        matched, missed = [], []
-        for rule in own:
-            if claims := rule.claims(row):
-                matched.append(Match(rule.name, claims, reasons(rule.when)))
-            else:
-                missed.append(NearMiss(rule.name, tuple(_failed(rule, row))))
-        return Explanation(tuple(matched), tuple(sorted(missed, key=lambda m: len(m.failed))))
+        matched, missed = _asked(row, [rule for rule in own if not rule.context])
+        declared = () if matched else [rule for rule in own if rule.context]
+        context, others = _asked(row, declared)
+        near = sorted((*missed, *others), key=lambda m: len(m.failed))
+        return Explanation(matched, tuple(near), context)
+
+    @property
+    def told(self) -> str:
+        """How many rules and declarations of context there are, in words."""
+        declared = sum(rule.context for rule in self.rules)
+        return f"{len(self.rules) - declared} rules, {declared} declarations of context"
 
     def taken(self) -> Mapping[tuple[ControlId, str], frozenset[str]]:
         """Need (control, evidence) → the kinds of items that rules take for it, if any."""
@@ -141,6 +156,19 @@ def names_in(value: object) -> frozenset[str]:
 
 def _scalar(value: object) -> bool:
     return isinstance(value, str | int | float)
+
+
+def _asked(
+    row: Mapping[str, Any], rules: Iterable[Rule]
+) -> tuple[tuple[Match, ...], tuple[NearMiss, ...]]:
+    """Which of the rules take the row, and which do not."""
+    matched, missed = [], []
+    for rule in rules:
+        if claims := rule.claims(row):
+            matched.append(Match(rule.name, claims, reasons(rule.when)))
+        else:
+            missed.append(NearMiss(rule.name, tuple(_failed(rule, row))))
+    return tuple(matched), tuple(missed)
 
 
 def _failed(rule: Rule, row: Mapping[str, Any]) -> Iterator[str]:

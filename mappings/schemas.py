@@ -114,7 +114,16 @@ def _rules(catalogue: Catalogue) -> dict[str, Any]:
     ]
     # A kind of a third party's collector stands for one that the catalogue knows.
     own = map_of(one_of(catalogue.source_types))
-    page = record({"rules": {"type": "array", "items": rule}, "kinds": own}, "rules")
+    declared = ("name", "kind", "rationale", "examples")
+    context = record(
+        {word: rule["properties"][word] for word in declared} | {"when": {"$ref": "#/$defs/when"}},
+        "name kind when rationale examples",
+    )
+    lists = {
+        word: {"type": "array", "items": one}
+        for word, one in (("rules", rule), ("context", context))
+    }
+    page = record(lists | {"kinds": own}, "rules")
     return page | {"$defs": {"when": _when()}}
 
 

@@ -1,4 +1,5 @@
-"""Which items speak to which controls: what no rule takes, and what other rules would change."""
+"""Which items speak to which controls: what no rule takes, what is declared to be context only,
+and what other rules would change."""
 
 from __future__ import annotations
 
@@ -10,9 +11,17 @@ from storage.pages import all_rows
 _UNTAGGED = """
 SELECT kind, source, count(*) AS items, max(observed_to) AS newest,
     arg_max(item_id, observed_to) AS item_id, arg_max(title, observed_to) AS title
-FROM evidence ANTI JOIN lake_claims USING (item_id)
+FROM evidence ANTI JOIN lake_claims USING (item_id) ANTI JOIN lake_context USING (item_id)
 WHERE NOT starts_with(kind, 'headwater.') AND change <> 'gone'
 GROUP BY kind, source ORDER BY items DESC, kind, source
+"""
+_CONTEXT = """
+SELECT declaration, any_value(rationale) AS rationale, count(*) AS items,
+    string_agg(DISTINCT kind, ', ' ORDER BY kind) AS kinds,
+    arg_max(item_id, row(observed_to, item_id)) AS item_id,
+    arg_max(title, row(observed_to, item_id)) AS title
+FROM context JOIN evidence USING (item_id)
+GROUP BY declaration ORDER BY items DESC, declaration
 """
 _SEVERAL = """
 WITH several AS (  -- few: only their names are strung together
@@ -47,9 +56,16 @@ GROUP BY ALL ORDER BY m.control, m.evidence, e.kind, m.strength
 
 
 def untagged_kinds(connection: Connection) -> list[dict[str, Any]]:
-    """Kinds and sources of items that no rule takes, the most first: kind, source, items, newest,
-    and item_id and title of the newest. Raises LakeError."""
+    """Kinds and sources of items that no rule takes and no declaration calls context, the most
+    first: kind, source, items, newest, and item_id and title of the newest. Raises LakeError."""
     return all_rows(connection, _UNTAGGED)
+
+
+def context_only(connection: Connection) -> list[dict[str, Any]]:
+    """Declarations of context and what waits for no rule by them, the most first: declaration,
+    rationale, items, kinds, item_id and title of the newest. An item that two declare is in both.
+    Raises LakeError."""
+    return all_rows(connection, _CONTEXT)
 
 
 def claimed_twice(connection: Connection) -> list[dict[str, Any]]:

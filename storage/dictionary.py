@@ -86,6 +86,11 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "mapping_digest": "the digest of the rules in force",
         "tagged_at": "when it was tagged",
     },
+    "context": {
+        "item_id": "the item",
+        "declaration": "which declaration of the rule files says that it speaks to no control",
+        "rationale": "why, in the declaration's words",
+    },
     "pulls": {
         "pull_id": "the attempt",
         "source": "the source that was asked",
@@ -188,6 +193,7 @@ _EXAMPLES = {
     "suggestions": "SELECT item_id, control, score, state, decided_by FROM suggestions",
     "latest": "SELECT subject, outcome, observed_to FROM latest WHERE outcome = 'failed'",
     "tags": "SELECT control, count(*) AS items FROM tags GROUP BY control ORDER BY control",
+    "context": "SELECT declaration, count(*) AS items FROM context GROUP BY declaration",
     "pulls": "SELECT source, outcome, max(finished_at) AS last FROM pulls GROUP BY ALL",
     "verdicts": "SELECT control, evidence, system, state, why FROM verdicts WHERE state = 'stale'",
     "standings": "SELECT control, standing, in_date, expected FROM standings ORDER BY control",

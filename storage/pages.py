@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -16,9 +17,9 @@ from storage.engine import Connection, literal
 from storage.placed import SUBJECT, latest_of
 
 __all__ = [
-    "Connection", "control_items", "corrections_of", "counts", "find_items", "item_rows",
-    "item_tags", "known_items", "leaf_indexes", "overridden_items", "records", "seen_systems",
-    "table_of",
+    "Connection", "Counted", "context_of", "control_items", "corrections_of", "counts",
+    "find_items", "item_rows", "item_tags", "known_items", "leaf_indexes", "overridden_items",
+    "records", "seen_systems", "table_of",
 ]  # fmt: skip
 
 _ITEM = """item_id, source, kind, nature, system, subject, title, change, outcome, actor, locator,
@@ -170,17 +171,40 @@ def control_totals(connection: Connection) -> dict[str, int]:
     return {row["control"]: row["items"] for row in rows}
 
 
-def counts(connection: Connection) -> tuple[int, int]:
-    """How many items landed; how many of them (Headwater's own and losses aside) have no tag."""
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many items landed, and how many of them (Headwater's own and losses aside) have no tag:
+    `untagged` wait for a rule, `context` are declared to speak to no control."""
+
+    items: int
+    untagged: int
+    context: int
+
+
+def counts(connection: Connection) -> Counted:
+    """How many items of each sort are shown. Raises LakeError."""
     # ANTI JOIN, here and below: NOT IN asks besides, of every row, whether an id is null.
     (row,) = all_rows(
         connection,
-        """SELECT (SELECT count(*) FROM evidence) AS items, count(*) AS untagged
-        FROM evidence ANTI JOIN lake_claims USING (item_id)
-        WHERE NOT starts_with(kind, $own) AND change <> 'gone'""",
+        """WITH bare AS MATERIALIZED (
+            SELECT item_id FROM evidence ANTI JOIN lake_claims USING (item_id)
+            WHERE NOT starts_with(kind, $own) AND change <> 'gone')
+        SELECT (SELECT count(*) FROM evidence) AS items,
+            (SELECT count(*) FROM bare ANTI JOIN lake_context USING (item_id)) AS untagged,
+            (SELECT count(*) FROM bare SEMI JOIN lake_context USING (item_id)) AS context""",
         {"own": "headwater."},
     )
-    return row["items"], row["untagged"]
+    return Counted(**row)
+
+
+def context_of(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The declarations by which these items are context only: item_id, declaration, rationale."""
+    return all_rows(
+        connection,
+        """SELECT * FROM context WHERE item_id IN (SELECT unnest($ids::VARCHAR[]))
+        ORDER BY item_id, declaration""",
+        {"ids": list(ids)},
+    )
 
 
 def unclaimed_errors(connection: Connection) -> int:

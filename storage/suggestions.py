@@ -179,6 +179,7 @@ def waiting(
             FROM latest
             WHERE NOT starts_with(kind, 'headwater.') AND change <> 'gone'
                 AND item_id NOT IN (SELECT item_id FROM tags)
+                AND item_id NOT IN (SELECT item_id FROM lake_context)
                 AND item_id NOT IN (SELECT item_id FROM lake_corrected)
                 AND item_id NOT IN (SELECT item_id FROM looked)
         ) ORDER BY turn, observed_to DESC, item_id LIMIT $most""",

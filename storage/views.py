@@ -35,11 +35,18 @@ from storage.suggestions import accepted_sql, suggestions_sql
 
 __all__ = ["Answer", "Connection", "Limits", "ask", "connect", "sightings"]
 
-CLAIMS = f"""SELECT * FROM lake_tags WHERE mapping_digest = {{digest}}
+CLAIMS = f"""SELECT * FROM lake_tags
+    WHERE mapping_digest = {{digest}} AND NOT starts_with(control, 'context:')
     UNION ALL BY NAME SELECT *, {{digest}} AS mapping_digest FROM (
         {accepted_sql(f"({suggestions_sql('evidence')})")})"""  # noqa: S608  ours
 """Tags by the rules in force and those that people accepted, also of items that are not shown: for
 who joins them with items."""
+
+CONTEXT = """SELECT item_id, rule AS declaration, rationale
+    FROM lake_tags ANTI JOIN lake_corrected USING (item_id)
+    WHERE mapping_digest = {digest} AND starts_with(control, 'context:')"""
+"""What rule files declare to be context only, tagged or not, also of items that are not shown. What
+a person corrected never is."""
 
 VIEWS: Mapping[str, tuple[str, str]] = {
     "evidence": (
@@ -67,6 +74,13 @@ VIEWS: Mapping[str, tuple[str, str]] = {
         "Which control each item speaks to, by the rules of one mapping digest; controls that "
         "begin with event: are events that make older evidence stale.",
         "SELECT t.* FROM lake_claims t SEMI JOIN evidence e ON t.item_id = e.item_id",
+    ),
+    "context": (
+        "Items that speak to no control and wait for no rule: a declaration of the rule files says "
+        "so, and why. One row an item and declaration.",
+        """SELECT c.* FROM lake_context c ANTI JOIN lake_claims USING (item_id)
+        SEMI JOIN (SELECT item_id FROM evidence WHERE NOT starts_with(kind, 'headwater.')
+            AND change <> 'gone') USING (item_id)""",
     ),
     "pulls": (
         "One row for each attempt to pull a source, complete or not, from its record in evidence.",
@@ -213,6 +227,7 @@ def _build(
             connection.execute(f"CREATE VIEW lake_claims AS {_filled(CLAIMS, words)}")
         if name == "corrections":
             connection.execute(f"CREATE VIEW lake_corrected AS {corrected_sql(name)}")
+            connection.execute(f"CREATE VIEW lake_context AS {_filled(CONTEXT, words)}")
     if excerpt.limited:
         cut(connection, raw, excerpt, made=bool(tags_sql))
     for name, table in dimensions.items():

@@ -52,6 +52,8 @@ def test_it_looks_like_a_believable_month(company: Path) -> None:
         assert told["standings"][word], word
     assert told["sources"].pop("tickets-emea") == "busy"
     assert set(told["sources"].values()) == {"complete"}
+    assert told["untagged"] < 10, "what waits for a rule is short enough to be read"
+    assert told["context_only"] > 100 > told["context_declarations"] > 3
     failed = " ".join(a["sentence"] for a in told["attention"] if a["severity"] == "failed")
     assert "CHG-14 self-approved" in failed
     assert "churn" in failed

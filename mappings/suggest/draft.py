@@ -17,7 +17,7 @@ from mappings.catalogue import Catalogue, load_catalogue
 from mappings.conditions import Field
 from mappings.controls import NAMESPACE
 from mappings.nodes import Node
-from mappings.read_rules import read_rules, rule_trees
+from mappings.read_rules import PAGE, read_rules, rule_trees
 from mappings.suggest.asks import asks
 from mappings.when import read_field
 
@@ -76,7 +76,7 @@ def draft(
 
 def declared_kinds(folders: Sequence[Path]) -> frozenset[str]:
     """The kinds that files of these folders declare. Raises MappingError."""
-    pages = (tree.record("the file", "rules", "kinds") for tree in rule_trees(folders))
+    pages = (tree.record("the file", *PAGE) for tree in rule_trees(folders))
     return frozenset(k for page in pages if "kinds" in page for k in page["kinds"].items("kinds"))
 
 

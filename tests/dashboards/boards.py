@@ -14,6 +14,7 @@ from dashboards.model import (
     AttemptRow,
     Attention,
     Board,
+    ContextRow,
     ControlRow,
     FrameworkRow,
     ItemPage,
@@ -106,7 +107,8 @@ def demo_board() -> Board:
         organisation="Brookside Lending", as_of=NOW, built_at=NOW + timedelta(minutes=2),
         controls=tuple(controls), systems=SYSTEMS, sources=_sources(),
         attention=_attention(controls), lake=_lake(), evidence=evidence, items=items,
-        evidence_total={"iso42001:A.6.2.5": 41}, queue=_queue(items), frameworks=_frameworks(),
+        evidence_total={"iso42001:A.6.2.5": 41}, queue=_queue(items), context=CONTEXT,
+        frameworks=_frameworks(),
     )  # fmt: skip
 
 
@@ -123,7 +125,7 @@ def hostile_board() -> Board:
         next(iter(board.items.values())),
         title=HOSTILE, subject=HOSTILE, actor=HOSTILE, source=HOSTILE, kind=HOSTILE, system=HOSTILE,
         locator="javascript:alert(1)", payload='{"k": "' + HOSTILE + '"}',
-        tags=(TagRow(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE),),
+        tags=(TagRow(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE),), context=(HOSTILE,),
     )  # fmt: skip
     row = board.controls[0]
     verdict = dataclasses.replace(row.standing.verdicts[0], why=HOSTILE, source=HOSTILE)
@@ -144,10 +146,17 @@ def hostile_board() -> Board:
         systems=(*SYSTEMS, SystemRow(HOSTILE, HOSTILE)), items={item.item_id: item},
         evidence={row.control: (item.item_id,)},
         queue=(QueueRow(HOSTILE, 1, HOSTILE, HOSTILE, HOSTILE, NOW, HOSTILE, HOSTILE),),
+        context=(ContextRow(HOSTILE, HOSTILE, 1, HOSTILE, HOSTILE, HOSTILE),),
         frameworks=(FrameworkRow(HOSTILE, HOSTILE, HOSTILE, (
             RequirementRow(HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), (HOSTILE,), HOSTILE),
         ), 1, 0),),
     )  # fmt: skip
+
+
+CONTEXT = (
+    ContextRow("register-row", "A row of a register that speaks as a whole.", 90, "git.register",
+               "2d" * 32, "risk_register R-01"),
+)  # fmt: skip
 
 
 def reads_of(board: Board) -> Reads:
@@ -312,7 +321,8 @@ def _watched(source: SourceRow, **given: Any) -> SourceRow:
 
 
 def _lake() -> LakeFacts:
-    return LakeFacts(1_939, 412, 1_921, "5f" * 32, "brookside.example/headwater", 96, "a7" * 32)
+    return LakeFacts(1_939, 412, 1_921, "5f" * 32, "brookside.example/headwater", 96, "a7" * 32,
+                     context=90)  # fmt: skip
 
 
 def _attention(controls: list[ControlRow]) -> tuple[Attention, ...]:

@@ -349,6 +349,8 @@ def test_what_waits_for_a_rule_is_counted_and_named() -> None:
     assert "3 items are taken for several kinds of evidence of one control" in shown
     assert "taken for capa_ticket, risk_ticket by jira-capa, jira-risk" in shown
     assert as_json(DEMO)["queue"][2]["items"] == 3
+    assert "90 items are context only, by 1 declaration: they speak to no control" in shown
+    assert as_json(DEMO)["context"][0]["declaration"] == "register-row"
 
 
 def test_what_is_carried_elsewhere_is_told_with_its_denominator() -> None:

@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 
 from dashboards.summary import queued, reaches
+from evidence.correction import Act, Correction, Wrong
 from evidence.errors import ConfigError, MappingError
+from evidence.model import Outcome
 from flows import rules
 from flows.board import build
 from flows.config import load
+from flows.explain import explain
 from flows.follow import follow
+from flows.status import show_standings
+from storage.actions import land_own
+from storage.corrections import correction_item
 from storage.views import connect
 from tests.flows.conftest import Home
 from tests.flows.house import RULE, House, make_house
@@ -147,3 +153,70 @@ def test_the_board_tells_of_each_framework_what_is_carried_and_what_stays_open(
         assert (row.rows, row.reviewed) == (len(known[row.framework].rows), 0)
         assert reaches(row)["whole"] == 0, "nobody here reviewed a row"
         assert all(bool(one.open) == (one.reach != "whole") for one in row.requirements)
+
+
+BAD = (Outcome.FAILED, Outcome.ERROR)
+CONTEXT = """\
+rules: []
+context:
+  - name: own-talk
+    kind: jira.issue
+    when:
+      payload.label: change
+    rationale: Talk among colleagues.
+    examples:
+      match:
+        - payload: {label: change}
+      ignore:
+        - payload: {label: other}
+"""
+
+
+@pytest.fixture
+def talk(house: House) -> House:
+    """The house with the tickets that wait for a rule declared to be context only."""
+    folder = house.config.folder / "talk"
+    folder.mkdir()
+    (folder / "own.yaml").write_text(CONTEXT)
+    house.config = replace(house.config, own_rules=(folder,))
+    return house
+
+
+def test_what_is_context_only_is_counted_apart_and_shown(
+    talk: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert rules.queue(talk.config.file) == 0, "though the tags have yet to follow"
+    shown = told(capsys)
+    assert "0 items speak to no control" in shown
+    assert "2 items are context only, by 1 declaration" in shown
+    assert "colleagues." in shown
+    assert rules.differ(talk.config.file, "shipped", "today") == 1
+    assert "context:own-talk context jira.issue 2 0" in told(capsys).replace("│ ", "")
+    follow(talk.lake, talk.config)
+    board = build(talk.lake, talk.config)
+    assert (board.lake.untagged, board.lake.context, board.queue) == (0, 2, ())
+    (row,) = board.context
+    assert (row.declaration, row.items, row.kinds) == ("own-talk", 2, "jira.issue")
+    assert board.items[row.item_id].context == ("own-talk: Talk among colleagues.",)
+    assert not any("speak to no control yet" in note.sentence for note in board.attention)
+    show_standings(board)
+    assert "items wait for a rule; 2 items are context only, by 1 declaration" in told(capsys)
+    lines: list[str] = []
+    monkeypatch.setattr("flows.explain.load", lambda _: talk.config)
+    explain(talk.config.file, row.item_id, lines.append)
+    assert "speaks to no control" in lines
+    assert any("context only by own-talk: Talk among" in line for line in lines)
+
+
+def test_what_failed_or_was_corrected_is_not_context(talk: House) -> None:
+    lake, at = talk.lake, talk.clock.now
+    bad = [talk.item("other", "jira.issue", f"B-{word}", at, "", word) for word in BAD]
+    lake.land("other", bad, bookmark=lake.bookmark("other"), cursor=None, pull_id="p")
+    follow(talk.lake, talk.config)
+    board = build(talk.lake, talk.config)
+    assert (board.lake.untagged, board.lake.context) == (len(BAD), 2)
+    said = Correction(board.context[0].item_id, Wrong.MISTAKE, "", "Ann", "another matter").facts()
+    item = correction_item(talk.lake, Act.CORRECT, said, title="corrected")
+    land_own(talk.lake, lambda _: ((item,), None))
+    board = build(talk.lake, talk.config)
+    assert (board.lake.untagged, board.lake.context) == (len(BAD) + 1, 1)

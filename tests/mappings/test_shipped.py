@@ -13,8 +13,8 @@ import pytest
 from evidence.canonical import canonical, plain
 from mappings.catalogue import load_catalogue
 from mappings.conditions import COLUMNS
+from mappings.examples import example_row
 from mappings.nodes import Node, parse, read
-from mappings.read_rules import example_row
 from mappings.rules import RULES, RuleSet, load_rules, uncovered
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,8 @@ def examples(rules: RuleSet, trees: list[Node]) -> dict[str, tuple[str, bool, di
     by_name = {rule.name: rule for rule in rules.rules}
     found: dict[str, tuple[str, bool, dict[str, object]]] = {}
     for tree in trees:
-        for node in tree.value["rules"].value:
+        listed = (tree.value[word].value for word in ("rules", "context") if word in tree.value)
+        for node in (node for nodes in listed for node in nodes):
             rule = by_name[node.value["name"].value]
             for word, listed in node.value["examples"].value.items():
                 for example in listed.value:
@@ -62,9 +63,11 @@ def test_every_example_comes_out_of_the_query_as_it_is_written() -> None:
     answer = tagged(rules, {item: row for item, (_, _, row) in known.items()})
     wrong = [item for item, (rule, match, _) in known.items() if ((item, rule) in answer) != match]
     assert [known[item] for item in wrong] == []
+    declared = {rule.name for rule in rules.rules if rule.context}
     for item, (_, _, row) in known.items():
-        said = {match.rule for match in rules.explain(row).matched}
-        assert said == {rule for found, rule in answer if found == item}
+        told, named = rules.explain(row), {rule for found, rule in answer if found == item}
+        assert {match.rule for match in told.matched} == named - declared
+        assert {match.rule for match in told.context} == (set() if told.matched else named)
 
 
 def test_every_need_of_the_catalogue_has_a_shipped_rule() -> None:
@@ -84,7 +87,8 @@ def test_every_need_of_the_catalogue_has_a_shipped_rule() -> None:
 def test_only_known_controls_and_events_are_claimed() -> None:
     catalogue, rules = load_catalogue(), load_rules()
     known = {c.id for c in catalogue.controls} | {f"event:{name}" for name in catalogue.events}
-    assert {target.control for rule in rules.rules for target in rule.targets} <= known
+    claims = {target.control for rule in rules.rules for target in rule.targets if not rule.context}
+    assert claims <= known
     asked = {(c.id, need.evidence) for c in catalogue.controls for need in c.needs}
     claimed = {(t.control, t.evidence) for r in rules.rules for t in r.targets if t.evidence}
     assert {pair for pair in claimed if pair[1] != "attestation"} <= asked
@@ -101,13 +105,13 @@ def test_the_documented_example_loads_and_runs(tmp_path: Path, block: str) -> No
 
 
 WORDS = """gt gte lt lte like matches has exists all any not name kind when evidence controls
-strength rationale examples events full partial supporting named expected""".split()  # noqa: SIM905
+strength rationale examples events full partial supporting named expected context""".split()  # noqa: SIM905
 
 
 def test_the_documentation_names_every_key_and_column() -> None:
     words = (*COLUMNS, *WORDS)
     assert [word for word in words if not re.search(rf"[`*{{ ]{word}\b", DOCS)] == []
-    assert len(BLOCKS) == 2, "a rule, and the kinds of a file"
+    assert len(BLOCKS) == 3, "a rule, the kinds of a file, and a declaration of context"
 
 
 def test_importing_the_room_costs_neither_sqlglot_nor_an_engine() -> None:

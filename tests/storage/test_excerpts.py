@@ -30,7 +30,7 @@ HIDDEN = {
     "all": {"theirs", "none", "early"},
 }  # fmt: skip
 RELATIONS = [*VIEWS, *(f"lake_{name}" for name in TABLES), "lake_placed", "lake_claims",
-             "lake_corrected", "lake_shown"]  # fmt: skip
+             "lake_corrected", "lake_context", "lake_shown"]  # fmt: skip
 MADE = tag_sql([(ONE, "made", "subject IN ('ours', 'none')"), (TWO, "made", "true")], "m1")
 
 

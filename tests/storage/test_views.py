@@ -138,7 +138,7 @@ def test_boards_get_items_tags_and_health(world: World) -> None:
         assert pages.find_items(connection, "0" * 64) == []
         (tag,) = pages.item_tags(connection, [older])
         assert (tag["control"], tag["rule"]) == ("iso42001:A.1", "r")
-        assert pages.counts(connection) == (5, 1)
+        assert pages.counts(connection) == pages.Counted(5, 1, 0)
         health = healths(connection, world.clock.now)["jira"]
         assert (health.last.outcome, health.last.error, health.items) == ("busy", "429", 3)
         assert (health.last.finished_at, health.last_complete) == (world.clock.now, done)
