@@ -12,13 +12,18 @@ from evidence.runs import Total
 
 @dataclass(frozen=True, slots=True)
 class SystemRow:
-    """An AI system of the inventory; id '' is the organisation itself."""
+    """An AI system of the inventory; id '' is the organisation itself.
+
+    `facts` are the other words that the inventory has for it, by name; `item_id` is its record.
+    """
 
     system: str
     name: str
     owner: str = ""
     risk_class: str = ""
     stage: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    item_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,10 +94,12 @@ def _environment() -> Environment:
         "fragment": lambda key, kind: text.fragment(kind, key),
         "block": text.block,
         "cell_text": answers.text,
+        "day": text.day,
         "exact": text.exact,
         "lasting": text.lasting,
         "long_day": text.long_day,
         "many": text.many,
+        "tick": text.tick,
         "web_address": text.web_address,
         "when": text.when,
     }

@@ -22,6 +22,7 @@ from evidence.freshness import ORGANISATION
 
 MARK = "headwater-site.txt"
 """Names a folder as ours, to be replaced by the next one."""
+UNPROVED = "A folder of pages holds no proofs: `headwater proof` writes that of an item."
 _MARKED = "Pages of Headwater. `headwater dashboard --output` replaces this folder as a whole.\n"
 
 
@@ -52,15 +53,26 @@ def write_site(reads: Reads, folder: Path, as_of: str = "") -> int:
         raise FileExistsError(f"{folder} holds other files: name a new folder, or one of an older "
                               "site")  # fmt: skip
     board = reads.board(as_of)
-    whole = replace(reads, board=lambda _as_of: board)
+    once = _once(reads, board, as_of)
     part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
     try:
-        number = _fill(whole, part, board, as_of)
+        number = _fill(once, part, board, as_of)
         (part / MARK).write_text(_MARKED, encoding="utf-8")
         _swap(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return number
+
+
+def _once(reads: Reads, board: Board, as_of: str) -> Reads:
+    """What many pages ask, asked once; a proof of each item would be made one by one."""
+    items, versions = reads.items(board.items, as_of), reads.versions(board.items, as_of)
+    lives = reads.lives(as_of)
+    return replace(
+        reads, board=lambda _as_of: board, items=lambda _ids, _as_of: items,
+        versions=lambda _ids, _as_of: versions, lives=lambda _as_of: lives,
+        proof=lambda _id, _as_of: ("", UNPROVED),
+    )  # fmt: skip
 
 
 def _ours(folder: Path) -> bool:

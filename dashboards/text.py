@@ -64,16 +64,27 @@ def when(moment: datetime | None) -> Markup:
     return _time(moment, "%Y-%m-%d %H:%M")
 
 
+def day(moment: datetime | None) -> Markup:
+    """`2026-11-23` as a time element, or `never`; in UTC."""
+    return _time(moment, "%Y-%m-%d", zone="")
+
+
+def tick(moment: datetime) -> str:
+    """The day as it fits under a bar: `23 Nov`."""
+    at = moment.astimezone(UTC)
+    return f"{at.day} {at.strftime('%b')}"
+
+
 def exact(moment: datetime | None) -> Markup:
     """As `when`, to the microsecond that the hash was computed over."""
     return _time(moment, "%Y-%m-%d %H:%M:%S.%f")
 
 
-def _time(moment: datetime | None, form: str) -> Markup:
+def _time(moment: datetime | None, form: str, zone: str = " UTC") -> Markup:
     if moment is None:
         return Markup("never")
     at = moment.astimezone(UTC)
-    return Markup('<time datetime="{}">{} UTC</time>').format(at.isoformat(), at.strftime(form))
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), at.strftime(form) + zone)
 
 
 def lasting(span: timedelta) -> str:

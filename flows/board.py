@@ -215,12 +215,6 @@ def pages(connection: Connection, ids: Iterable[str]) -> dict[str, ItemPage]:
     }
 
 
-def page(lake: Lake, config: Config, item_id: str, asked: Asked | None = None) -> ItemPage | None:
-    """One item, whether or not the board shows it; None if it had not landed by then."""
-    with moment(lake, config, asked).connect(lake) as connection:
-        return pages(connection, [item_id]).get(item_id)
-
-
 def _pretty(payload: str) -> str:
     return json.dumps(json.loads(payload), indent=2, ensure_ascii=False, sort_keys=True)
 
@@ -261,7 +255,20 @@ def _systems(judged: Judged) -> Iterator[SystemRow]:
             owner=str(row.get("owner") or ""),
             risk_class=str(row.get("risk_class") or ""),
             stage=str(row.get("stage") or ""),
+            facts=tuple(_facts(row)),
+            item_id=str(row.get("item_id") or ""),
         )
+
+
+_TOLD = {"id", "name", "owner", "risk_class", "stage", "item_id", "item_system", "level"}
+_OF_THE_FILE = {"author", "commit", "committed_at", "file", "header", "register", "signature"}
+"""Told by the item of the record, to which the page leads."""
+
+
+def _facts(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in row.items():
+        if name not in _TOLD | _OF_THE_FILE and value not in (None, "", [], {}):
+            yield name.replace("_", " "), value if isinstance(value, str) else json.dumps(value)
 
 
 def _lake_facts(connection: Connection, lake: Lake, judged: Judged) -> LakeFacts:

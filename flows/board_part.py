@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dashboards.cut import cut
-from dashboards.model import Board, ItemPage
+from dashboards.detail import Changes, ControlFacts
+from dashboards.model import Board
 from dashboards.reads import AsOf, Reads
 from evidence.excerpt import Excerpt
 from evidence.times import stamp
 from flows.board import SHOWN_IN_ALL, SHOWN_PER_CONTROL, pages
+from flows.board_reads import LakeReads
 from flows.config import Config, now
 from flows.moment import Asked, moment, parse_as_of
 from storage.engine import ample
@@ -33,12 +37,28 @@ def part(config: Config, whole: Reads, excerpt: Excerpt, asked: Asked | None = N
         wanted = until(as_of)
         return cut_board(config, whole.board(_token(wanted)), excerpt, wanted)
 
-    def item(item_id: str, as_of: AsOf) -> ItemPage | None:
-        lake = _lake(config)
-        with moment(lake, config, until(as_of)).connect(lake, excerpt=excerpt) as connection:
-            return pages(connection, [item_id]).get(item_id)
+    lake = LakeReads(config, until, excerpt)
 
-    return Reads(board, item)
+    def proof(item_id: str, as_of: AsOf) -> tuple[str, str]:
+        seen = item_id in lake.items([item_id], as_of)
+        return lake.proof(item_id, as_of) if seen else ("", "It is not shown to you.")
+
+    def control(control: str, as_of: AsOf) -> ControlFacts:
+        return replace(lake.control(control, as_of), waivers=None)
+
+    return Reads(
+        board=board, items=lake.items, versions=lake.versions, proof=proof, control=control,
+        found=lake.found, lives=_of_the_whole, past=_of_the_whole, changes=_refused,
+        ends=_of_the_whole,
+    )  # fmt: skip
+
+
+def _of_the_whole(_as_of: AsOf) -> None:
+    return None
+
+
+def _refused(_since: AsOf, _as_of: AsOf) -> Changes:
+    raise LookupError("the changes speak of the whole")
 
 
 def cut_board(config: Config, board: Board, excerpt: Excerpt, asked: Asked | None) -> Board:

@@ -2,28 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from dashboards.detail import Changes, ControlFacts, EndRow, FoundRow, Life, Past, VersionRow
 from dashboards.model import Board, ItemPage
 from dashboards.reads import AsOf, Reads
-from flows.board import build, page
+from evidence.errors import LakeError
+from evidence.excerpt import EVERYTHING, Excerpt
+from flows.board import build, pages
+from flows.board_control import facts
+from flows.board_past import changes, past
+from flows.board_times import ends
 from flows.config import Config, now
-from flows.moment import Asked, parse_as_of
+from flows.moment import Asked, Moment, moment, parse_as_of
+from flows.trace_rows import lives
+from storage.engine import ample
 from storage.lake import Lake
+from storage.pages import Connection, control_page, versions_of
+from storage.proof import inclusion_proof
 
 
 def reads(config: Config, asked: Asked | None = None) -> Reads:
     """Who answers the pages; `asked` is shown where an address names no moment."""
-
-    def shown(as_of: AsOf) -> Asked | None:
-        return parse_as_of(as_of) or asked
-
-    def board(as_of: AsOf) -> Board:
-        return build(_lake(config), config, shown(as_of))
-
-    def item(item_id: str, as_of: AsOf) -> ItemPage | None:
-        return page(_lake(config), config, item_id, shown(as_of))
-
-    return Reads(board, item)
+    lake = LakeReads(config, lambda as_of: parse_as_of(as_of) or asked)
+    return Reads(
+        board=lake.board, items=lake.items, versions=lake.versions, proof=lake.proof,
+        control=lake.control, found=lake.found, lives=lake.lives, past=lake.past,
+        changes=lake.changes, ends=lake.ends,
+    )  # fmt: skip
 
 
-def _lake(config: Config) -> Lake:
-    return Lake.open(config.lake, clock=now)
+@dataclass(frozen=True, slots=True)
+class LakeReads:
+    """The answers to the pages, of the items in `excerpt`; `wanted` says which moment an address
+    means. Board, lives, past, changes and ends are always of the whole."""
+
+    config: Config
+    wanted: Callable[[AsOf], Asked | None]
+    excerpt: Excerpt = EVERYTHING
+
+    def board(self, as_of: AsOf) -> Board:
+        return build(self._lake(), self.config, self.wanted(as_of))
+
+    def items(self, ids: Collection[str], as_of: AsOf) -> Mapping[str, ItemPage]:
+        with self._connect(as_of) as connection:
+            return pages(connection, ids)
+
+    def versions(
+        self, ids: Collection[str], as_of: AsOf
+    ) -> Mapping[str, Sequence[VersionRow]]:  # fmt: skip
+        with self._connect(as_of) as connection:
+            rows = versions_of(connection, list(ids))
+        return {of: [VersionRow(**row) for row in many] for of, many in rows.items()}
+
+    def proof(self, item_id: str, as_of: AsOf) -> tuple[str, str]:
+        try:
+            return str(inclusion_proof(self._lake(), item_id, size=self._moment(as_of).size)), ""
+        except LakeError as error:
+            return "", str(error)
+
+    def control(self, control: str, as_of: AsOf) -> ControlFacts:
+        return facts(self._lake(), self.config, self._moment(as_of), control)
+
+    def found(self, control: str, first: int, most: int, as_of: AsOf) -> Sequence[FoundRow]:
+        with self._connect(as_of) as connection:
+            rows = control_page(connection, control, first, most)
+        return [FoundRow(**row | {"taken": tuple(row["taken"])}) for row in rows]
+
+    def lives(self, as_of: AsOf) -> Mapping[str, Life]:
+        return lives(self._lake(), self._moment(as_of))
+
+    def past(self, as_of: AsOf) -> Past:
+        return past(self._lake(), self._moment(as_of))
+
+    def changes(self, since: AsOf, as_of: AsOf) -> Changes:
+        lake = self._lake()
+        return changes(lake, self.config, parse_as_of(since), self._moment(as_of))
+
+    def ends(self, as_of: AsOf) -> Sequence[EndRow]:
+        return tuple(ends(self._lake(), self._moment(as_of)))
+
+    def _lake(self) -> Lake:
+        return Lake.open(self.config.lake, clock=now)
+
+    def _moment(self, as_of: AsOf) -> Moment:
+        return moment(self._lake(), self.config, self.wanted(as_of))
+
+    def _connect(self, as_of: AsOf) -> Connection:
+        return self._moment(as_of).connect(self._lake(), ample(), self.excerpt)

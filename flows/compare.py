@@ -68,7 +68,7 @@ def run(file: Path, first: Asked, second: Asked | None, *, as_json: bool) -> int
     after = judge_lake(lake, moment(lake, config, second))
     if before.at > after.at:
         raise ConfigError("the first moment is later than the second: give the earlier one first")
-    found = compare(before, after, _items(lake, before, after))
+    found = compare(before, after, items_between(lake, before, after))
     if as_json:
         told = {"from": before.moment.token, "to": after.moment.token} | asdict(found)
         notes = [*before.notes, *after.notes]
@@ -145,7 +145,7 @@ def _mapping(before: Judged, after: Judged) -> Iterator[str]:
         yield f"overrides {len(old.overrides)} → {len(new.overrides)}"
 
 
-def _items(lake: Lake, before: Judged, after: Judged) -> list[dict[str, Any]]:
+def items_between(lake: Lake, before: Judged, after: Judged) -> list[dict[str, Any]]:
     """By source and kind, what the second moment holds and the first did not.
 
     What was disposed of is in neither: the notes of the moments count it.

@@ -49,8 +49,8 @@ def _needs(
         if want.control != control.id:
             continue
         yield _asked(want)
-        yield f"  {_age(want, judged.at)}"
-        yield from _others(want, judged.at)
+        yield f"  {counts_for(want, judged.at)}"
+        yield from of_others(want, judged.at)
         if why := unfilled.get((want.control, want.evidence)):
             yield f"  nothing can fill it: {why}"
         for verdict in verdicts:
@@ -66,7 +66,7 @@ def _asked(want: Expectation) -> str:
     return f"needs {want.evidence} of {whose}: {want.collect}"
 
 
-def _age(want: Expectation, at: datetime) -> str:
+def counts_for(want: Expectation, at: datetime) -> str:
     """How long one such item counts, what ends it sooner, and why."""
     ends = [f"for {_length(want.max_age)}"] if want.max_age is not None else []
     if want.deadline is not None:
@@ -82,11 +82,11 @@ def _length(age: Span) -> str:
     return f"{age.days} days" if age >= timedelta(days=2) else f"{age / timedelta(hours=1):g} hours"
 
 
-def _others(want: Expectation, at: datetime) -> Iterator[str]:
+def of_others(want: Expectation, at: datetime) -> Iterator[str]:
     """What is asked of some systems instead."""
     for one in want.special:
         whose = one.system or f"systems of risk class {one.risk_class}"
-        said = "not asked" if one.expectation is None else _age(one.expectation, at)
+        said = "not asked" if one.expectation is None else counts_for(one.expectation, at)
         yield f"  of {whose}: {said}"
 
 

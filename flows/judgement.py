@@ -144,7 +144,7 @@ def judge_lake(lake: Lake, moment: Moment) -> Judged:
     at, catalogue = moment.at, moment.mapping.catalogue
     expected = catalogue.expectations(moment.mapping.overrides)
     with moment.connect(lake, ample()) as connection:
-        systems = _systems(connection)
+        systems = systems_of(connection)
         decisions = records(connection, "statement_of_applicability", "soa", confirmed=True)
         soa = {number_of(row["id"]): row for row in decisions}
         attestations = in_force(connection, catalogue, systems, at)
@@ -157,7 +157,7 @@ def judge_lake(lake: Lake, moment: Moment) -> Judged:
     return Judged(moment, systems, soa, found)
 
 
-def _systems(connection: Connection) -> dict[str, dict[str, Any]]:
+def systems_of(connection: Connection) -> dict[str, dict[str, Any]]:
     """The inventory, and every system that evidence names although the inventory does not."""
     inventory = {str(row["id"]): row for row in records(connection, *INVENTORIES)}
     seen = {name: {"id": name, "name": name} for name in seen_systems(connection)}

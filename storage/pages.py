@@ -17,9 +17,9 @@ from storage.engine import Connection, literal
 from storage.placed import SUBJECT, latest_of
 
 __all__ = [
-    "Connection", "Counted", "context_of", "control_items", "corrections_of", "counts",
-    "find_items", "item_rows", "item_tags", "known_items", "leaf_indexes", "overridden_items",
-    "records", "seen_systems", "table_of",
+    "Connection", "Counted", "context_of", "control_items", "control_page", "corrections_of",
+    "counts", "find_items", "item_rows", "item_tags", "known_items", "leaf_indexes",
+    "overridden_items", "records", "seen_systems", "table_of", "versions_of",
 ]  # fmt: skip
 
 _ITEM = """item_id, source, kind, nature, system, subject, title, change, outcome, actor, locator,
@@ -117,6 +117,39 @@ def item_tags(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]
         SEMI JOIN (SELECT item_id FROM evidence WHERE item_id IN ({wanted})) USING (item_id)
         WHERE item_id IN ({wanted}) ORDER BY item_id, control, rule""",  # noqa: S608  quoted
     )
+
+
+def control_page(
+    connection: Connection, control: str, first: int, most: int
+) -> list[dict[str, Any]]:
+    """What speaks to a control, newest first by observed time: `most` items, the first of them at
+    `first`, each with the kinds of evidence that it is taken for."""
+    return all_rows(
+        connection,
+        """SELECT item_id, source, kind, system, subject, title, outcome, observed_to, landed_at,
+            taken
+        FROM (SELECT item_id, list_sort(list(DISTINCT evidence)) AS taken FROM tags
+            WHERE control = $control GROUP BY item_id) JOIN evidence USING (item_id)
+        ORDER BY observed_to DESC, landed_at DESC, item_id LIMIT $most OFFSET $first""",
+        {"control": control, "first": first, "most": most},
+    )
+
+
+def versions_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Item id → all items of the same source, kind, system and subject, newest landed first."""
+    rows = all_rows(
+        connection,
+        """SELECT asked.item_id AS of, v.item_id, v.change, v.outcome, v.title, v.observed_to,
+            v.landed_at
+        FROM evidence asked JOIN evidence v USING (source, kind, system, subject)
+        WHERE asked.item_id IN (SELECT unnest($ids::VARCHAR[]))
+        ORDER BY v.landed_at DESC, v.item_id""",
+        {"ids": list(ids)},
+    )
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        found[row.pop("of")].append(row)
+    return dict(found)
 
 
 def corrections_of(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:

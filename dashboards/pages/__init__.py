@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dashboards.asked import PAGE, Asked
 from dashboards.links import OVERVIEW
 from dashboards.pages import (
+    changes,
     controls,
     due,
     frameworks,
@@ -41,6 +42,7 @@ WHOLE: Mapping[str, Kind] = {
     "due": Kind(due.due, frozenset(due.FILTERS)),
     "queue": Kind(queue.queue),
     "frameworks": Kind(frameworks.frameworks),
+    "changes": Kind(changes.changes, frozenset(changes.FILTERS)),
     "review": Kind(review.review),
 }
 """The pages of all things of a kind."""

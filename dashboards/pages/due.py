@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 
 from dashboards.asked import Asked
+from dashboards.detail import EndRow
 from dashboards.model import Board
 from dashboards.pages.controls import about
 from dashboards.pages.page import Head, Page, facet
@@ -38,8 +40,24 @@ def due(reads: Reads, _key: str, asked: Asked) -> Page:
     table = Table("due", f"Out of date within {DAYS} days", columns,
                   tuple(_row(board, v, owners[v.control]) for v in shown),
                   "Nothing that is in date now ends in this time.", len(coming))  # fmt: skip
-    return Page(Head.of(board), "Due", LEAD, "due.html", (table, _planned(board)), facets,
+    ends = reads.ends(asked.as_of)
+    # Who is shown a part only is not told of the whole's dates.
+    tables = (table, _planned(board), _ends(ends)) if ends is not None else (table,)
+    return Page(Head.of(board), "Due", LEAD, "due.html", tables, facets,
                 {"weeks": _weeks(board, shown)})  # fmt: skip
+
+
+def _ends(ends: Sequence[EndRow]) -> Table:
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (one.on, one.what, one.sentence,
+         Ref("controls", one.control, one.control.partition(":")[2]) if one.control else None,
+         one.owner or None)
+        for one in ends
+    )  # fmt: skip
+    return Table("ends", "Signatures and waivers that end, laws that begin to apply",
+                 ("on", "what", "which", "control", "who"), rows,
+                 "No signature or waiver in force ends, and no law begins to apply.",
+                 len(rows))  # fmt: skip
 
 
 def _planned(board: Board) -> Table:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from dashboards import summary
 from dashboards.asked import Asked
+from dashboards.detail import Past
 from dashboards.model import Attention, Board
 from dashboards.pages.page import Head, Page
 from dashboards.reads import Reads
 from dashboards.tables import Cell, Ref, Table, Word
 
+NOT_JUDGED = "not judged"
+
 
 def overview(reads: Reads, _key: str, asked: Asked) -> Page:
     """The page `/`."""
-    board = reads.board(asked.as_of)
+    board, past = reads.board(asked.as_of), reads.past(asked.as_of)
     return Page(
         Head.of(board), summary.headline(board), template="overview.html",
-        tables=(_standing(board), _attention(board)),
-        values=drawn(board),
+        tables=(
+            _standing(board), _attention(board),
+            *((_moved(board, past), trend(past)) if past is not None else ()),
+        ),
+        values=drawn(board) | {"past": past},
     )  # fmt: skip
 
 
@@ -61,3 +67,30 @@ def _entry(entry: Attention) -> tuple[Cell, ...]:
         Ref("controls", entry.control, entry.control), Ref("systems", entry.system, entry.system),
         Ref("sources", entry.source, entry.source), Ref("items", entry.item_id, entry.item_id),
     )  # fmt: skip
+
+
+def _moved(board: Board, past: Past) -> Table:
+    """What stands otherwise than a week ago; what was not judged then is told as such."""
+    rows = [row for row in board.controls
+            if past.stood.get(row.control, "") != row.standing.standing.value]  # fmt: skip
+    cells: tuple[tuple[Cell, ...], ...] = tuple(
+        (Ref("controls", row.control, row.number), row.title,
+         Word(past.stood.get(row.control, NOT_JUDGED)), Word(row.standing.standing.value),
+         row.standing.why)
+        for row in rows
+    )  # fmt: skip
+    return Table("changed", "Stands otherwise than a week ago",
+                 ("control", "title", "a week ago", "now", "why"), cells,
+                 "Every control stands where it stood a week ago.", len(cells))  # fmt: skip
+
+
+def trend(past: Past) -> Table:
+    """How many controls stood where, at each of the moments, as judged then."""
+    words = [standing.value for standing in summary.WORST_FIRST]
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (point.at, *(point.counts.get(word, 0) for word in words), point.unjudged, point.of)
+        for point in past.points
+    )
+    return Table("trend", "Where controls stood", ("as judged by", *words, NOT_JUDGED, "of"), rows,
+                 "Nothing was judged by then: `headwater freshness` keeps what it judges.",
+                 len(rows))  # fmt: skip

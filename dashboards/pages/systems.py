@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dashboards import summary
 from dashboards.asked import Asked
+from dashboards.detail import Life
 from dashboards.model import Board, SystemRow
 from dashboards.pages.controls import verdict_cells
-from dashboards.pages.overview import drawn, names
+from dashboards.pages.overview import drawn
 from dashboards.pages.page import Head, Page, found
 from dashboards.reads import Reads
 from dashboards.tables import Cell, Ref, Table, Word
@@ -43,10 +44,38 @@ def system(reads: Reads, key: str, asked: Asked) -> Page:
     """The page of one AI system. Raises LookupError."""
     board = reads.board(asked.as_of)
     row = found(summary.columns(board), key, lambda one: one.system)
+    lives = reads.lives(asked.as_of)
+    life = None if lives is None else lives.get(row.system, Life({}, (), ()))
     return Page(
-        Head.of(board), row.name, template="system.html", tables=(_verdicts(board, row.system),),
-        values={"row": row, "systems": names(board), "board": board},
+        Head.of(board), row.name, template="system.html",
+        tables=(
+            _verdicts(board, row.system),
+            *((_broken(life), _nodes(life)) if life is not None else ()),
+        ),
+        values={"row": row, "life": life},
     )  # fmt: skip
+
+
+def _broken(life: Life) -> Table:
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (one.stage, one.about, one.missing, one.why,
+         Ref("items", one.item_id, "the item") if one.item_id else None)
+        for one in life.broken
+    )  # fmt: skip
+    empty = "No edge is broken among what landed of it." if life.nodes else "Nothing landed of it."
+    return Table("broken", "Broken edges of its life",
+                 ("stage", "what", "missing", "why", "item"), rows, empty, len(rows))  # fmt: skip
+
+
+def _nodes(life: Life) -> Table:
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (one.stage, Ref("items", one.item_id, one.title) if one.item_id else one.title, one.at,
+         one.who or None, Word(one.outcome) if one.outcome else None)
+        for one in life.nodes
+    )  # fmt: skip
+    return Table("life", "Its life, from risk to change: the newest of each stage",
+                 ("stage", "what", "when", "who", "outcome"), rows,
+                 "Nothing of its life has landed.", sum(life.stages.values()))  # fmt: skip
 
 
 def _verdicts(board: Board, system: str) -> Table:

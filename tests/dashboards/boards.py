@@ -10,6 +10,23 @@ from typing import Any
 
 import orjson
 
+from dashboards.detail import (
+    AskRow,
+    BrokenRow,
+    Changes,
+    ControlFacts,
+    CrossRow,
+    EndRow,
+    FoundRow,
+    LandedRow,
+    Life,
+    MovedRow,
+    NodeRow,
+    Past,
+    Point,
+    VersionRow,
+    WaiverRow,
+)
 from dashboards.model import (
     AttemptRow,
     Attention,
@@ -124,7 +141,8 @@ def hostile_board() -> Board:
     item = dataclasses.replace(
         next(iter(board.items.values())),
         title=HOSTILE, subject=HOSTILE, actor=HOSTILE, source=HOSTILE, kind=HOSTILE, system=HOSTILE,
-        locator="javascript:alert(1)", payload='{"k": "' + HOSTILE + '"}',
+        locator="javascript:alert(1)",
+        payload=orjson.dumps({"k": HOSTILE.replace("\ud800", "")}).decode(),
         tags=(TagRow(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE),), context=(HOSTILE,),
     )  # fmt: skip
     row = board.controls[0]
@@ -161,7 +179,90 @@ CONTEXT = (
 
 def reads_of(board: Board) -> Reads:
     """Pages of this board, whatever moment is asked for."""
-    return Reads(lambda _as_of: board, lambda item_id, _as_of: board.items.get(item_id))
+    said = HOSTILE if board.organisation == HOSTILE else "said"
+    return Reads(
+        board=lambda _as_of: board,
+        items=lambda _ids, _as_of: board.items,
+        versions=lambda ids, _as_of: {i: _versions(board, i) for i in ids if i in board.items},
+        proof=lambda item_id, _as_of: (f"proof\n{said}", "") if item_id[0] > "7" else ("", said),
+        control=lambda _control, _as_of: _control_facts(said),
+        found=lambda control, first, most, _as_of: _found(board, control)[first : first + most],
+        lives=lambda _as_of: {row.system: _life(board, said) for row in board.systems},
+        past=lambda _as_of: _past(board),
+        changes=lambda since, _as_of: _changes(board, since, said),
+        ends=lambda _as_of: (EndRow(NOW.date() + timedelta(days=9), "law", said),
+                             EndRow(NOW.date(), said, said, "iso42001:5.3", said)),
+    )  # fmt: skip
+
+
+def cut_reads_of(board: Board) -> Reads:
+    """Pages of a board that was cut: nobody answers what speaks of the whole."""
+    return dataclasses.replace(
+        reads_of(board), lives=lambda _as_of: None, past=lambda _as_of: None,
+        ends=lambda _as_of: None,
+        control=lambda _control, _as_of: dataclasses.replace(_control_facts("said"), waivers=None),
+    )  # fmt: skip
+
+
+def _versions(board: Board, item_id: str) -> tuple[VersionRow, ...]:
+    item = board.items[item_id]
+    now = VersionRow(item_id, item.change, item.outcome, item.title, item.observed_to, NOW)
+    older = dataclasses.replace(now, item_id="ab" * 32, landed_at=NOW - timedelta(days=40))
+    return now, older
+
+
+def _control_facts(said: str) -> ControlFacts:
+    return ControlFacts(
+        guidance=said, documents=(said,), laws=(said,), kept=(said,),
+        asks=(AskRow(said, "each AI system", said, said, (said,), (said,), said),),
+        waivers=(WaiverRow(said, said, NOW, NOW + timedelta(days=30), said, said, "0e" * 32),),
+        crosswalk=(
+            CrossRow("eu-ai-act-2024-1689", said, said, "subset-of", "high", (said,)),
+            CrossRow(said, said, said, "equal-to", "low", (), said, NOW.date(), said),
+        ),
+    )  # fmt: skip
+
+
+def _found(board: Board, control: str) -> list[FoundRow]:
+    shown = [board.items[i] for i in board.evidence.get(control, ()) if i in board.items]
+    times = board.evidence_total.get(control, 0) // len(shown) + 1 if shown else 0
+    rows = [
+        FoundRow(item.item_id, item.source, item.kind, item.system, item.subject, item.title,
+                 item.outcome, item.observed_to, item.landed_at, ("mlflow_run",))
+        for item in shown * times
+    ]  # fmt: skip
+    return rows[: board.evidence_total.get(control, len(shown))]
+
+
+def _life(board: Board, said: str) -> Life:
+    item = next(iter(board.items), "")
+    stages = {"risk": 1, "treatment": 0, "model version": 9, "approval": 3, "monitoring": 0}
+    return Life(
+        stages, (NodeRow("risk", said, NOW, said, "failed", item),
+                 NodeRow("model version", said, None, "", "", "")),
+        (BrokenRow("risk-without-treatment", "risk", said, "treatment", said, item),),
+    )  # fmt: skip
+
+
+def _past(board: Board) -> Past:
+    words = [row.standing.standing.value for row in board.controls]
+    of, month = len(words), timedelta(days=30)
+    points = tuple(
+        Point(NOW - month * n, {word: words[n:].count(word) for word in {*words}}, of)
+        for n in reversed(range(6 if words else 0))
+    )
+    stood = {row.control: "missing" for row in board.controls[1:]}
+    return Past(points, month, NOW - timedelta(days=7), stood)
+
+
+def _changes(board: Board, since: str, said: str) -> Changes:
+    moved = (
+        MovedRow("iso42001:5.3", "iso42001:5.3", "proved", "failed", said, True),
+        MovedRow(said, "", "stale", "fresh", said, False),
+    )
+    landed = (LandedRow(said, said, 12, 3, 0, 1),)
+    until = board.lake.shown or "2026-11-23T19:43:00.000000Z"
+    return Changes(since or said, until, moved, moved, landed, (said,), (said,), (said,))
 
 
 def _queue(items: dict[str, ItemPage]) -> tuple[QueueRow, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
+import importlib.resources
 import json
 import os
 import shutil
@@ -74,6 +76,32 @@ def requested(driver: Chrome) -> set[str]:
     events = [json.loads(entry["message"])["message"] for entry in _log(driver, "performance")]
     sent = [e["params"]["request"] for e in events if e["method"] == "Network.requestWillBeSent"]
     return {request["url"] for request in sent}
+
+
+@functools.cache
+def _axe() -> str:
+    return (importlib.resources.files("axe_core_python") / "axe.min.js").read_text("utf-8")
+
+
+def barriers(driver: Chrome) -> list[str]:
+    """What axe-core finds on the page that keeps people out: rule, its weight, and where.
+
+    Contrast aside: of large pages it takes half a minute, and test_browser.py measures it itself.
+    """
+    driver.execute_script(_axe())
+    found: dict[str, Any] = driver.execute_async_script(
+        "const done = arguments[0];"
+        "const asked = {resultTypes: ['violations'], rules: {'color-contrast': {enabled: false}}};"
+        "axe.run(document, asked)"
+        ".then(done, error => done({violations: [], failed: String(error)}))"
+    )
+    assert "failed" not in found, found["failed"]
+    assert found["testEngine"]["name"] == "axe-core"
+    return [
+        f"{one['id']} ({one['impact']}): {node['html'][:160]} {node['failureSummary'][:200]}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
 
 
 def pdf(driver: Chrome) -> bytes:

@@ -14,9 +14,9 @@ from selenium.webdriver.common.by import By
 
 from dashboards.model import Board
 from dashboards.server import app, serving
-from dashboards.static_site import write
+from dashboards.static_site import write, write_site
 from tests.dashboards.boards import demo_board, empty_board, hostile_board, reads_of
-from tests.dashboards.browser import browser, complaints, look, pdf, requested
+from tests.dashboards.browser import barriers, browser, complaints, look, pdf, requested
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -58,6 +58,18 @@ return [...document.querySelectorAll('details > :not(summary)')]
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     with browser(tmp_path_factory.mktemp("profile")) as chromium:
         yield chromium
+
+
+@pytest.fixture(scope="module")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
+    """For each board the files of its site: one of each kind of page."""
+    folder: Path = tmp_path_factory.mktemp("sites")
+    found = {}
+    for name, build in BOARDS.items():
+        write_site(reads_of(build()), folder / name)
+        kinds = {path.parent: path for path in sorted((folder / name).rglob("*/*.html"))}
+        found[name] = [*sorted((folder / name).glob("*.html")), *kinds.values()]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +117,48 @@ def test_the_file_complains_of_nothing_and_calls_nobody(
     assert {address for address in requested(driver) if address != "data:,"} == {files[name]}
     style = "return getComputedStyle(document.querySelector('h2')).fontFamily"
     assert "Charter" in driver.execute_script(style), "the policy lets our own style through"
+
+
+def test_no_page_keeps_anybody_out(driver: Chrome, sites: dict[str, list[Path]]) -> None:
+    """Judged by axe-core; every finding counts."""
+    assert len(sites["demo"]) == 14
+    for page in sites["demo"]:
+        look(driver, page.as_uri())
+        assert barriers(driver) == [], page
+        assert complaints(driver) == [], page
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_no_page_is_wider_than_the_narrowest_screen(
+    driver: Chrome, sites: dict[str, list[Path]], name: str
+) -> None:
+    for page in sites[name]:
+        look(driver, page.as_uri(), width=320)
+        width = driver.execute_script("return document.documentElement.scrollWidth")
+        assert width <= 320, page
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_stand_out_from_their_ground(
+    driver: Chrome, sites: dict[str, list[Path]], scheme: str
+) -> None:
+    for page in sites["demo"]:
+        look(driver, page.as_uri(), scheme=scheme)
+        ratios: dict[str, float] = driver.execute_script(CONTRAST)
+        assert {what: ratio for what, ratio in ratios.items() if ratio < 4.5} == {}, page
+
+
+def test_a_reader_walks_from_the_overview_to_the_raw_record(
+    driver: Chrome, sites: dict[str, list[Path]]
+) -> None:
+    """By keyboard: skip link, control, item; without a server."""
+    look(driver, next(p for p in sites["demo"] if p.name == "index.html").as_uri())
+    press(driver, Keys.TAB, Keys.ENTER)
+    assert fragment(driver) == "content"
+    driver.find_element(By.LINK_TEXT, "A.6.2.5 AI system deployment").send_keys(Keys.ENTER)
+    assert driver.find_element(By.TAG_NAME, "h1").text == "A.6.2.5 AI system deployment"
+    driver.find_element(By.CSS_SELECTOR, "#table-evidence tbody a").send_keys(Keys.ENTER)
+    assert '"version": 7' in driver.find_element(By.TAG_NAME, "pre").text
 
 
 def test_the_served_board_and_an_item_do_so_too(driver: Chrome) -> None:

@@ -14,10 +14,9 @@ from dashboards.machine import as_json
 from dashboards.model import Board
 from dashboards.pages import ONE, WHOLE
 from dashboards.pages.page import Page
-from dashboards.reads import Reads
 from dashboards.render import render_page
 from evidence.excerpt import Excerpt
-from tests.dashboards.boards import demo_board
+from tests.dashboards.boards import cut_reads_of, demo_board
 
 BOARD = demo_board()
 ONE_SYSTEM = Excerpt(systems=("credit-scoring",))
@@ -30,7 +29,7 @@ def made(excerpt: Excerpt) -> Board:
 
 def drawn(board: Board) -> str:
     """Every page of the cut board as text, and what programs get."""
-    reads = Reads(lambda _: board, lambda _id, _: None)
+    reads = cut_reads_of(board)
     pages: list[tuple[Address, Page]] = []
     for kind in ("overview", "controls", "systems", "due"):
         pages.append((Address(kind), WHOLE[kind].make(reads, "", Asked())))
@@ -47,6 +46,8 @@ def test_of_one_system_no_other_is_named() -> None:
         assert hidden not in text
     assert "Your access shows" in text
     assert "no source is configured" not in text
+    for untrue in ("Nothing of it is waived", "carries nothing", "Nothing landed of it"):
+        assert untrue not in text
 
 
 def test_of_one_system_the_word_stays_that_of_all_and_the_counts_are_its_own() -> None:

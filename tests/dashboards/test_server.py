@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -32,7 +32,7 @@ Answer = tuple[int, dict[str, str], str]
 def build(token: str | None = None, allow_loopback: bool = True, **more: Any) -> Gate:
     secret = None if token is None else Secret(token)
     reads = reads_of(BOARD)
-    given = {name: more.pop(name) for name in ("board", "item") if name in more}
+    given = {name: more.pop(name) for name in ("board", "items") if name in more}
     return app(
         replace(reads, **given),
         token=secret,
@@ -232,10 +232,10 @@ def test_a_fault_tells_the_reader_nothing_and_the_log_everything(
 
 
 def test_an_item_that_cannot_be_read_is_one_sentence() -> None:
-    def item(item_id: str, as_of: str) -> ItemPage | None:
+    def items(ids: Collection[str], as_of: str) -> Mapping[str, ItemPage]:
         raise LakeError("the lake is gone")
 
-    with serving(build(item=item)) as url:
+    with serving(build(items=items)) as url:
         status, _, page = ask(url, f"/items/{ITEM}")
     assert (status, "the lake is gone" in page) == (500, True)
 

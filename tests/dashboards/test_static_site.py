@@ -9,9 +9,11 @@ from urllib.parse import unquote
 
 import pytest
 
+from dashboards.detail import ControlFacts
 from dashboards.files import slug
 from dashboards.render import render
 from dashboards.static_site import MARK, addresses, write, write_site
+from evidence.errors import LakeError
 from tests.dashboards.boards import demo_board, empty_board, hostile_board, reads_of
 from tests.dashboards.page import Page
 
@@ -86,8 +88,12 @@ def test_a_site_replaces_a_site_and_nothing_else(tmp_path: Path) -> None:
 def test_a_site_that_cannot_be_made_leaves_the_old_one(tmp_path: Path) -> None:
     folder = tmp_path / "site"
     write_site(reads_of(empty_board()), folder)
-    broken = reads_of(dataclasses.replace(demo_board(), evidence={"iso42001:4.1": (None,)}))  # type: ignore[dict-item]
-    with pytest.raises(TypeError):
+    broken = dataclasses.replace(reads_of(demo_board()), control=_gone)
+    with pytest.raises(LakeError):
         write_site(broken, folder)
     assert "nothing can be said" in (folder / "index.html").read_text(encoding="utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["site"]
+
+
+def _gone(_control: str, _as_of: str) -> ControlFacts:
+    raise LakeError("the lake went away")
