@@ -7,6 +7,7 @@ of which one in a thousand failed, all confirmed; then commits of 50, each judge
 from __future__ import annotations
 
 import hashlib
+import resource
 import sys
 import tempfile
 import time
@@ -20,6 +21,7 @@ import pyarrow as pa
 
 from evidence.model import Cursor, EvidenceItem
 from evidence.runs import Pull, PullFacts, PullOutcome
+from storage.covers import Aging
 from storage.engine import ample
 from storage.kept import FOLDER
 from storage.lake import Lake
@@ -29,6 +31,7 @@ from storage.views import connect
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 STEP, COMMITS, SMALL = 250_000, 20, 50
+AGES = [Aging(f"iso42001:{number}", "record", timedelta(days=30)) for number in ("8.1", "9.1")]
 TAGS = """SELECT item_id, 'iso42001:' || c AS control, 'record' AS evidence, 'r' AS rule,
     'full' AS strength, 'x' AS rationale, 'm' AS mapping_digest
     FROM items, (VALUES ('8.1'), ('9.1')) AS controls(c) WHERE kind LIKE 'bench.%'"""
@@ -95,10 +98,10 @@ def main(items: int) -> None:
 
         def whole() -> object:
             with connect(lake, as_of=clock[0], mapping_digest="m", limits=ample()) as connection:
-                return landed(connection, clock[0], [])
+                return landed(connection, clock[0], [], AGES)
 
         def by_now() -> object:
-            return landed_by_now(lake, "m", clock[0], [], ample())
+            return landed_by_now(lake, "m", clock[0], [], ample(), ages=AGES)
 
         print(f"{items:,} items, all of them: {min(took(whole)[0] for _ in range(3)):.2f} s")
         print(f"all of them, and the state kept: {took(by_now)[0]:.2f} s")
@@ -114,6 +117,8 @@ def main(items: int) -> None:
             if number in {1, COMMITS} and found != whole():
                 raise SystemExit("the kept state says otherwise: nothing here is true")
         told = f"median {median(each) * 1000:.0f} ms, first {each[0] * 1000:.0f}"
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"most memory, that of making the rows included: {most:,.0f} MiB")
         print(f"judged after each of {COMMITS} commits of {SMALL}: {told}, last "
               f"{each[-1] * 1000:.0f}")  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ from flows.backfill import window_of
 from flows.config import FILE, load, now
 from flows.due import done_since, last_pulls, late_since
 from flows.follow import follow
+from flows.overtime import ending_within
 from flows.progress import Lines, Progress
 from flows.pull import Attempt, attempt
 from flows.report import is_whole, pull_rows
@@ -100,18 +102,35 @@ def collect(
         retries=settings.patience,
         retry_delay_seconds=exponential_backoff(settings.wait.total_seconds()),
     )
-    futures = [
-        patient.with_options(tags=map(turn_tag, source.hosts)).submit(
-            str(settings.file), source.name, window
-        )
-        for source in wanted
-    ]
-    ended = dict(_ended(names, futures))
-    tell_pulls(ended)
-    followed = follow(lake, settings)
+    left = set(names)
+    with ending_within(settings.run_limit, lambda: _hanging(left)):
+        futures = [
+            patient.with_options(tags=map(turn_tag, source.hosts)).submit(
+                str(settings.file), source.name, window
+            )
+            for source in wanted
+        ]
+        for name, future in zip(names, futures, strict=True):
+            future.add_done_callback(partial(_ends, left, name))
+        ended = dict(_ended(names, futures))
+        tell_pulls(ended)
+        followed = follow(lake, settings)
     rows = pull_rows(ended)
     create_table_artifact(rows, key="headwater-collected", description=followed.sentence)
     return _verdict(ended, rows)
+
+
+def _ends(left: set[str], name: str, _: object) -> None:
+    left.discard(name)
+
+
+def _hanging(left: set[str]) -> str:
+    """What a run that takes too long is waiting for; what landed before has landed."""
+    if not left:
+        return "tagging, sealing"
+    return (
+        f"{', '.join(sorted(left))}. What had landed is kept, and the next run goes on from there"
+    )
 
 
 def turn_tag(host: str) -> str:

@@ -106,6 +106,7 @@ class Config:
     sources: tuple[Source, ...]
     at_once: int = 4
     hosts: Mapping[str, int] = field(default_factory=dict)
+    run_limit: timedelta = timedelta(hours=12)
     overrides: tuple[Override, ...] = ()
     witnesses: tuple[WitnessAt, ...] = ()
     mail: MailServer | None = None

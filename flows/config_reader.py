@@ -84,6 +84,7 @@ class Reader(Overrides, AccessTables):
             )),
             at_once=self.some("at_once", self.given(collect, "collect", "at_once", int, 4)),
             hosts=self.hosts(collect),
+            run_limit=self.limit("[collect]", collect, timedelta(hours=12), "run_limit"),
             overrides=tuple(self.overrides(raw.get("override", []), freshness)),
             witnesses=tuple(self._witnesses(raw.get("witness", []))),
             mail=self._mail(raw),

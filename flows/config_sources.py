@@ -13,7 +13,7 @@ from evidence.own import OWN_SOURCE
 from flows.config import Source
 from flows.config_values import Values, resolve
 
-COLLECT = ("patience", "wait", "at_once", "hosts", "time_limit")
+COLLECT = ("patience", "wait", "at_once", "hosts", "time_limit", "run_limit")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 OWN = ("name", "uses", "schedule", "time_limit", "timezone")
 
@@ -86,13 +86,15 @@ class Sources(Values):
             )
             return "UTC"
 
-    def limit(self, where: str, table: Mapping[str, Any], default: timedelta) -> timedelta:
+    def limit(
+        self, where: str, table: Mapping[str, Any], default: timedelta, key: str = "time_limit"
+    ) -> timedelta:
         """The time limit of this table, or the default."""
-        if "time_limit" not in table:
+        if key not in table:
             return default
-        limit = self.typed(f"{where} time_limit", timedelta, table["time_limit"])
+        limit = self.typed(f"{where} {key}", timedelta, table[key])
         if isinstance(limit, timedelta) and limit <= timedelta(0):
-            self.mistakes.append(f"{self.file}: {where} time_limit must be longer than nothing")
+            self.mistakes.append(f"{self.file}: {where} {key} must be longer than nothing")
         return limit if isinstance(limit, timedelta) else default
 
     def hosts(self, table: Mapping[str, Any]) -> dict[str, int]:
