@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 # Not Prefect and MLflow: they read the environment when they are imported.
 _IMPORTED = [
     "flows.cli", "flows.check", "flows.config_reader", "flows.follow", "flows.query", "flows.run",
-    "flows.sources", "flows.status", "flows.upkeep", "flows.verify", "mappings.compile",
+    "flows.sources", "flows.status", "flows.upkeep", "flows.verify", "mappings.compile", "pandas",
     "pydantic.type_adapter", "rich.status", "sqlglot.generators.duckdb", "storage.bucket",
     "storage.mail", "tests.storage.crasher",
 ]  # fmt: skip
