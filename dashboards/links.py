@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 from urllib.parse import quote, urlencode
@@ -33,6 +33,10 @@ class Links(Protocol):
     def here(self) -> Address:
         """The page that is drawn."""
 
+    @property
+    def beside(self) -> Sequence[tuple[str, str]]:
+        """What the navigation leads to beside the pages: address and name."""
+
     def to(self, kind: str, key: str = "", **asked: str) -> str:
         """The way to a page, with what is asked of it (`state="stale"`)."""
 
@@ -42,14 +46,20 @@ class Links(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Addresses of the server; each keeps the moment, and data also the filters."""
+    """Addresses of the server; each keeps the moment, and data also the filters.
+
+    `hidden` are the kinds of pages that this reader is refused; `beside` are addresses that are no
+    pages of the board, with their names.
+    """
 
     here: Address = HOME
     as_of: str = ""
     filters: Mapping[str, str] = field(default_factory=dict)
+    hidden: Collection[str] = ()
+    beside: Sequence[tuple[str, str]] = ()
 
     def to(self, kind: str, key: str = "", **asked: str) -> str:
-        if key in {".", ".."}:  # browsers take these for folders
+        if kind in self.hidden or key in {".", ".."}:  # browsers take dots for folders
             return ""
         return _path(kind, key) + self._query(asked)
 
@@ -75,6 +85,7 @@ class Folder:
 
     files: Mapping[Address, str]
     here: Address = HOME
+    beside: Sequence[tuple[str, str]] = ()
 
     def to(self, kind: str, key: str = "", **asked: str) -> str:
         file = "" if any(asked.values()) else self.files.get(Address(kind, key), "")
@@ -98,6 +109,7 @@ class OneFile:
 
     known: Collection[Address]
     here: Address = HOME
+    beside: Sequence[tuple[str, str]] = ()
 
     def to(self, kind: str, key: str = "", **asked: str) -> str:
         if any(asked.values()) or Address(kind, key) not in self.known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
@@ -14,7 +14,7 @@ from dashboards import asked, tables
 from dashboards.access import Reader
 from dashboards.asked import Asked, AskedWrongly
 from dashboards.files import slug
-from dashboards.links import OVERVIEW, Address, Served
+from dashboards.links import OVERVIEW, PLACES, Address, Served
 from dashboards.machine import as_json
 from dashboards.model import Board
 from dashboards.pages import ONE, WHOLE
@@ -33,10 +33,12 @@ class Pages:
     """Answers each address with a page made anew, in a worker thread.
 
     `part` makes what a reader is shown whose access is limited; without it they are refused.
+    `beside` are the addresses of the server that are no pages of the board, with their names.
     """
 
     reads: Reads
     part: Callable[[Excerpt], Reads] | None = None
+    beside: Sequence[tuple[str, str]] = ()
 
     def routes(self) -> list[Route]:
         """`/`, the pages, `/board.json` and `/board.html` with everything in one file."""
@@ -86,7 +88,13 @@ class Pages:
 
     def _html(self, request: Request, address: Address) -> Response:
         wanted, page = self._made(request, address)
-        return HTMLResponse(render_page(page, Served(address, wanted.as_of, wanted.filters)))
+        reader: Reader = request.state.reader
+        links = Served(
+            address, wanted.as_of, wanted.filters,
+            hidden={kind for kind in PLACES if reader.refused(f"/{kind}")},
+            beside=[one for one in self.beside if not reader.refused(one[0])],
+        )  # fmt: skip
+        return HTMLResponse(render_page(page, links))
 
     def _data(self, request: Request, address: Address, form: str) -> Response:
         if form not in TYPES:

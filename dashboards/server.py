@@ -64,7 +64,9 @@ def app(
     open_to_all = health.routes() if health else [Route("/healthz", answers)]
     asking = questions.routes() if questions else []
     signing_in = login.routes() if login else []
-    routes = [*open_to_all, *asking, *signing_in, *Pages(reads, part).routes()]
+    beside = [("/query", "Ask")] if questions else []
+    beside += [("/you", "You")] if login else []
+    routes = [*open_to_all, *asking, *signing_in, *Pages(reads, part, beside).routes()]
     return gated(
         routes, token=token, allow_loopback=allow_loopback, hosts=hosts, grants=grants, note=note,
         login=login,

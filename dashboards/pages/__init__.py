@@ -9,6 +9,7 @@ from dashboards.asked import PAGE, Asked
 from dashboards.links import OVERVIEW
 from dashboards.pages import (
     changes,
+    control,
     controls,
     due,
     frameworks,
@@ -48,7 +49,7 @@ WHOLE: Mapping[str, Kind] = {
 """The pages of all things of a kind."""
 
 ONE: Mapping[str, Kind] = {
-    "controls": Kind(controls.control, frozenset({PAGE})),
+    "controls": Kind(control.control, frozenset({PAGE})),
     "systems": Kind(systems.system),
     "sources": Kind(sources.source),
     "frameworks": Kind(frameworks.framework, frozenset(frameworks.FILTERS)),

@@ -9,7 +9,7 @@ from datetime import timedelta
 from dashboards.asked import Asked
 from dashboards.detail import EndRow
 from dashboards.model import Board
-from dashboards.pages.controls import about
+from dashboards.pages.cells import about
 from dashboards.pages.page import Head, Page, facet
 from dashboards.reads import Reads
 from dashboards.tables import Cell, Code, Ref, Table

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dashboards import summary
 from dashboards.asked import Asked
 from dashboards.model import Board, ControlRow
-from dashboards.pages.controls import verdict_cells
+from dashboards.pages.cells import verdict_cells
 from dashboards.pages.overview import drawn
 from dashboards.pages.page import Head, Page
 from dashboards.reads import Reads

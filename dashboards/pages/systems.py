@@ -6,7 +6,7 @@ from dashboards import summary
 from dashboards.asked import Asked
 from dashboards.detail import Life
 from dashboards.model import Board, SystemRow
-from dashboards.pages.controls import verdict_cells
+from dashboards.pages.cells import verdict_cells
 from dashboards.pages.overview import drawn
 from dashboards.pages.page import Head, Page, found
 from dashboards.reads import Reads

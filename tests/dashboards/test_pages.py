@@ -118,7 +118,7 @@ def test_every_table_is_given_as_csv_and_json(ask: Ask) -> None:
 def test_a_table_that_is_not_there_is_named(ask: Ask) -> None:
     answer = ask("/controls/A.6.2.5.csv?table=secrets")
     assert answer.status_code == 400
-    assert "known: verdicts, periods, evidence" in answer.text
+    assert "known: verdicts, evidence, continuity, gaps, periods" in answer.text
 
 
 def test_no_cell_of_a_spreadsheet_is_a_formula() -> None:

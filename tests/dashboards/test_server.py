@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dashboards.access import Grant, Role, digest_of
+from dashboards.cut import cut
 from dashboards.gate import Gate
 from dashboards.model import Board, ItemPage
 from dashboards.reading import Read
@@ -21,7 +22,8 @@ from dashboards.server import app, serving
 from evidence.errors import LakeError
 from evidence.excerpt import Excerpt
 from evidence.secret import Secret
-from tests.dashboards.boards import HOSTILE, demo_board, reads_of
+from tests.dashboards.boards import HOSTILE, cut_reads_of, demo_board, reads_of
+from tests.dashboards.page import Page
 
 BOARD = demo_board()
 ITEM = next(iter(BOARD.items))
@@ -310,3 +312,18 @@ def test_two_tokens_at_once_are_none(granted: str) -> None:
     both = f"Bearer {TOKENS['admin']}, Bearer {TOKENS['reader']}"
     assert ask(granted, Authorization=both)[0] == 401
     assert ask(granted)[0] == 401
+
+
+def test_no_link_leads_a_reader_where_they_are_refused() -> None:
+    board = cut(BOARD, LIMITS["part"]["excerpt"], evidence={}, items={}, totals={}, number=1)
+    gate = build(
+        None, allow_loopback=False, grants=lambda: GRANTS, note=NOTED.append,
+        part=lambda _excerpt: cut_reads_of(board),
+    )  # fmt: skip
+    with serving(gate) as url:
+        for path in ("/", "/controls/A.6.2.5", "/systems/credit-scoring", "/due"):
+            status, _, page = ask(url, path, Authorization=f"Bearer {TOKENS['part']}")
+            assert status == 200
+            kinds = {link.split("/")[1] for link in Page.read(page).links() if link[:1] == "/"}
+            assert {"controls", "due"} <= kinds
+            assert not kinds & {"sources", "queue", "frameworks", "changes", "review"}
