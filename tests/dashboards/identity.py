@@ -37,7 +37,7 @@ class Identity:
     the provider does not name)."""
     signer: RSAKey | None = None
     """Signs instead of the newest of the keys."""
-    keys: list[RSAKey] = field(default_factory=lambda: [new_key()])
+    keys: list[RSAKey] = field(default_factory=lambda: [FIRST])
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     asked: list[dict[str, str]] = field(default_factory=list)
 
@@ -106,6 +106,9 @@ class Identity:
 
 def new_key() -> RSAKey:
     return RSAKey.generate_key(2048, {"kid": secrets.token_hex(4)})
+
+
+FIRST = new_key()
 
 
 def _part(value: dict[str, Any]) -> str:

