@@ -33,6 +33,7 @@ from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
 from flows.origin import unreviewed
 from flows.outside import witnesses
+from flows.request_list import asked_of, dates
 from flows.source_rows import ATTEMPTS, missed_runs, source_rows
 from flows.statements import refused
 from flows.troubles import ailing
@@ -86,7 +87,7 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         wanted = (*judging, *such, *_flat(shown.values()))
         items = _capped(pages(connection, _first(wanted, SHOWN_IN_ALL)))
         totals = control_totals(connection)
-        dated = calendar(books(connection, judged.at))
+        dated = (*calendar(books(connection, judged.at)), *dates(connection))
     return Board(
         organisation=config.organisation,
         as_of=judged.at,
@@ -102,7 +103,7 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         queue=waiting,
         context=apart,
         frameworks=tuple(frameworks(judged)),
-        calendar=dated,
+        calendar=tuple(sorted(dated, key=lambda row: row.on)),
     )
 
 
@@ -139,6 +140,7 @@ def needs(
         *uncovered(coverage(connection)),
         *broken(connection, judged.at),
         *audited(connection, judged.at),
+        *asked_of(connection, judged.at),
         *overridden(connection),
     )
     return Needs(sources, facts, attention_now)

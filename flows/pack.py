@@ -82,7 +82,8 @@ Say = Callable[[str], None]
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a pack is asked for. None or empty: no limit; a `framework` stands for all controls
-    that speak to it. `items` are ids, `about` and `extra` (file name → rows) what they answer."""
+    that speak to it. `items` are ids; `about`, `extra` (file name → rows) and `lacks` say what they
+    answer, and what not."""
 
     controls: Sequence[str] = ()
     framework: str = ""
@@ -93,6 +94,7 @@ class Wanted:
     items: Sequence[str] | None = None
     about: str = ""
     extra: Sequence[tuple[str, Sequence[dict[str, Any]]]] = ()
+    lacks: Sequence[Missing] = ()
 
 
 def wanted_of(
@@ -124,7 +126,7 @@ def write(file: Path, wanted: Wanted, output: Path, asked: Asked | None, say: Sa
     if not about.scope.size:
         raise ConfigError("nothing had been sealed by then: there is nothing that can be proved")
     with folder_for(output) as folder:
-        told = _Filling(lake, config, judged, about, signer, folder).all(wanted.extra)
+        told = _Filling(lake, config, judged, about, signer, folder).all(wanted)
         written = write_pack(output, folder, told, signer)
     counts = told["counts"]
     said = f"{counts['item']} items, {counts['pull']} pull records"
@@ -170,6 +172,8 @@ def _about(judged: Judged, wanted: Wanted) -> About:
     framework, chosen = _controls(judged, wanted)
     systems = tuple(sorted(set(wanted.systems))) if wanted.systems else None
     controls = tuple(c for c in judged.catalogue.controls if chosen is None or c.id in chosen)
+    if wanted.items is not None:
+        controls = ()  # they answer something else than where controls stand
     shown = Excerpt(systems)
     standings = tuple(standing_of(judged.standings[control.id], shown) for control in controls)
     verdicts = tuple(v for stands in standings for v in stands.verdicts)
@@ -239,7 +243,7 @@ class _Filling:
     signer: Signer
     folder: Folder
 
-    def all(self, extra: Sequence[tuple[str, Sequence[dict[str, Any]]]]) -> dict[str, Any]:
+    def all(self, wanted: Wanted) -> dict[str, Any]:
         """Every file but the manifest; what the manifest says. Raises LakeError."""
         scope, mapping = self.about.scope, self.judged.moment.mapping
         head = pack.checkpoint_for(self.lake, scope.size)
@@ -247,7 +251,7 @@ class _Filling:
             found = pack.select(connection, scope, mapping.digest)
             self._items(connection, head, found)
             left = pack.left_out(connection, scope)
-            lacks = self._told(connection, left)
+            lacks = [*wanted.lacks, *self._told(connection, left)]
             predicate = self._predicate(head) | {
                 "counts": dict(found.counts), "left_out": left,
                 "population": digest_of(pack.population(connection)), "missing": len(lacks),
@@ -256,7 +260,7 @@ class _Filling:
             if board := page(self.lake, self.config, self.judged, scope):
                 self._put("board.html", board)
         self._whole_files(head, found, lacks)
-        for name, rows in extra:
+        for name, rows in wanted.extra:
             self.folder.put_table(name, rows)
         return predicate
 

@@ -19,6 +19,7 @@ from storage.engine import Connection
 from storage.pages import all_rows
 
 TITLES: Mapping[str, str] = {
+    "request": "Requests that nothing, or not everything, was found for",
     "control": "Controls that do not stand on evidence in date",
     "evidence": "Evidence that is asked for and not there in date, or fails",
     "gap": "Times in which evidence was not in date",
@@ -69,7 +70,8 @@ def missing(
     if scope.systems is None and scope.items is None:
         for lack in uncovered(coverage(connection)):
             yield Missing("population", lack.system or "expected population", lack.sentence)
-    yield from _untagged(connection, scope)
+    if scope.items is None:
+        yield from _untagged(connection, scope)
     yield from (Missing("disposed", "items", told) for told in went_of(connection, scope.size))
     for what, number in left_out.items():
         if number:

@@ -260,18 +260,20 @@ def disposals_in(connection: Connection) -> list[dict[str, Any]]:
 def verdict_history(connection: Connection, scope: Scope) -> list[dict[str, Any]]:
     """Every change of a verdict in the scope's time, after the last one before it, oldest first.
 
-    Kept as it was judged then. Raises LakeError.
+    Kept as it was judged then; none for a scope of given items. Raises LakeError.
     """
     sql = """SELECT * FROM lake_verdicts WHERE judged_at <= $at
         AND ($controls::VARCHAR[] IS NULL OR control IN (SELECT unnest($controls::VARCHAR[])))
         AND ($systems::VARCHAR[] IS NULL OR system IN (SELECT unnest($systems::VARCHAR[])))
         AND ($end::TIMESTAMPTZ IS NULL OR judged_at < $end::TIMESTAMPTZ)
+            AND NOT $given
         QUALIFY $begin::TIMESTAMPTZ IS NULL OR judged_at >= $begin::TIMESTAMPTZ
             OR row_number() OVER (PARTITION BY control, evidence, system
                 ORDER BY (judged_at >= $begin::TIMESTAMPTZ), judged_at DESC) = 1
         ORDER BY judged_at, control, evidence, system"""
     given = {name: scope.values()[name] for name in ("controls", "systems", "begin", "end")}
-    return [plain(row) for row in all_rows(connection, sql, given | {"at": scope.at})]
+    given |= {"at": scope.at, "given": scope.items is not None}
+    return [plain(row) for row in all_rows(connection, sql, given)]
 
 
 def checkpoint_for(lake: Lake, size: int) -> Checkpoint:

@@ -96,16 +96,16 @@ def find_items(connection: Connection, prefix: str) -> list[dict[str, Any]]:
     )
 
 
-def known_items(connection: Connection, ids: Collection[str]) -> set[str]:
-    """Those of these ids, or beginnings of 8 signs or more, that exactly one item has."""
+def known_items(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+    """Of these ids, or beginnings of 8 signs or more, those that one item has → its whole id."""
     rows = all_rows(
         connection,
-        """SELECT wanted FROM (SELECT unnest($ids::VARCHAR[]) AS wanted)
+        """SELECT wanted, min(item_id) AS item_id FROM (SELECT unnest($ids::VARCHAR[]) AS wanted)
             JOIN evidence ON starts_with(item_id, wanted)
         WHERE length(wanted) >= 8 GROUP BY wanted HAVING count(*) = 1""",
         {"ids": sorted(ids)},
     )
-    return {row["wanted"] for row in rows}
+    return {row["wanted"]: row["item_id"] for row in rows}
 
 
 def item_tags(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:

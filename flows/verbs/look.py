@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.verbs.options import DEFAULT, AsOf, ConfigFile, WhatFirst, moment_asked
+from flows.verbs.options import DEFAULT, AsOf, ConfigFile, VerbFirst, WhatFirst, moment_asked
 
 verbs = typer.Typer()
 PANEL = "Look"
@@ -135,6 +136,54 @@ def audits(
     from flows.audits import show
 
     raise typer.Exit(show(config, moment_asked(as_of), as_json=json))
+
+
+requests = typer.Typer(
+    cls=VerbFirst, help="An auditor's requests: what is found for each, what is late, next year's.",
+)  # fmt: skip
+verbs.add_typer(requests, name="requests", rich_help_panel=PANEL)
+
+
+@requests.command("show")
+def requests_show(
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show each request with the rows found now; exit 3 if one is late, empty or unreadable."""
+    from flows.request_answers import show
+
+    raise typer.Exit(show(config, moment_asked(as_of), as_json=json))
+
+
+@requests.command("pack")
+def requests_pack(
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new .zip file.")],
+    only: Annotated[
+        list[str] | None, typer.Option("--request", help="Its id; repeatable. Else all.")
+    ] = None,
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+) -> None:
+    """Write what answers the requests as a signed pack, with what is not found and why."""
+    from flows.request_answers import pack
+
+    raise typer.Exit(pack(config, only or [], output, moment_asked(as_of), typer.echo))
+
+
+@requests.command("renew")
+def requests_renew(
+    year: Annotated[int, typer.Argument(help="The year that the list is for.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A new file; else it is printed.")
+    ] = None,
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+) -> None:
+    """Write the register for another year: dates and periods moved, every state open."""
+    from flows.request_answers import renew
+
+    raise typer.Exit(renew(config, year, output, moment_asked(as_of)))
 
 
 @verbs.command(rich_help_panel=PANEL)
