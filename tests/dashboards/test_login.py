@@ -16,11 +16,10 @@ from dashboards.access import Grant, Role
 from dashboards.gate import Gate
 from dashboards.login import COOKIE, Login, inside
 from dashboards.provider import Provider
-from dashboards.reads import Reads
 from dashboards.server import app, serving
 from evidence.errors import ConfigError
 from evidence.secret import Secret
-from tests.dashboards.boards import demo_board
+from tests.dashboards.boards import demo_board, reads_of
 from tests.dashboards.identity import CLIENT, SECRET, Identity
 
 BOARD = demo_board()
@@ -121,7 +120,7 @@ def served() -> Iterator[Place]:
 def _gate(identity: Identity, clock: Clock) -> Gate:
     provider = Provider(identity.url, CLIENT, "http://127.0.0.1:1", Secret(SECRET))
     return app(
-        Reads(lambda _: BOARD, lambda _id, _: None), token=None, allow_loopback=False,
+        reads_of(BOARD), token=None, allow_loopback=False,
         grants=lambda: GRANTS, note=lambda _: None, login=Login(provider, clock),
     )  # fmt: skip
 
