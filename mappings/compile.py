@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,24 +10,8 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from mappings import elsewhere
-from mappings.conditions import (
-    COLUMNS,
-    All,
-    Condition,
-    Exists,
-    Field,
-    Is,
-    Leaf,
-    Like,
-    Matches,
-    Not,
-    Range,
-    Scalar,
-    Some,
-    is_number,
-    leaves,
-)
-from mappings.patterns import MAX_TEXT, glob_expression
+from mappings.asking import Asking, array, call, entries_of, is_list, number, text
+from mappings.conditions import COLUMNS, Field, leaves
 
 if TYPE_CHECKING:
     from mappings.rules import Rule, RuleSet, Target
@@ -36,15 +19,6 @@ if TYPE_CHECKING:
 # Each node is made for one place in the tree; with copies, every step would copy all below it.
 _and = partial(exp.and_, copy=False)
 _or = partial(exp.or_, copy=False)
-_not = partial(exp.not_, copy=False)
-_func = partial(exp.func, copy=False)
-_paren = partial(exp.paren, copy=False)
-_cast = partial(exp.cast, copy=False)
-_TEXTS = exp.DataType.build("VARCHAR[]", dialect="duckdb")
-_NUMBERS = ("BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "DOUBLE")
-_COMPARE: Mapping[str, type[exp.Binary]] = {
-    "gt": exp.GT, "gte": exp.GTE, "lt": exp.LT, "lte": exp.LTE,
-}  # fmt: skip
 
 
 def select(rules: RuleSet, dialect: str) -> str:
@@ -72,7 +46,7 @@ def _tags(rules: RuleSet) -> exp.Expr:
     says = _values(claims.rows, "t", ("claim", *columns, "place", "names"))
     return (
         exp.select(_column("m", "item_id"), *(_column("t", name) for name in columns))
-        .select(exp.alias_(_text(rules.digest), "mapping_digest"), copy=False)
+        .select(exp.alias_(text(rules.digest), "mapping_digest"), copy=False)
         .from_(made, copy=False)
         .join(says, on=_meets(), copy=False)
     )
@@ -87,24 +61,24 @@ def _claimed(kinds: Mapping[str, _Kind], claims: _Claims) -> exp.Select:
     each = exp.Explode(this=_by_kind(_column("i", "kind"), held))
     return (
         exp.select(_column("i", "item_id"), _column("i", "places"), exp.alias_(each, "claim"))
-        .from_(_items(kinds).subquery("i", copy=False), copy=False)
+        .from_(_apart(kinds).subquery("i", copy=False), copy=False)
     )  # fmt: skip
 
 
 def _meets() -> exp.Expr:
     """A claim is met by its number, and where an item has to name the control also by that."""
-    place = _call("LIST_EXTRACT", _column("m", "places"), _column("t", "place"))
-    called = _call("LIST_HAS_ANY", _names(place), _column("t", "names"))
+    place = call("LIST_EXTRACT", _column("m", "places"), _column("t", "place"))
+    called = call("LIST_HAS_ANY", _names(place), _column("t", "names"))
     return _and(
         _column("m", "claim").eq(_column("t", "claim")),
-        _or(_column("t", "place").eq(_number(0)), called),
+        _or(_column("t", "place").eq(number(0)), called),
     )
 
 
 def _names(place: exp.Expr) -> exp.Expr:
     """The JSON texts by which an item names its controls: one scalar, or a list of them."""
-    listed = exp.If(this=_is(place, "ARRAY"), true=_entries(place.copy()))
-    return exp.Case(ifs=[listed], default=_array([place.copy()]))
+    listed = exp.If(this=is_list(place), true=entries_of(place.copy()))
+    return exp.Case(ifs=[listed], default=array([place.copy()]))
 
 
 def _kinds(rules: Iterable[Rule]) -> dict[str, _Kind]:
@@ -115,9 +89,19 @@ def _kinds(rules: Iterable[Rule]) -> dict[str, _Kind]:
     return {kind: _Kind(kind, own) for kind, own in found.items()}
 
 
+def _apart(kinds: Mapping[str, _Kind]) -> exp.Select:
+    """The items with each of their places in a column of its own, for many rules ask about it."""
+    most = max((len(own.asking.places) for own in kinds.values()), default=0)
+    each = (
+        exp.alias_(call("LIST_EXTRACT", _column("p", "places"), number(n)), f"place_{n}")
+        for n in range(1, most + 1)
+    )
+    return exp.select("*", *each).from_(_items(kinds).subquery("p", copy=False), copy=False)
+
+
 def _items(kinds: Mapping[str, _Kind]) -> exp.Select:
     """The items with the JSON texts of the places that rules of their kind ask about."""
-    read = {kind: own.read() for kind, own in kinds.items() if own.places}
+    read = {kind: own.asking.read() for kind, own in kinds.items() if own.asking.places}
     return (
         exp.select("item_id", "kind", *COLUMNS)
         .select(exp.alias_(_by_kind(exp.column("kind"), read), "places"), copy=False)
@@ -126,17 +110,11 @@ def _items(kinds: Mapping[str, _Kind]) -> exp.Select:
 
 
 class _Kind:
-    """The rules for one kind of item: what they ask, over the places that they name."""
+    """The rules for one kind of item: what they ask, and what they claim."""
 
     def __init__(self, kind: str, rules: Sequence[Rule]) -> None:
         self.kind, self.rules = kind, rules
-        fields = {field for rule in rules for field in asked(rule) if field.path}
-        self.places = {field: n for n, field in enumerate(sorted(fields, key=str), start=1)}
-
-    def read(self) -> exp.Expr:
-        """The JSON text of each place, NULL where it is absent: the payload is parsed once."""
-        paths = exp.Array(expressions=[_text(_path(field)) for field in self.places])
-        return _list(_call("JSON_EXTRACT", exp.column("payload"), paths))
+        self.asking = Asking({field for rule in rules for field in asked(rule) if field.path})
 
     def claims(self, numbers: _Claims) -> exp.Expr:
         """The numbers of the claims whose rule holds for an item, NULL for each that does not."""
@@ -144,82 +122,15 @@ class _Kind:
 
     def _claim(self, rule: Rule, numbers: _Claims) -> exp.Expr:
         targets = [target for target in rule.targets if target.kind == self.kind]
-        place = self.places[rule.named] if rule.named else len(self.places) + 1  # nowhere
-        number = numbers.of(rule.name, targets, place)
-        return exp.Case(ifs=[exp.If(this=self.condition(rule.when), true=number)])
-
-    def condition(self, what: Condition, *, known: bool = False) -> exp.Expr:
-        """The boolean expression of one condition: true where it holds.
-
-        Elsewhere false or NULL; with `known` false alone: `not` means what it says.
-        """
-        if isinstance(what, All):
-            return _and(exp.true(), *(self.condition(part, known=known) for part in what.parts))
-        if isinstance(what, Some):
-            return _or(*(self.condition(part, known=known) for part in what.parts))
-        if isinstance(what, Not):
-            return _not(self.condition(what.part, known=True))
-        leaf = _paren(self._leaf(what))
-        return _func("COALESCE", leaf, exp.false()) if known else leaf
-
-    def _leaf(self, what: Leaf) -> exp.Expr:
-        field = what.field
-        if isinstance(what, Exists):
-            return self._exists(field)
-        if isinstance(what, Is):
-            return _or(*self._equal(field, what.values))
-        if isinstance(what, Range):
-            bound = _double(_text(repr(float(what.bound))))
-            value = _double(self._string(field))
-            return _and(
-                self._typed(field, *_NUMBERS), _COMPARE[what.op](this=value, expression=bound)
-            )
-        if isinstance(what, Like):
-            return _or(*(self._covers(field, glob_expression(glob)) for glob in what.globs))
-        if isinstance(what, Matches):
-            length = exp.Length(this=self._string(field))
-            short = exp.LTE(this=length, expression=_number(MAX_TEXT))
-            return _and(short, self._covers(field, what.pattern))
-        wanted = _array(_text(fragment(text)) for text in what.texts)
-        return _and(
-            self._typed(field, "ARRAY"), _call("LIST_HAS_ANY", self._entries(field), wanted)
-        )
-
-    def _exists(self, field: Field) -> exp.Expr:
-        if not field.path:
-            return self._string(field).neq(_text(""))
-        empty = (_text(nothing) for nothing in ("null", '""', "[]", "{}"))
-        return _not(self._place(field).isin(*empty, copy=False))
-
-    def _equal(self, field: Field, values: Sequence[Scalar]) -> Iterator[exp.Expr]:
-        if texts := [value for value in values if isinstance(value, str)]:
-            place = self._place(field) if field.path else self._string(field)
-            found = (_text(fragment(t) if field.path else t) for t in texts)
-            yield place.isin(*found, copy=False)
-        if numbers := [_double(_text(repr(float(v)))) for v in values if is_number(v)]:
-            number = _double(self._string(field))
-            yield _and(self._typed(field, *_NUMBERS), number.isin(*numbers, copy=False))
-        if flags := [_text(fragment(value)) for value in values if isinstance(value, bool)]:
-            yield self._place(field).isin(*flags, copy=False)
-
-    def _covers(self, field: Field, pattern: str) -> exp.Expr:
-        match = _call("REGEXP_FULL_MATCH", self._string(field), _text(pattern), _text("s"))
-        known = self._typed(field, "VARCHAR") if field.path else self._exists(field)
-        return _and(known, match)
-
-    def _typed(self, field: Field, *types: str) -> exp.Expr:
-        return _is(self._place(field), *types)
-
-    def _place(self, field: Field) -> exp.Expr:
-        return _call("LIST_EXTRACT", _column("i", "places"), _number(self.places[field]))
-
-    def _string(self, field: Field) -> exp.Expr:
-        if not field.path:
-            return _column("i", field.column)
-        return _call("JSON_EXTRACT_STRING", self._place(field), _text("$"))
-
-    def _entries(self, field: Field) -> exp.Expr:
-        return _entries(self._place(field))
+        places = self.asking.places
+        place = places[rule.named] if rule.named else len(places) + 1  # nowhere
+        claim = numbers.of(rule.name, targets, place)
+        holds = self.asking.condition(rule.when)
+        if rule.named and all(target.names for target in targets):
+            # Of few items that a rule takes does a name stand there: the others are let go here.
+            names = [name for target in targets for name in target.names]
+            holds = _and(holds, self.asking.names(rule.named, names))
+        return exp.Case(ifs=[exp.If(this=holds, true=claim)])
 
 
 @dataclass(slots=True)
@@ -237,29 +148,15 @@ class _Claims:
         self.last += 1
         for target in targets:
             told = (target.control, target.evidence, rule, target.strength, target.rationale)
-            where = _number(place if target.names else 0)
-            names = _array(map(_text, target.names))
-            self.rows.append([_number(self.last), *map(_text, told), where, names])
-        return _number(self.last)
-
-
-def _is(place: exp.Expr, *types: str) -> exp.Expr:
-    """That a place in the payload holds one of the JSON types."""
-    return _call("JSON_TYPE", place).isin(*map(_text, types), copy=False)
-
-
-def _entries(place: exp.Expr) -> exp.Expr:
-    return _list(_call("JSON_EXTRACT", place, _text("$[*]")))
-
-
-def fragment(value: object) -> str:
-    """JSON text of a scalar as both the canonical payload and the query engine write it."""
-    return json.dumps(value, ensure_ascii=False)
+            where = number(place if target.names else 0)
+            names = array(map(text, target.names))
+            self.rows.append([number(self.last), *map(text, told), where, names])
+        return number(self.last)
 
 
 def _by_kind(column: exp.Expr, made: Mapping[str, exp.Expr]) -> exp.Expr:
     """What is made of an item of each kind; each branch reads the items of its own kind alone."""
-    ifs = [exp.If(this=_text(kind), true=expression) for kind, expression in made.items()]
+    ifs = [exp.If(this=text(kind), true=expression) for kind, expression in made.items()]
     return exp.Case(this=column, ifs=ifs) if ifs else exp.null()
 
 
@@ -268,33 +165,5 @@ def _values(rows: list[list[exp.Expr]], name: str, columns: Sequence[str]) -> ex
     return exp.Values(expressions=[exp.Tuple(expressions=row) for row in rows], alias=alias)
 
 
-def _path(field: Field) -> str:
-    return "$" + "".join(f'."{key}"' for key in field.path)
-
-
-def _list(value: exp.Expr) -> exp.Expr:
-    return _cast(value, _TEXTS.copy())
-
-
 def _column(table: str, name: str) -> exp.Column:
     return exp.column(name, table=table)
-
-
-def _text(text: str) -> exp.Expr:
-    return exp.Literal.string(text)
-
-
-def _array(entries: Iterable[exp.Expr]) -> exp.Expr:
-    return _list(exp.Array(expressions=list(entries)))
-
-
-def _number(number: int) -> exp.Expr:
-    return exp.Literal.number(number)
-
-
-def _double(value: exp.Expr) -> exp.Expr:
-    return exp.TryCast(this=value, to=exp.DataType.build("DOUBLE"))
-
-
-def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
-    return exp.Anonymous(this=name, expressions=list(arguments))

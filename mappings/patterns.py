@@ -28,6 +28,11 @@ def glob_expression(glob: str) -> str:
     return "".join({"*": ".*", "?": "."}.get(part) or re.escape(part) for part in glob)
 
 
+def literal_expression(text: str) -> str:
+    """RE2 text that takes one text alone."""
+    return re.escape(text)
+
+
 @cache
 def glob(pattern: str) -> re.Pattern[str]:
     """The same glob for Python; atomic groups keep it from ever going back over long text."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from queue import Full, Queue
 from typing import Generic, TypeVar
 
@@ -12,7 +12,7 @@ _END = object()
 _WAIT = 0.1
 
 
-def ahead(values: Iterable[T], *, depth: int = 2) -> Iterator[T]:
+def ahead(values: Iterable[T], *, depth: int = 2) -> Generator[T, None, None]:
     """The same values in the same order, made up to `depth` before they are asked for.
 
     What making them raises is raised here, where it would have been. Whoever stops early stops the

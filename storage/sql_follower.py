@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
 
 import duckdb
@@ -12,6 +14,7 @@ import pyarrow as pa
 
 from evidence.errors import LakeConflict, LakeError
 from evidence.times import utc
+from storage.ahead import ahead
 from storage.delta import Table
 from storage.engine import Limits, lock, open_engine, rows_of, sentence
 from storage.schema import TABLES, TableSpec
@@ -19,6 +22,9 @@ from storage.schema import TABLES, TableSpec
 STEP_ROWS = 50_000
 _LIMITS = Limits(memory_mb=2048)
 _TRIES = 20
+_SHARES = 2
+_WORTH_SHARING = 32 << 20
+"""Bytes of files: some hundred thousand items."""
 
 
 def follow(
@@ -49,7 +55,7 @@ def _steps(
         raise LakeError(f"{name} has followed to version {done}, but the evidence is at "
                         f"{evidence.version}: it was cut; run `headwater verify`")  # fmt: skip
     for version, items in _ranges(evidence, table("leaves"), done or 0):
-        counted = _Counted(_select(sql, items, target.spec, clock))
+        counted = _Counted(select(sql, items, target.spec, clock))
         target.commit(counted, app=app, marker=version, metadata={"evidence_version": version})
         yield counted.rows
         if target.marker(app) != version:
@@ -57,7 +63,7 @@ def _steps(
 
 
 @dataclass(frozen=True, slots=True)
-class _Items:
+class Items:
     """What one step reads: files that landed, files that took the place of others, and the sealed
     items among those that landed up to version `since` and were seen before."""
 
@@ -69,6 +75,17 @@ class _Items:
     @property
     def files(self) -> list[Path]:
         return [*self.landed, *self.compacted, *self.leaves]
+
+    def shares(self) -> list[Items]:
+        """The same items shared out among as many engines as are worth their start."""
+        files = [file for file in (*self.landed, *self.compacted) if file.exists()]
+        size = sum(file.stat().st_size for file in files)
+        count = _SHARES if size > _WORTH_SHARING else 1
+        shares = (
+            replace(self, landed=self.landed[n::count], compacted=self.compacted[n::count])
+            for n in range(count)
+        )
+        return [share for share in shares if share.landed or share.compacted]
 
     @property
     def sql(self) -> str:
@@ -82,7 +99,7 @@ class _Items:
             USING (item_id)"""  # noqa: S608  names and paths are ours
 
 
-def _ranges(evidence: Table, leaves: Table, since: int) -> Iterator[tuple[int, _Items]]:
+def _ranges(evidence: Table, leaves: Table, since: int) -> Iterator[tuple[int, Items]]:
     """Consecutive versions whose rows together are about one step, with what to read of them.
 
     A little more than a step is one too: few rows more, such as a pull's record, need no plan of
@@ -108,15 +125,15 @@ def _ranges(evidence: Table, leaves: Table, since: int) -> Iterator[tuple[int, _
 
 def _range(
     evidence: Table, leaves: Table, since: int, last: int, names: Sequence[str]
-) -> tuple[int, _Items]:
+) -> tuple[int, Items]:
     """The versions after `since` up to `last`, which brought these files; all that is left to
     follow where one of the files is gone."""
     if all(map(evidence.place.has, names)):
-        return last, _Items(evidence.place.locals(names))
+        return last, Items(evidence.place.locals(names))
     return evidence.version, _left(evidence, leaves, since)
 
 
-def _left(evidence: Table, leaves: Table, since: int) -> _Items:
+def _left(evidence: Table, leaves: Table, since: int) -> Items:
     """All rows of the snapshot that landed after version `since`; only sealed ones were moved."""
     landed = {
         add.path
@@ -129,7 +146,7 @@ def _left(evidence: Table, leaves: Table, since: int) -> _Items:
     }  # fmt: skip
     sealed = leaves.place.locals(file.name for file in leaves.files())
     here = evidence.place.locals
-    return _Items(here(sorted(landed & shown)), here(sorted(moved & shown)), sealed, since)
+    return Items(here(sorted(landed & shown)), here(sorted(moved & shown)), sealed, since)
 
 
 class _Counted:
@@ -144,13 +161,31 @@ class _Counted:
             yield table
 
 
-def _select(
-    sql: str, items: _Items, spec: TableSpec, clock: Callable[[], datetime]
+def select(
+    sql: str, items: Items, spec: TableSpec, clock: Callable[[], datetime]
 ) -> Iterator[pa.Table]:
-    if not items.files:
+    """What the SELECT makes of these items, as rows for the table `spec` in parts of STEP_ROWS.
+
+    The engine keeps one processor busy while it hands over what it makes, so many files are shared
+    by two of them. Their parts come in turns: the order is always the same. Raises LakeError.
+    """
+    now, shares = utc(clock()), items.shares()
+    if len(shares) == 1:
+        yield from _select(sql, shares[0], spec, now, _LIMITS)
         return
-    now = utc(clock())
-    with open_engine(_LIMITS) as engine:
+    half = replace(_LIMITS, threads=1, memory_mb=_LIMITS.memory_mb // _SHARES)
+    with ExitStack() as stack:
+        made = [
+            stack.enter_context(closing(ahead(_select(sql, share, spec, now, half), depth=1)))
+            for share in shares
+        ]
+        yield from (rows for turn in zip_longest(*made) for rows in turn if rows is not None)
+
+
+def _select(
+    sql: str, items: Items, spec: TableSpec, now: datetime, limits: Limits
+) -> Iterator[pa.Table]:
+    with open_engine(limits) as engine:
         try:
             engine.execute(f"CREATE VIEW items AS {items.sql}")
         except duckdb.Error as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from evidence.canonical import canonical, plain
 from evidence.model import ControlId
+from mappings import asking
 from mappings.conditions import (
     COLUMNS,
     RANGES,
@@ -152,6 +154,11 @@ def rule(
     return Rule(name, tuple(kinds), when, tuple(targets), named, "f.yaml", 1)
 
 
+def by_name_alone(made: Rule) -> Rule:
+    """The same rule without what it claims of items that name no control."""
+    return replace(made, targets=tuple(target for target in made.targets if target.names))
+
+
 def stored(items: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
     """Rows as the evidence table holds them: the payload as canonical JSON text."""
     for number, item in enumerate(items):
@@ -202,6 +209,7 @@ def test_query_and_explanation_agree(
         rule(f"r{n}", when, named=named, text=text, kinds=kinds)
         for n, (when, named, kinds) in enumerate(drawn)
     ]
+    made[1::2] = [by_name_alone(one) if one.named else one for one in made[1::2]]
     rules = RuleSet(tuple(made), "d" * 64)
     assert run(rules, items) == told(rules, items)
 
@@ -219,10 +227,12 @@ NAMED = Field("payload", ("controls",))
 )  # fmt: skip
 def test_an_item_names_its_control_in_the_same_way_to_both(controls: object, called: bool) -> None:
     item = dict.fromkeys(COLUMNS, "") | {"kind": "k", "payload": {"controls": controls}}
-    rules = RuleSet((rule("r", All(()), named=NAMED),), "d")
-    found = {row[1] for row in run(rules, [item])}
-    assert found == {row[1] for row in told(rules, [item])}
-    assert ("iso42001:4.1" in found) is called
+    both = rule("r", All(()), named=NAMED)
+    for only in (False, True):
+        rules = RuleSet((by_name_alone(both) if only else both,), "d")
+        found = {row[1] for row in run(rules, [item])}
+        assert found == {row[1] for row in told(rules, [item])}
+        assert ("iso42001:4.1" in found) is called
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
@@ -244,3 +254,17 @@ def test_a_type_is_never_guessed() -> None:
     assert answer == told(rules, items)
     by_rule = {name: {row[0] for row in answer if row[3] == name} for name in asked}
     assert by_rule == {"number": {"i0", "i2"}, "text": {"i1"}, "one": {"i4"}, "flag": {"i3"}}
+
+
+def test_many_texts_are_asked_for_in_several_expressions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "_LONGEST", 40)
+    many = tuple(f"{number}{'x' * 9}" for number in range(12))
+    field = Field("payload", ("a",))
+    like, has = Like(field, tuple(f"{text}*" for text in many)), Has(field, many)
+    rules = RuleSet((rule("like", like), rule("has", has)), "d")
+    values: list[object] = [many[0], many[-1], [many[0]], ["y", many[-1]], "z", [[many[0]]]]
+    items = [dict.fromkeys(COLUMNS, "") | {"kind": "k", "payload": {"a": v}} for v in values]
+    answer = run(rules, items)
+    assert answer == told(rules, items)
+    assert {row[0] for row in answer} == {"i0", "i1", "i2", "i3"}
+    assert rules.sql().count("REGEXP_FULL_MATCH") == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from evidence.runs import PullOutcome
 from storage import delta, sql_follower
 from storage.commits import read_commit
 from storage.lake import Bookmark, Lake
+from storage.schema import TABLES
 from storage.views import ask, connect
 from tests.storage.makers import START, Clock, World, days, item, pull, tag_sql
 
@@ -307,6 +309,43 @@ def test_few_rows_more_than_a_step_need_none_of_their_own(
     world.land(item(7), cursor="last")
     assert world.lake.follow_sql("tags", SQL, app="tags:m1") == 11
     assert world.lake.table("tags").version == 1
+
+
+def _shared(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve landings, whose files two engines share from here on."""
+    for number in range(12):
+        world.land(item(number), item(number + 100), cursor=str(number))
+    monkeypatch.setattr(sql_follower, "_WORTH_SHARING", 0)
+
+
+def test_engines_that_share_the_files_make_the_same_tags_in_the_same_order(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _shared(world, monkeypatch)
+    files = sql_follower.Items(world.lake.local_files("evidence"))
+    assert [len(share.landed) for share in files.shares()] == [12, 12]
+    again, once = (
+        pa.concat_tables(sql_follower.select(SQL, files, TABLES["tags"], world.clock))
+        for _ in range(2)
+    )
+    assert once["item_id"].equals(again["item_id"])
+    monkeypatch.undo()
+    (alone,) = sql_follower.select(SQL, files, TABLES["tags"], world.clock)
+    assert once.num_rows == 24
+    assert once.drop(["tagged_at"]).sort_by("item_id") == alone.drop(["tagged_at"]).sort_by(
+        "item_id"
+    )
+
+
+def test_what_one_of_the_engines_cannot_read_lands_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _shared(world, monkeypatch)
+    world.lake.local_files("evidence")[7].write_bytes(b"PAR1")
+    with pytest.raises(LakeError, match=r"the query that fills tags failed: .*parquet"):
+        world.lake.follow_sql("tags", SQL, app="tags:m1")
+    assert world.lake.table("tags").rows == 0
+    assert not [thread for thread in threading.enumerate() if thread.name == "headwater-ahead"]
 
 
 def test_followers_at_once_append_each_row_once(
