@@ -109,8 +109,7 @@ def differ(file: Path, old: str, new: str) -> int:
     config = load(file)
     lake = Lake.open(config.lake, clock=now)
     before, after = _mapping(lake, config, old), _mapping(lake, config, new)
-    with present(lake, config).connect(lake) as connection:
-        rows = differences(connection, before.rules.sql(), after.rules.sql())
+    rows = differences(lake, before.rules.sql(), after.rules.sql(), as_of=now())
     console = Console(highlight=False)
     console.print(f"rules {before.rules.digest[:16]} → {after.rules.digest[:16]}")
     if not rows:

@@ -3,10 +3,20 @@ and what other rules would change."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from storage.engine import Connection
+import duckdb
+
+from evidence.errors import LakeError
+from evidence.times import stamp
+from storage.engine import Connection, ample, literal, lock, open_engine, rows_of, sentence
+from storage.files import DataFile
+from storage.lake import Lake
 from storage.pages import all_rows
+from storage.schema import TABLES
 
 _UNTAGGED = """
 SELECT kind, source, count(*) AS items, max(observed_to) AS newest,
@@ -39,20 +49,22 @@ FROM (
 GROUP BY kind, evidence, rules ORDER BY items DESC, kind, evidence, rules
 """
 _DIFFERENCES = """
-WITH items AS (SELECT * FROM evidence),
-older AS (SELECT DISTINCT item_id, control, evidence, strength FROM ({old})),
-newer AS (SELECT DISTINCT item_id, control, evidence, strength FROM ({new})),
+WITH claims AS (
+    SELECT item_id, control, evidence, strength, false AS is_new FROM ({old}) UNION ALL
+    SELECT item_id, control, evidence, strength, true FROM ({new})
+),
 moved AS (
-    SELECT *, true AS gained FROM (SELECT * FROM newer EXCEPT SELECT * FROM older)
-    UNION ALL
-    SELECT *, false AS gained FROM (SELECT * FROM older EXCEPT SELECT * FROM newer)
+    SELECT item_id, control, evidence, strength, any_value(is_new) AS gained FROM claims
+    GROUP BY item_id, control, evidence, strength HAVING min(is_new) = max(is_new)
 )
-SELECT m.control, m.evidence, m.strength, e.kind, count(*) FILTER (gained) AS gained,
+SELECT control, m.evidence, strength, kind, count(*) FILTER (gained) AS gained,
     count(*) FILTER (NOT gained) AS lost, min(item_id) AS item_id,
-    arg_min(e.title, item_id) AS title
-FROM moved m JOIN evidence e USING (item_id)
-GROUP BY ALL ORDER BY m.control, m.evidence, e.kind, m.strength
+    arg_min(title, item_id) AS title
+FROM moved m JOIN items USING (item_id)
+GROUP BY control, m.evidence, strength, kind
 """
+_PART_ROWS = 250_000
+"""Items whose claims are compared at once: each is held, by the rules of either side."""
 
 
 def untagged_kinds(connection: Connection) -> list[dict[str, Any]]:
@@ -74,10 +86,48 @@ def claimed_twice(connection: Connection) -> list[dict[str, Any]]:
     return all_rows(connection, _SEVERAL)
 
 
-def differences(connection: Connection, old: str, new: str) -> list[dict[str, Any]]:
-    """What the SELECT `new` says otherwise than `old`, both over the relation `items`.
+def differences(lake: Lake, old: str, new: str, *, as_of: datetime) -> list[dict[str, Any]]:
+    """What the SELECT `new` says otherwise than `old`, both over the relation `items`: what landed
+    by `as_of`.
 
     A row a control, kind of evidence, strength and kind of item: how many items gain and lose it,
-    item_id and title of one. Raises LakeError.
+    item_id and title of one. Some files at a time: memory holds the claims of their items alone.
+    Raises LakeError.
     """
-    return all_rows(connection, _DIFFERENCES.replace("{old}", old).replace("{new}", new))
+    sql = _DIFFERENCES.replace("{old}", old).replace("{new}", new)
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for files in _parts(lake, as_of) if old != new else ():
+        for row in _asked(files, sql, as_of):
+            key = row["control"], row["evidence"], row["kind"], row["strength"]
+            found[key] = _together(found.get(key, row | {"gained": 0, "lost": 0}), row)
+    return [found[key] for key in sorted(found)]
+
+
+def _parts(lake: Lake, as_of: datetime) -> Iterator[list[Path]]:
+    part, rows, place = list[DataFile](), 0, lake.place.at("evidence")
+    for file in lake.files("evidence", as_of):
+        if part and rows + file.rows > _PART_ROWS:
+            yield place.locals(one.name for one in part)
+            part, rows = [], 0
+        part, rows = [*part, file], rows + file.rows
+    if part:
+        yield place.locals(one.name for one in part)
+
+
+def _asked(files: Sequence[Path], sql: str, as_of: datetime) -> list[dict[str, Any]]:
+    """The answer over the items of these files, on an engine that can read nothing else."""
+    landed = f"landed_at <= TIMESTAMPTZ {literal(stamp(as_of))}"
+    with open_engine(ample()) as engine:
+        rows = rows_of(TABLES["evidence"], files)
+        try:
+            engine.execute(f"CREATE VIEW items AS {rows} WHERE {landed}")
+        except duckdb.Error as error:
+            raise LakeError(f"the lake cannot be read: {sentence(error)}") from error
+        lock(engine, files)
+        return all_rows(engine, sql)
+
+
+def _together(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The counts of both, and the item of the least id."""
+    shown = min(one, other, key=lambda row: row["item_id"])
+    return shown | {name: one[name] + other[name] for name in ("gained", "lost")}
