@@ -8,6 +8,7 @@ from pathlib import Path
 from evidence.errors import ConfigError, HeadwaterError, LakeError
 from evidence.times import stamp
 from flows._alerts.unsent import UNSENT, unsent
+from flows.access import checked
 from flows.config import Config, Source, load, now
 from flows.floors import below, short
 from flows.keys import public_key_of
@@ -32,6 +33,7 @@ def check_all(file: Path, say: Callable[[str], None]) -> int:
         ("witnesses", lambda: _witnesses(config)),
         ("anchor", lambda: _anchored(config)),
         ("alerts", lambda: _alerts(config)),
+        ("access", lambda: f"{len(checked(config).access)} may read: `headwater access list`"),
         *((f"source {source.name}", _probe(source)) for source in config.sources),
     ]
     return max(_told(name, ask, say) for name, ask in checks)

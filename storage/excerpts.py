@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from evidence.excerpt import Excerpt
-from evidence.own import CORRECTION_KIND
+from evidence.own import CORRECTION_KIND, SUGGESTION_KIND
 from evidence.runs import PULL_KIND
 from evidence.times import stamp
 from storage.engine import Connection, literal
@@ -18,15 +18,17 @@ def cut(connection: Connection, raw: Mapping[str, str], excerpt: Excerpt, *, mad
     """Replace every relation that reads files by one that holds only what is in the excerpt.
 
     `raw` is the SQL of each table's rows; with `made` the tags lie in the table `lake_made`. Beside
-    the items themselves the records of the pulls that brought them are shown, and what people
-    corrected of them; nothing else that Headwater landed about itself.
+    the items themselves the records of the pulls that brought them are shown, and what was said of
+    them: corrections, and proposals with their decisions. Nothing else of Headwater's own is.
     """
     connection.execute(f"CREATE TABLE lake_shown AS {_items(excerpt)}")
     connection.execute(
         f"""INSERT INTO lake_shown SELECT item_id FROM evidence
         WHERE (kind = {literal(PULL_KIND)} AND subject IN
                 (SELECT pull_id FROM evidence WHERE item_id IN ({_SHOWN})))
-            OR (kind = {literal(CORRECTION_KIND)} AND (payload->>'$.item_id') IN ({_SHOWN}))"""  # noqa: S608
+            OR (kind = {literal(CORRECTION_KIND)} AND (payload->>'$.item_id') IN ({_SHOWN}))
+            OR (kind = {literal(SUGGESTION_KIND)} AND (payload->>'$.item_id') IN ({_SHOWN})
+                AND {_where(_among("(payload->>'$.control')", excerpt.controls))})"""  # noqa: S608
     )
     if made:
         connection.execute(f"DELETE FROM lake_made WHERE ({_where(_tags(excerpt))}) IS NOT TRUE")  # noqa: S608

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +13,17 @@ from evidence.excerpt import Excerpt
 from evidence.freshness import ControlStanding, Standing, State, Verdict
 from evidence.model import ControlId
 from evidence.runs import PullOutcome
+from evidence.suggestion import Act
+from storage.actions import land_own
 from storage.apart import ask_apart
+from storage.keys import load_key, make_key
+from storage.ledger import integrate
 from storage.schema import TABLES
+from storage.suggestions import suggestion_item
 from storage.verdicts import append_verdicts
 from storage.views import VIEWS, Connection, ask, connect
 from tests.storage.makers import START, World, days, item, tag_sql
+from tests.storage.test_corrections import corrected
 
 ONE, TWO = ControlId("iso42001:A.1"), ControlId("iso42001:A.2")
 EXCERPTS = {
@@ -144,3 +151,40 @@ def test_it_holds_in_a_process_of_its_own(world: World) -> None:
 def test_who_is_gone_is_not_answered(world: World) -> None:
     with pytest.raises(LakeError, match="nobody waits"):
         ask_apart(world.path, "SELECT 1", gone=lambda: True)
+
+
+def _said(world: World, number: int, control: str, becomes: str) -> None:
+    """A model's proposal for an item, accepted as a tag."""
+    about = {"item_id": item(number).item_id, "control": control, "evidence": "ticket",
+             "score": 0.9, "by": "Ann", "reason": "read", "model": "m"}  # fmt: skip
+    proposal = suggestion_item(world.lake, Act.PROPOSE, about, title="proposed")
+    land_own(world.lake, lambda _: ((proposal,), None))
+    world.clock.now += timedelta(minutes=1)
+    decided = about | {"answers": proposal.item_id, "becomes": becomes}
+    accepted = suggestion_item(world.lake, Act.ACCEPT, decided, title="accepted")
+    land_own(world.lake, lambda _: ((accepted,), None))
+
+
+def test_what_was_said_of_an_item_is_shown_with_it_and_with_no_other(tmp_path: Path) -> None:
+    world = World(tmp_path / "lake")
+    world.land(item(1), item(2), cursor="1", outcome=PullOutcome.COMPLETE)
+    world.tag(ONE, "ticket", "false")
+    _said(world, 1, ONE, "tag")
+    _said(world, 2, TWO, "tag")
+    corrected(world, item(1))
+    corrected(world, item(2))
+    with connect(world.lake, excerpt=Excerpt(controls=(ONE,)), mapping_digest="m1") as connection:
+        mine = ((item(1).item_id,),)
+        assert ask(connection, "SELECT item_id FROM tags").rows == mine
+        assert ask(connection, "SELECT DISTINCT item_id FROM suggestions").rows == mine
+        assert ask(connection, "SELECT item_id FROM corrections").rows == mine
+        assert item(2).item_id not in told(connection, "evidence")
+
+
+def test_a_sealed_moment_is_cut_as_the_present_is(world: World, tmp_path: Path) -> None:
+    make_key(tmp_path / "key", origin="test/lake")
+    integrate(world.lake, load_key(tmp_path / "key"))
+    with connect(world.lake, excerpt=EXCERPTS["systems"], size=2) as connection:
+        assert ask(connection, "SELECT count(*) FROM leaves").rows[0][0] == 2
+        seen = ask(connection, "SELECT subject FROM evidence WHERE kind = 'jira.issue'").rows
+        assert seen == (("ours",),)
