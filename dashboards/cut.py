@@ -41,6 +41,7 @@ def cut(
         items=items,
         evidence_total=totals,
         excerpt=excerpt.sentence,
+        late=board.late,
     )  # fmt: skip
 
 

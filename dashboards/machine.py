@@ -26,6 +26,7 @@ def as_json(board: Board) -> dict[str, Any]:
         "next_expiry": _stamp(summary.next_expiry(board)),
         "headline": summary.headline(board),
         "excerpt": board.excerpt,
+        "late": board.late,
         "parts": [
             {"name": part.name, "total": part.total, "counts": dict(part.counts)}
             for part in summary.parts(board)

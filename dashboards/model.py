@@ -272,6 +272,8 @@ class Board:
     frameworks: tuple[FrameworkRow, ...] = ()
     excerpt: str = ""
     """What is shown to this reader, where it is not everything."""
+    late: str = ""
+    """Why it is not what would be judged this moment, where that is known."""
     calendar: tuple[DateRow, ...] = ()
     """What people set themselves dates for and have not done yet, the earliest first."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,11 +13,12 @@ from starlette.routing import Route
 
 from dashboards import asked, tables
 from dashboards.access import Reader
-from dashboards.asked import Asked, AskedWrongly
+from dashboards.asked import AS_OF, Asked, AskedWrongly
 from dashboards.files import slug
 from dashboards.links import OVERVIEW, PLACES, Address, Served
 from dashboards.machine import as_json
 from dashboards.model import Board
+from dashboards.once import Once
 from dashboards.pages import ONE, WHOLE
 from dashboards.pages.page import Page
 from dashboards.reads import Reads
@@ -26,19 +28,23 @@ from evidence.excerpt import Excerpt
 
 TYPES = {"csv": "text/csv; charset=utf-8; header=present", "json": "application/json"}
 TABLE = "table"
+DRAWN = 32
+"""Pages that are kept drawn, those asked for last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Answers each address with a page made anew, in a worker thread.
+    """Answers each address in a worker thread with a page that is drawn once for each board; what
+    a reader is shown whose access is limited, anew each time.
 
-    `part` makes what a reader is shown whose access is limited; without it they are refused.
-    `beside` are the addresses of the server that are no pages of the board, with their names.
+    `part` makes that; without it they are refused. `beside` are the addresses of the server that
+    are no pages of the board, with their names.
     """
 
     reads: Reads
     part: Callable[[Excerpt], Reads] | None = None
     beside: Sequence[tuple[str, str]] = ()
+    drawn: Once = field(default_factory=lambda: Once(DRAWN))
 
     def routes(self) -> list[Route]:
         """`/`, the pages, `/board.json` and `/board.html` with everything in one file."""
@@ -87,14 +93,26 @@ class Pages:
         return self._data(request, address, form) if form else self._html(request, address)
 
     def _html(self, request: Request, address: Address) -> Response:
-        wanted, page = self._made(request, address)
         reader: Reader = request.state.reader
-        links = Served(
-            address, wanted.as_of, wanted.filters,
-            hidden={kind for kind in PLACES if reader.refused(f"/{kind}")},
-            beside=[one for one in self.beside if not reader.refused(one[0])],
-        )  # fmt: skip
-        return HTMLResponse(render_page(page, links))
+        hidden = frozenset(kind for kind in PLACES if reader.refused(f"/{kind}"))
+        beside = tuple(one for one in self.beside if not reader.refused(one[0]))
+        draw = partial(self._drawn, request, address, hidden, beside)
+        if reader.excerpt.limited or address.kind == "items":
+            return HTMLResponse(draw())
+        try:
+            board = self.reads.board(request.query_params.get(AS_OF, ""))
+        except ConfigError:
+            return HTMLResponse(draw())  # which says what is wrong with the address
+        key = (address, request.url.query, hidden, beside)
+        return HTMLResponse(self.drawn.of((board.built_at, board.late), key, draw))
+
+    def _drawn(
+        self, request: Request, address: Address, hidden: frozenset[str],
+        beside: Sequence[tuple[str, str]],
+    ) -> str:  # fmt: skip
+        wanted, page = self._made(request, address)
+        links = Served(address, wanted.as_of, wanted.filters, hidden, beside)
+        return render_page(page, links)
 
     def _data(self, request: Request, address: Address, form: str) -> Response:
         if form not in TYPES:

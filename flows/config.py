@@ -87,6 +87,13 @@ class Watching:
 
 
 @dataclass(frozen=True, slots=True)
+class Showing:
+    """[board]: a served board that was judged longer ago than `oldest` is shown to nobody."""
+
+    oldest: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """headwater.toml, checked. All paths are absolute."""
 
@@ -121,6 +128,7 @@ class Config:
     suggest: Suggest | None = None
     verify: Verifying = field(default_factory=Verifying)
     watch: Watching = field(default_factory=Watching)
+    board: Showing = field(default_factory=Showing)
     access: tuple[Grant, ...] = ()
     login: Provider | None = None
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from evidence.errors import ConfigError, LakeError
 from evidence.secret import Secret
-from flows.config import Config, Verifying, Watching
+from flows.config import Config, Showing, Verifying, Watching
 from flows.config_access import AccessTables
 from flows.config_overrides import FRESHNESS, Overrides
 from flows.config_sources import COLLECT
@@ -37,7 +37,7 @@ LAKE = (
 TABLES = (
     "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "redaction",
     "source", "override", "redact", "retention", "witness", "mail", "anchor",
-    "alerts", "alert", "suggest", "verify", "watch", "access", "login",
+    "alerts", "alert", "suggest", "verify", "watch", "board", "access", "login",
 )  # fmt: skip
 
 
@@ -100,6 +100,7 @@ class Reader(Overrides, AccessTables):
             suggest=self.single(raw, "suggest", Suggest),
             verify=self._verify(raw),
             watch=self._watch(raw),
+            board=self._board(raw),
             access=tuple(self.grants(raw)),
             login=self.login(raw),
         )  # fmt: skip
@@ -192,6 +193,15 @@ class Reader(Overrides, AccessTables):
         self.cron("[watch]", found.schedule)
         if found.free_gb < 0:
             self.mistakes.append(f"{self.file}: [watch] free_gb must not be less than nothing")
+        return found
+
+    def _board(self, raw: Mapping[str, Any]) -> Showing:
+        found = self.single(raw, "board", Showing) or Showing()
+        if found.oldest < timedelta(seconds=10):
+            self.mistakes.append(
+                f"{self.file}: [board] oldest must be ten seconds (PT10S) at least: judging takes "
+                "its time"
+            )
         return found
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from dashboards.gate import Gate
 from dashboards.login import Login
 from dashboards.reading import Note
+from dashboards.reads import Reads
+from dashboards.ready import Shelf
 from dashboards.server import app, serve
 from dashboards.static_site import write, write_site
 from evidence.errors import ConfigError
@@ -16,7 +18,8 @@ from evidence.secret import Secret
 from flows.access import Granted, checked
 from flows.asks import questions
 from flows.board_part import part
-from flows.board_reads import held_reads, reads
+from flows.board_reads import reads
+from flows.board_ready import from_shelf, shelf_of
 from flows.config import Config, load, now
 from flows.moment import Asked
 from flows.outlook import TOKEN, health
@@ -36,7 +39,7 @@ def show_board(
     """
     config = load(file)
     if output is not None:
-        _write(config, asked, output)
+        _write(reads(config, asked), output)
         return 0
     token = os.environ.get(TOKEN, "")
     _locked(config, bool(token), open_loopback, host)
@@ -64,15 +67,14 @@ def _locked(config: Config, token: bool, open_loopback: bool, host: str) -> None
         raise ConfigError(f"--host {host}: beyond this machine write [[access]], or set {TOKEN}")
 
 
-def _write(config: Config, asked: Asked | None, output: Path) -> None:
+def _write(pages: Reads, output: Path) -> None:
     """Everything in one file by the ending .html, else a folder of pages."""
     try:
         if output.suffix == ".html":
-            write(reads(config, asked).board(""), output)
+            write(pages.board(""), output)
             print(f"written {output}")
         else:
-            with held_reads(config, asked) as pages:
-                number = write_site(pages, output)
+            number = write_site(pages, output)
             print(f"written {number} pages: open {output / 'index.html'}")
     except OSError as error:
         told = error.strerror or error
@@ -85,13 +87,14 @@ def serve_board(
 ) -> None:  # fmt: skip
     """Serve the board until stopped, to those whom [[access]] or the token lets in; where
     `open_loopback` says so, to whoever is on this machine."""
-    log = ReadLog(config)
+    log, shelf = ReadLog(config), shelf_of(config, asked)
     application = board_app(
-        config, token=token, asked=asked, names=names, open_loopback=open_loopback, note=log.note
-    )
+        config, token=token, asked=asked, names=names, open_loopback=open_loopback, note=log.note,
+        shelf=shelf,
+    )  # fmt: skip
     told = "The board is at {} (Ctrl-C stops it)"
     try:
-        with log.running():
+        with log.running(), shelf.running():
             serve(application, host, port, ready=lambda url: print(told.format(url), flush=True))
     except OSError as error:
         raise ConfigError(
@@ -102,10 +105,11 @@ def serve_board(
 def board_app(
     config: Config, *, token: Secret | None, asked: Asked | None = None,
     names: Collection[str] = (), open_loopback: bool = False, note: Note | None = None,
+    shelf: Shelf | None = None,
 ) -> Gate:  # fmt: skip
     """The board, the questions and the health of this configuration, behind their gate."""
     Lake.open(config.lake, clock=now)
-    whole = reads(config, asked)
+    whole = from_shelf(config, shelf or shelf_of(config, asked), asked)
     return app(
         whole,
         part=lambda excerpt: part(config, whole, excerpt, asked),

@@ -23,12 +23,13 @@ class Head:
     shown: str = ""
     version: int | None = None
     excerpt: str = ""
+    late: str = ""
 
     @classmethod
     def of(cls, board: Board) -> Head:
         """The head of a page that is drawn from the board."""
         return cls(board.organisation, board.as_of, board.built_at, board.lake.shown,
-                   board.lake.version, board.excerpt)  # fmt: skip
+                   board.lake.version, board.excerpt, board.late)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,69 @@
+"""The answers to the pages of a server with many readers: made once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+from dashboards.model import Board
+from dashboards.once import Once
+from dashboards.reads import AsOf, Reads
+from dashboards.ready import Ready, Shelf
+from flows.board_reads import reads
+from flows.config import Config, now
+from flows.moment import Asked, parse_as_of
+from storage.lake import Lake
+
+T = TypeVar("T")
+BESIDE = 32
+"""Answers that are kept beside the boards: of a control, of a moment, since a moment."""
+
+
+def shelf_of(
+    config: Config, asked: Asked | None = None, clock: Callable[[], datetime] = now
+) -> Shelf:
+    """The boards, each made anew once the lake, its tags or seals, or the mapping moved."""
+    plain = reads(config, asked)
+
+    def ready(as_of: AsOf) -> Ready:
+        mark = partial(_mark, config)
+        return Ready(partial(plain.board, as_of), mark, clock, config.board.oldest)
+
+    return Shelf(ready, clock)
+
+
+def from_shelf(config: Config, shelf: Shelf, asked: Asked | None = None) -> Reads:
+    """`reads` whose boards are taken from the shelf. What else is of the whole lake is asked once
+    for each board, and is never newer or older than the next one."""
+    plain, beside = reads(config, asked), Once(BESIDE)
+
+    def board(as_of: AsOf) -> Board:
+        parse_as_of(as_of)  # what names no moment takes no place on the shelf
+        return shelf.board(as_of)
+
+    def once(name: str, as_of: AsOf, make: Callable[[], T], *key: Hashable) -> T:
+        return beside.of(board(as_of).built_at, (name, as_of, *key), make)
+
+    return Reads(
+        board=board, items=plain.items, versions=plain.versions, proof=plain.proof,
+        control=lambda control, as_of: once(
+            "control", as_of, partial(plain.control, control, as_of), control
+        ),
+        found=lambda control, first, most, as_of: once(
+            "found", as_of, partial(plain.found, control, first, most, as_of), control, first, most
+        ),
+        lives=lambda as_of: once("lives", as_of, partial(plain.lives, as_of)),
+        past=lambda as_of: once("past", as_of, partial(plain.past, as_of)),
+        changes=lambda since, as_of: once(
+            "changes", as_of, partial(plain.changes, since, as_of), since
+        ),
+        ends=lambda as_of: once("ends", as_of, partial(plain.ends, as_of)),
+    )  # fmt: skip
+
+
+def _mark(config: Config) -> Hashable:
+    lake = Lake.open(config.lake, clock=now)
+    versions = tuple(lake.table(name).version for name in ("evidence", "tags", "leaves"))
+    return versions, config.mapping().digest
