@@ -20,7 +20,8 @@ from storage.schema import TABLES
 
 _UNTAGGED = """
 SELECT kind, source, count(*) AS items, max(observed_to) AS newest,
-    arg_max(item_id, observed_to) AS item_id, arg_max(title, observed_to) AS title
+    arg_max(item_id, row(observed_to, item_id)) AS item_id,
+    arg_max(title, row(observed_to, item_id)) AS title
 FROM evidence ANTI JOIN lake_claims USING (item_id) ANTI JOIN lake_context USING (item_id)
 WHERE NOT starts_with(kind, 'headwater.') AND change <> 'gone'
 GROUP BY kind, source ORDER BY items DESC, kind, source
