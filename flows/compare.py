@@ -1,4 +1,4 @@
-"""What changed between two moments: where controls stand, why, what landed, what judged."""
+"""What changed between two moments or packs: where controls stand, why, what landed."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from evidence.errors import ConfigError
 from evidence.freshness import Standing, Verdict
-from flows.config import load, now
-from flows.judgement import Judged, judge_lake
-from flows.moment import Asked, moment
+from flows.judgement import Judged
 from flows.terminal import printable
 from storage.engine import ample
 from storage.lake import Lake
 from storage.pages import all_rows
+
+if TYPE_CHECKING:
+    from flows.compare_sides import Side
 
 _BEST_FIRST = (
     Standing.PROVED, Standing.ATTESTED, Standing.NOT_APPLICABLE, Standing.NEEDS_JUDGEMENT,
@@ -57,24 +57,23 @@ class Difference:
         return any(moved.worse for moved in self.controls)
 
 
-def run(file: Path, first: Asked, second: Asked | None, *, as_json: bool) -> int:
-    """Print what differs from the first moment to the second (None: the last seal or now).
+def run(file: Path, first: str, second: str, *, key: str, as_json: bool) -> int:
+    """Print what differs from the first moment or pack to the second (empty: now).
 
     0, or 3 if a control stands worse than before. Raises ConfigError, LakeError.
     """
-    config = load(file)
-    lake = Lake.open(config.lake, clock=now)
-    before = judge_lake(lake, moment(lake, config, first))
-    after = judge_lake(lake, moment(lake, config, second))
-    if before.at > after.at:
-        raise ConfigError("the first moment is later than the second: give the earlier one first")
-    found = compare(before, after, items_between(lake, before, after))
+    from flows.compare_sides import landed_since, lost, sides
+
+    before, after, lake = sides(file, first, second, key)
+    found = compare(before.judged, after.judged, landed_since(lake, before, after))
+    notes = list(dict.fromkeys(
+        (*before.judged.notes, *after.judged.notes, *lost(lake, before, after))
+    ))  # fmt: skip
     if as_json:
-        told = {"from": before.moment.token, "to": after.moment.token} | asdict(found)
-        notes = [*before.notes, *after.notes]
+        told = {"from": before.token, "to": after.token} | asdict(found)
         print(json.dumps(told | {"notes": notes}, indent=2, ensure_ascii=False))
     else:
-        _print(before, after, found)
+        _print(before, after, found, notes)
     return 3 if found.worse else 0
 
 
@@ -164,11 +163,12 @@ def items_between(lake: Lake, before: Judged, after: Judged) -> list[dict[str, A
         )
 
 
-def _print(before: Judged, after: Judged, found: Difference) -> None:
+def _print(before: Side, after: Side, found: Difference, notes: Sequence[str]) -> None:
     console = Console(highlight=False)
-    for word, judged in (("from", before), ("to  ", after)):
-        console.print(f"{word} {judged.moment.sentence(judged.digest)}", soft_wrap=True)
-    counts = (Counter(s.standing.value for s in one.standings.values()) for one in (before, after))
+    for word, side in (("from", before), ("to  ", after)):
+        console.print(f"{word} {escape(printable(side.sentence))}", soft_wrap=True)
+    stand = (one.judged.standings.values() for one in (before, after))
+    counts = (Counter(one.standing.value for one in many) for many in stand)
     was, is_ = counts
     told = (f"{word.value} {was[word.value]} → {is_[word.value]}" for word in _BEST_FIRST)
     console.print(" · ".join(told), soft_wrap=True)
@@ -184,7 +184,7 @@ def _print(before: Judged, after: Judged, found: Difference) -> None:
         console.print(table)
     for line in (*found.systems, *found.mapping):
         console.print(escape(printable(line)), soft_wrap=True)
-    for note in dict.fromkeys((*before.notes, *after.notes)):
+    for note in notes:
         console.print(f"note: {escape(note)}", soft_wrap=True)
 
 

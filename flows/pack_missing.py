@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -29,6 +30,8 @@ TITLES: Mapping[str, str] = {
     "disposed": "What was disposed of",
     "withheld": "What the scope leaves out",
 }
+_MARKS = re.compile(r"[\\`*\[\]<>#|!]|(?<!\w)_|_(?!\w)")
+"""Signs that Markdown obeys; not a `_` within a word."""
 _STANDS = frozenset({Standing.PROVED, Standing.ATTESTED, Standing.NOT_APPLICABLE})
 _LACKING = frozenset({State.STALE.value, State.UNKNOWN.value})
 
@@ -162,4 +165,4 @@ def _when(one: Missing) -> str:
 def _plain(text: str) -> str:
     """In one line, without a sign that Markdown would obey."""
     kept = "".join(sign if sign.isprintable() else " " for sign in text)
-    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|!" else sign for sign in kept)
+    return _MARKS.sub(r"\\\g<0>", kept)

@@ -95,18 +95,21 @@ def explain(
 
 @verbs.command(rich_help_panel=PANEL)
 def compare(
-    first: Annotated[str, typer.Argument(help="The earlier moment, as --as-of takes it.")],
+    first: Annotated[str, typer.Argument(help="The earlier moment, as --as-of takes it; a pack.")],
     second: Annotated[str, typer.Argument(help="The later one; left out: now.")] = "",
     config: ConfigFile = DEFAULT,
+    key: Annotated[
+        str, typer.Option(help="Whose packs they are: the public key (vkey), or its file.")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
-    """Say what changed between two moments; exit 3 if a control stands worse than before."""
+    """Say what changed between two moments or packs; exit 3 if a control stands worse."""
     from evidence.errors import ConfigError
     from flows.compare import run
 
-    if (begin := moment_asked(first)) is None:
+    if not first:
         raise ConfigError("compare needs the earlier moment, such as 2026-11-01T00:00:00Z")
-    raise typer.Exit(run(config, begin, moment_asked(second), as_json=json))
+    raise typer.Exit(run(config, first, second, key=key, as_json=json))
 
 
 @verbs.command(rich_help_panel=PANEL)

@@ -79,3 +79,39 @@ def test_what_cannot_be_compared_is_refused(config: Path) -> None:
     before_all = compare(config, "2020-01-01T00:00:00Z", last)
     assert {row["before"] for row in before_all["controls"]} == {"missing"}
     assert any("nothing had been sealed" in note for note in before_all["notes"])
+
+
+def test_a_pack_is_compared_with_another_and_with_the_lake(config: Path, tmp_path: Path) -> None:
+    first = collect(config)
+    for name, words in {"all": ("--everything",), "one": ("--control", "5.2")}.items():
+        told = headwater("pack", *words, "-o", tmp_path / f"{name}.zip", "-c", config)
+        assert told.returncode == 0, told.stderr
+    pack, one = str(tmp_path / "all.zip"), str(tmp_path / "one.zip")
+    same = compare(config, pack, pack)
+    assert [same[what] for what in ("controls", "verdicts", "items", "notes")] == [[]] * 4
+    beside = compare(config, pack, first)
+    assert [beside[what] for what in ("controls", "verdicts", "mapping", "notes")] == [[]] * 4
+    unsigned = FILES["documents/ai-policy.md"].replace("owner: Lena Holm\n", "")
+    commit(tmp_path / "governance", {"documents/ai-policy.md": unsigned})
+    second = collect(config)
+    later = str(tmp_path / "later.zip")
+    headwater("pack", "--everything", "-o", later, "-c", config)
+    by_moment, by_packs = (
+        compare(config, first, second, code=3),
+        compare(config, pack, later, code=3),
+    )
+    for what in ("controls", "verdicts", "systems", "mapping"):
+        assert by_packs[what] == by_moment[what], what
+    narrow = compare(config, one, second, code=3)
+    assert [row["what"] for row in narrow["controls"]] == ["iso42001:5.2"]
+    assert "controls are in the scope of one side only" in narrow["notes"][0]
+    fewer = compare(config, pack, one)
+    assert "their scopes differ" in fewer["notes"][-1]
+    elsewhere = headwater("compare", pack, later, "-c", tmp_path / "none.toml",
+                          "--key", load(config).key.with_name("ledger.key.pub"))  # fmt: skip
+    assert elsewhere.returncode == 3, elsewhere.stderr
+    bent = bytearray((tmp_path / "all.zip").read_bytes())
+    bent[bent.index(b"policy")] ^= 1
+    (tmp_path / "bent.zip").write_bytes(bent)
+    refused = headwater("compare", str(tmp_path / "bent.zip"), second, "-c", config)
+    assert (refused.returncode, "it was changed" in refused.stderr) == (1, True)
