@@ -2,42 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from dashboards.detail import AskRow, ControlFacts, CrossRow, WaiverRow
 from evidence.freshness import Expectation, Scope
+from evidence.model import ControlId
 from evidence.waiver import Waiver
 from flows.config import Config
 from flows.explain_control import counts_for, of_others
 from flows.floors import sentence
 from flows.law import told
 from flows.moment import Moment
-from flows.unreached import unreached
+from flows.unreached import NeedOf, unreached
 from flows.waivers import waivers
 from mappings.controls import Control
 from mappings.frameworks import Framework, Row
 from mappings.guide import load_guide
 from mappings.in_force import InForce
 from mappings.law import load_law
-from storage.lake import Lake
+from storage.pages import Connection
 
 
-def facts(lake: Lake, config: Config, shown: Moment, control_id: str) -> ControlFacts:
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What the facts of all controls are made from, as of a moment."""
+
+    config: Config
+    shown: Moment
+    waivers: Mapping[ControlId, Sequence[Waiver]]
+    expected: Sequence[Expectation]
+    unfilled: Mapping[NeedOf, str]
+
+    @classmethod
+    def of(cls, connection: Connection, config: Config, shown: Moment) -> Controls:
+        """Read from the lake. Sources are those of today, so of the past none is told to lack.
+
+        Raises LakeError, ConfigError.
+        """
+        mapping = shown.mapping
+        return cls(
+            config, shown, waivers(connection, mapping.catalogue, shown.at),
+            mapping.catalogue.expectations(mapping.overrides),
+            unreached(mapping, config) if shown.size is None else {},
+        )  # fmt: skip
+
+
+def facts(controls: Controls, control_id: str) -> ControlFacts:
     """What the mapping in force then says of it; guidance and law are those of today.
 
-    Raises LakeError, MappingError for an unknown control.
+    Raises MappingError for an unknown control.
     """
-    mapping = shown.mapping
+    config, mapping = controls.config, controls.shown.mapping
     control = mapping.catalogue.control(control_id)
-    with shown.connect(lake) as connection:
-        held = waivers(connection, mapping.catalogue, shown.at).get(control.id, ())
-    asked = [w for w in mapping.catalogue.expectations(mapping.overrides)
-             if w.control == control.id]  # fmt: skip
+    asked = [want for want in controls.expected if want.control == control.id]
     return ControlFacts(
         guidance=load_guide().guidance.get(control.id, ""),
-        asks=tuple(_asks(config, shown, asked)),
-        waivers=tuple(map(_waiver, held)),
+        asks=tuple(_asks(controls, asked)),
+        waivers=tuple(map(_waiver, controls.waivers.get(control.id, ()))),
         crosswalk=tuple(_crosswalk(mapping, control)),
         documents=tuple(_documents(control)),
         laws=tuple(_laws(mapping, control)),
@@ -45,14 +68,13 @@ def facts(lake: Lake, config: Config, shown: Moment, control_id: str) -> Control
     )
 
 
-def _asks(config: Config, shown: Moment, asked: list[Expectation]) -> Iterator[AskRow]:
-    mapping = shown.mapping
-    unfilled = unreached(mapping, config) if shown.size is None else {}
+def _asks(controls: Controls, asked: Sequence[Expectation]) -> Iterator[AskRow]:
+    shown, unfilled = controls.shown, controls.unfilled
     for want in asked:
         yield AskRow(
             want.evidence,
             "each AI system" if want.scope is Scope.SYSTEM else "the organisation",
-            counts_for(want, shown.at), want.collect, _rules(mapping, want),
+            counts_for(want, shown.at), want.collect, _rules(shown.mapping, want),
             tuple(of_others(want, shown.at)), unfilled.get((want.control, want.evidence), ""),
         )  # fmt: skip
 
@@ -100,7 +122,7 @@ def _laws(mapping: InForce, control: Control) -> Iterator[str]:
             yield f"tell {told(deadline, framework)}"
 
 
-def _kept(config: Config, asked: list[Expectation]) -> Iterator[str]:
+def _kept(config: Config, asked: Sequence[Expectation]) -> Iterator[str]:
     kinds = sorted({kind for want in asked for kind in want.source_types})
     for kept in config.retention:
         if of := _those(kinds, kept.kinds):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboards.detail import Changes, ControlFacts, EndRow, FoundRow, Life, Past, VersionRow
@@ -11,7 +12,7 @@ from dashboards.reads import AsOf, Reads
 from evidence.errors import LakeError
 from evidence.excerpt import EVERYTHING, Excerpt
 from flows.board import build, pages
-from flows.board_control import facts
+from flows.board_control import Controls, facts
 from flows.board_past import changes, past
 from flows.board_times import ends
 from flows.config import Config, now
@@ -25,12 +26,35 @@ from storage.proof import inclusion_proof
 
 def reads(config: Config, asked: Asked | None = None) -> Reads:
     """Who answers the pages; `asked` is shown where an address names no moment."""
-    lake = LakeReads(config, lambda as_of: parse_as_of(as_of) or asked)
+    return _all_of(LakeReads(config, lambda as_of: parse_as_of(as_of) or asked))
+
+
+@contextlib.contextmanager
+def held_reads(config: Config, asked: Asked | None = None) -> Iterator[Reads]:
+    """As `reads`, of one moment and one state of the lake for as long as the block runs: for many
+    pages at once, by one thread. Raises LakeError, ConfigError."""
+    lake = Lake.open(config.lake, clock=now)
+    shown = moment(lake, config, asked)
+    with shown.connect(lake, ample()) as connection:
+        held = Held(shown, connection, Controls.of(connection, config, shown))
+        yield _all_of(LakeReads(config, lambda _as_of: asked, held=held))
+
+
+def _all_of(lake: LakeReads) -> Reads:
     return Reads(
         board=lake.board, items=lake.items, versions=lake.versions, proof=lake.proof,
         control=lake.control, found=lake.found, lives=lake.lives, past=lake.past,
         changes=lake.changes, ends=lake.ends,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A moment of the lake that is kept open."""
+
+    shown: Moment
+    connection: Connection
+    controls: Controls
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +65,7 @@ class LakeReads:
     config: Config
     wanted: Callable[[AsOf], Asked | None]
     excerpt: Excerpt = EVERYTHING
+    held: Held | None = None
 
     def board(self, as_of: AsOf) -> Board:
         return build(self._lake(), self.config, self.wanted(as_of))
@@ -63,7 +88,10 @@ class LakeReads:
             return "", str(error)
 
     def control(self, control: str, as_of: AsOf) -> ControlFacts:
-        return facts(self._lake(), self.config, self._moment(as_of), control)
+        if self.held is not None:
+            return facts(self.held.controls, control)
+        with self._connect(as_of) as connection:
+            return facts(Controls.of(connection, self.config, self._moment(as_of)), control)
 
     def found(self, control: str, first: int, most: int, as_of: AsOf) -> Sequence[FoundRow]:
         with self._connect(as_of) as connection:
@@ -87,7 +115,11 @@ class LakeReads:
         return Lake.open(self.config.lake, clock=now)
 
     def _moment(self, as_of: AsOf) -> Moment:
+        if self.held is not None:
+            return self.held.shown
         return moment(self._lake(), self.config, self.wanted(as_of))
 
-    def _connect(self, as_of: AsOf) -> Connection:
+    def _connect(self, as_of: AsOf) -> contextlib.AbstractContextManager[Connection]:
+        if self.held is not None:
+            return contextlib.nullcontext(self.held.connection)
         return self._moment(as_of).connect(self._lake(), ample(), self.excerpt)

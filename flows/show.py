@@ -9,8 +9,11 @@ from pathlib import Path
 from dashboards.gate import Gate
 from dashboards.login import Login
 from dashboards.reading import Note
+<<<<<<< c54df6f
 from dashboards.reads import Reads
 from dashboards.ready import Shelf
+=======
+>>>>>>> 005b986
 from dashboards.server import app, serve
 from dashboards.static_site import write, write_site
 from evidence.errors import ConfigError
@@ -18,8 +21,12 @@ from evidence.secret import Secret
 from flows.access import Granted, checked
 from flows.asks import questions
 from flows.board_part import part
+<<<<<<< c54df6f
 from flows.board_reads import reads
 from flows.board_ready import from_shelf, shelf_of
+=======
+from flows.board_reads import held_reads, reads
+>>>>>>> 005b986
 from flows.config import Config, load, now
 from flows.moment import Asked
 from flows.outlook import TOKEN, health
@@ -39,7 +46,7 @@ def show_board(
     """
     config = load(file)
     if output is not None:
-        _write(reads(config, asked), output)
+        _write(config, asked, output)
         return 0
     token = os.environ.get(TOKEN, "")
     _locked(config, bool(token), open_loopback, host)
@@ -67,14 +74,15 @@ def _locked(config: Config, token: bool, open_loopback: bool, host: str) -> None
         raise ConfigError(f"--host {host}: beyond this machine write [[access]], or set {TOKEN}")
 
 
-def _write(pages: Reads, output: Path) -> None:
+def _write(config: Config, asked: Asked | None, output: Path) -> None:
     """Everything in one file by the ending .html, else a folder of pages."""
     try:
         if output.suffix == ".html":
-            write(pages.board(""), output)
+            write(reads(config, asked).board(""), output)
             print(f"written {output}")
         else:
-            number = write_site(pages, output)
+            with held_reads(config, asked) as pages:
+                number = write_site(pages, output)
             print(f"written {number} pages: open {output / 'index.html'}")
     except OSError as error:
         told = error.strerror or error

@@ -35,20 +35,23 @@ SPEAKING = f"""held AS (
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) = 'gone' AS lost
     FROM seen SEMI JOIN (SELECT {_SUBJECT} FROM seen WHERE change <> 'new') USING ({_SUBJECT})
 ), speaking AS (
-    SELECT * FROM seen SEMI JOIN claims USING (item_id)
+    SELECT item_id, source, system, nature, observed_to, collected_at, landed_at, pull_id
+    FROM seen SEMI JOIN claims USING (item_id)
     ANTI JOIN corrected USING (item_id)
     ANTI JOIN (SELECT item_id FROM held WHERE withdrawn OR lost) USING (item_id)
     WHERE confirmed AND change <> 'gone'
 )"""  # noqa: S608  ours
 """The items that count for something: `speaking`."""
-KNOWN = """known AS (
+KNOWN = """whole AS (
     -- A pull is known to be whole when its record has landed.
-    SELECT s.*, greatest(s.observed_to, s.landed_at, coalesce(w.landed_at, b.landed_at)) AS known
-    FROM speaking s LEFT JOIN (
-            SELECT pull_id, min(landed_at) AS landed_at FROM complete GROUP BY pull_id
-        ) w USING (pull_id)
-        ASOF LEFT JOIN (
-            SELECT source, finished_at, greatest(finished_at, landed_at) AS landed_at
+    SELECT pull_id, min(landed_at) AS told FROM complete GROUP BY pull_id
+), known AS (
+    SELECT s.*, greatest(s.observed_to, s.landed_at, told) AS known
+    FROM speaking s JOIN whole USING (pull_id)
+    UNION ALL
+    SELECT s.*, greatest(s.observed_to, s.landed_at, told) AS known
+    FROM (FROM speaking ANTI JOIN whole USING (pull_id)) s ASOF LEFT JOIN (
+            SELECT source, finished_at, greatest(finished_at, landed_at) AS told
             FROM complete WHERE NOT backfill
         ) b ON s.source = b.source AND s.collected_at <= b.finished_at
 )"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -80,6 +80,15 @@ WITH {SEEN}, {_ASKED}, {CLAIMED}, {SPEAKING}, {KNOWN}, {_OVERTAKEN}, made AS (
     SELECT number, system, true, first, least(known, last + age, overtaken) FROM cut
 ), {_islands("spans", "number, system, late")}
 """  # noqa: S608  ours
+_SETS = """
+WITH asked AS (
+    SELECT unnest($asked::STRUCT(control VARCHAR, evidence VARCHAR)[], recursive := true)
+)
+SELECT control, evidence, count(*), bit_xor(hash(item_id)), sum(hash(item_id)::HUGEINT)
+FROM (SELECT DISTINCT item_id, control, evidence FROM lake_claims
+    SEMI JOIN asked USING (control, evidence))
+GROUP BY control, evidence ORDER BY control, evidence
+"""
 _STATES = f"""
 WITH {SEEN}, {_ASKED}, {CLAIMED}, subjects AS (
     SELECT DISTINCT control, evidence, {_SUBJECT} FROM seen JOIN claims USING (item_id)
@@ -93,7 +102,9 @@ WITH {SEEN}, {_ASKED}, {CLAIMED}, subjects AS (
         LEFT JOIN corrected k ON k.item_id = s.item_id
 ), speaking AS (
     -- A state holds until a version landed that counts for nothing.
-    SELECT * FROM (SELECT *, min(CASE WHEN NOT counts THEN landed_at END) OVER (
+    SELECT control, evidence, source, kind, system, observed_to, collected_at, landed_at, pull_id,
+        until
+    FROM (SELECT *, min(CASE WHEN NOT counts THEN landed_at END) OVER (
             PARTITION BY control, evidence, {_SUBJECT} ORDER BY place
             ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS until FROM versions)
     WHERE counts AND confirmed
@@ -164,15 +175,41 @@ def covers(
     """
     if not ages:
         return {}
-    found: dict[Key, list[Cover]] = defaultdict(list)
     try:
-        for number, system, late, starts, ends in _asked(connection, now, ages, only):
-            one = ages[number]
-            cover = Cover(told_span(one.max_age), starts, ends, late)
-            found[one.control, one.evidence, system].append(cover)
+        alike = _alike(connection, ages)
+        asked = list(dict.fromkeys(alike.values()))
+        found: dict[tuple[Aging, str], list[Cover]] = defaultdict(list)
+        for number, system, late, starts, ends in _asked(connection, now, asked, only):
+            age = told_span(asked[number].max_age)
+            found[asked[number], system].append(Cover(age, starts, ends, late))
     except duckdb.Error as error:
         raise LakeError(f"the lake cannot be judged: {error}") from error
-    return {key: joined(many) for key, many in found.items()}
+    told: dict[Key, tuple[Cover, ...]] = {}
+    members = defaultdict(list)
+    for one, asked_as in alike.items():
+        members[asked_as].append(one)
+    for (asked_as, system), many in found.items():
+        covered = joined(many)
+        for one in members[asked_as]:
+            key = one.control, one.evidence, system
+            told[key] = joined((*told[key], *covered)) if key in told else covered
+    return told
+
+
+def _alike(connection: Connection, ages: Sequence[Aging]) -> dict[Aging, Aging]:
+    """Each with the one that is asked in its place: most controls that ask for a kind of evidence
+    claim the same items, and what is claimed alike is covered alike."""
+    pairs = [{"control": one.control, "evidence": one.evidence} for one in ages]
+    rows = connection.execute(_SETS, {"asked": pairs}).fetchall()
+    first: dict[tuple[object, ...], str] = {}
+    stands_for = {
+        (control, evidence): first.setdefault((evidence, *items), control)
+        for control, evidence, *items in rows
+    }
+    return {
+        one: replace(one, control=stands_for.get((one.control, one.evidence), one.control))
+        for one in ages
+    }
 
 
 def _asked(

@@ -40,8 +40,11 @@ const keep = (ink, back, name) => { const [a, b] = [lum(ink), lum(back)];
 for (let n; n = walk.nextNode();) { const e = n.parentElement;
   if (!n.data.trim() || e.closest('svg, .sr, .skip') || !e.checkVisibility()) continue;
   keep(rgb(getComputedStyle(e).color).c, ground(e), e.tagName + '.' + e.className) }
-for (const t of document.querySelectorAll('svg text')) {
-  const bar = getComputedStyle(t.parentElement.querySelector('rect')).fill;
+const probe = document.body.appendChild(document.createElement('i'));
+for (const t of document.querySelectorAll('svg text:not(.tick)')) {
+  let bar = getComputedStyle(t.parentElement.querySelector('rect')).fill;
+  const under = getComputedStyle(t.parentElement).getPropertyValue('--under');
+  if (under) { probe.style.color = under; bar = getComputedStyle(probe).color }
   if (bar.startsWith('rgb')) keep(rgb(getComputedStyle(t).fill).c, rgb(bar).c, 'bar') }
 return seen;
 """

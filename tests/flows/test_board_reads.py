@@ -14,7 +14,8 @@ from dashboards.pages import ONE, WHOLE
 from dashboards.reads import Reads
 from dashboards.render import render_page
 from evidence.errors import ConfigError
-from flows.board_reads import reads
+from flows.board_reads import held_reads, reads
+from flows.moment import parse_as_of
 from flows.setup import initialise
 from storage.checkpoints import checkpoint_of
 from storage.pages import item_rows
@@ -175,3 +176,14 @@ def test_every_page_of_a_real_lake_can_be_drawn(asked: Reads, at: str) -> None:
     assert "The SHA-256 of these bytes is the content SHA-256 above." in render_page(
         ONE["items"].make(once, item, Asked(at)), Served(as_of=at)
     )
+
+
+def test_what_is_held_open_says_the_same(asked: Reads, house: House, at: str) -> None:
+    ids = [*asked.board(at).items][:5]
+    with held_reads(house.config, parse_as_of(at)) as held:
+        assert held.control(CONTROL, "") == asked.control(CONTROL, at)
+        assert held.found(CONTROL, 1, 4, "") == asked.found(CONTROL, 1, 4, at)
+        assert held.items(ids, "") == asked.items(ids, at)
+        assert held.versions(ids, "") == asked.versions(ids, at)
+        assert held.past("") == asked.past(at)
+        assert held.board("").lake.shown == asked.board(at).lake.shown
