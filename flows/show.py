@@ -9,11 +9,7 @@ from pathlib import Path
 from dashboards.gate import Gate
 from dashboards.login import Login
 from dashboards.reading import Note
-<<<<<<< c54df6f
-from dashboards.reads import Reads
 from dashboards.ready import Shelf
-=======
->>>>>>> 005b986
 from dashboards.server import app, serve
 from dashboards.static_site import write, write_site
 from evidence.errors import ConfigError
@@ -21,12 +17,8 @@ from evidence.secret import Secret
 from flows.access import Granted, checked
 from flows.asks import questions
 from flows.board_part import part
-<<<<<<< c54df6f
-from flows.board_reads import reads
-from flows.board_ready import from_shelf, shelf_of
-=======
 from flows.board_reads import held_reads, reads
->>>>>>> 005b986
+from flows.board_ready import from_shelf, shelf_of
 from flows.config import Config, load, now
 from flows.moment import Asked
 from flows.outlook import TOKEN, health
