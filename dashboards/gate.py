@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dashboards.access import Grant, Reader, Role, by_token
 from dashboards.forms import say
 from dashboards.health import OPEN
-from dashboards.reading import Note, Noted, NotNoted
+from dashboards.reading import Note, Noted, NotNoted, address_of
 from dashboards.render import policy
 
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ class Door:
         """A person is sent to sign in; a program is told that it cannot."""
         if request.method == "POST" or "text/html" not in request.headers.get("accept", ""):
             return unauthorised()
-        query = f"?{request.url.query}" if request.url.query else ""
-        return RedirectResponse(f"/login?next={quote(request.url.path + query, safe='/')}", 303)
+        return RedirectResponse(f"/login?next={quote(address_of(request.scope), safe='/')}", 303)
 
     def _of(self, grant: Grant | None) -> Reader | Response:
         if grant is None:
@@ -100,7 +99,7 @@ class Gate:
         send = sealed(send, forms=has_form(scope["path"]))
         if refused := self._malformed(request):
             await refused(scope, receive, send)
-        elif request.url.path in OPEN:
+        elif scope["path"] in OPEN:
             await self.inner(scope, receive, send)
         elif self.door.login:
             await self.door.login.sessions(self._admitted)(scope, receive, send)
@@ -109,13 +108,13 @@ class Gate:
 
     async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
-        if self.door.login and request.url.path in SIGN_IN:
+        if self.door.login and scope["path"] in SIGN_IN:
             await self.inner(scope, receive, send)
             return
         reader = self.door.reader(request)
         if isinstance(reader, Response):
             await reader(scope, receive, send)
-        elif why := reader.refused(request.url.path):
+        elif why := reader.refused(scope["path"]):
             await say(403, "Not open to you", why)(scope, receive, send)
         else:
             request.state.reader = reader
@@ -134,7 +133,7 @@ class Gate:
 
     def _malformed(self, request: Request) -> Response | None:
         """What anybody is told who asks in a way that nobody may."""
-        path = request.url.path
+        path = request.scope["path"]  # as the router takes it: a URL could be read in another way
         if request.method not in {"GET", "HEAD"} and (request.method, path) not in _POSTS:
             return say(405, "Read only", "This server answers GET and HEAD.", allow="GET, HEAD")
         if path not in OPEN and not self._named(request.headers):

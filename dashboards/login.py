@@ -7,7 +7,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,7 @@ SKEW_SECONDS = 60
 _ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
                          "ES512", "EdDSA", "Ed25519"})  # fmt: skip
 _PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+_LONGEST = 256
 _MOST_STATES = 10_000
 _LOG = logging.getLogger("headwater.login")
 
@@ -69,6 +70,8 @@ class Login:
 
     provider: Provider
     clock: Callable[[], datetime]
+    granted: Callable[[], Collection[str]]
+    """The groups that have an access: no others of a person are kept, for a cookie is small."""
     key: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
     _epochs: dict[str, int] = field(default_factory=dict)
     _states: _Once = field(default_factory=_Once)
@@ -144,18 +147,20 @@ class Login:
             request, claims_options=wanted, leeway=SKEW_SECONDS
         )
         claims: Mapping[str, Any] | None = token.get("userinfo")
-        if not claims or not isinstance(claims.get("sub"), str) or not claims["sub"]:
+        subject = claims.get("sub") if claims else None
+        if claims is None or not isinstance(subject, str) or not 0 < len(subject) < _LONGEST:
             raise Refused("there is no ID token, or it names nobody")
         return claims
 
     def _session(self, claims: Mapping[str, Any]) -> dict[str, Any]:
         subject, groups = claims["sub"], claims.get(self.provider.groups, [])
         known = groups if isinstance(groups, list) else [groups]
+        granted = self.granted()
         name = claims.get("preferred_username")
         return {
             "sub": subject,
-            "person": f"{name} ({subject})" if isinstance(name, str) and name else subject,
-            "groups": [one for one in known if isinstance(one, str)],
+            "person": f"{name[:100]} ({subject})" if isinstance(name, str) and name else subject,
+            "groups": [one for one in known if isinstance(one, str) and one in granted],
             "at": self.clock().timestamp(),
             "epoch": self._epochs.get(subject, 0),
             "csrf": secrets.token_urlsafe(32),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -61,10 +62,15 @@ class Noted:
         await self.inner(scope, receive, noting)
 
     def _read(self, request: Request, status: int) -> Read:
-        told, query = request.state, request.url.query
+        told = request.state
         return Read(
-            self.clock(), told.reader, request.method,
-            request.url.path + (f"?{query}" if query else ""), status,
+            self.clock(), told.reader, request.method, address_of(request.scope), status,
             getattr(told, "rows", None), getattr(told, "question", ""),
             getattr(told, "values", {}),
         )  # fmt: skip
+
+
+def address_of(scope: Scope) -> str:
+    """The path and the query that were asked, as one line of ASCII."""
+    query = scope["query_string"].decode("latin-1")
+    return quote(scope["path"], safe="/:@!$&'()*+,;=-._~") + (f"?{query}" if query else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dashboards.gate import Gate
 from dashboards.login import Login
@@ -110,15 +111,23 @@ def board_app(
     """The board, the questions and the health of this configuration, behind their gate."""
     Lake.open(config.lake, clock=now)
     whole = from_shelf(config, shelf or shelf_of(config, asked), asked)
+    granted = Granted(config.file)
+    known = [urlsplit(config.login.url).hostname or ""] if config.login else []
     return app(
         whole,
         part=lambda excerpt: part(config, whole, excerpt, asked),
         token=token,
         allow_loopback=open_loopback,
-        hosts=names,
+        hosts=(*names, *known),
         health=None if asked else health(config),
-        grants=Granted(config.file),
+        grants=granted,
         questions=questions(config),
         note=note,
-        login=Login(config.login, now) if config.login else None,
+        login=_login(config, granted),
     )
+
+
+def _login(config: Config, granted: Granted) -> Login | None:
+    if config.login is None:
+        return None
+    return Login(config.login, now, lambda: {grant.group for grant in granted() if grant.group})

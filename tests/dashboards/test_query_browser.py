@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 from dashboards.access import Grant, Role
 from dashboards.answers import Answered
@@ -57,7 +58,7 @@ def url() -> Iterator[str]:
             reads_of(demo_board()), token=None, allow_loopback=False,
             grants=lambda: [Grant("acme", Role.AUDITOR, subject="u-1", until=ends)],
             questions=Questions(lambda: [SAVED], lambda: views, answer), note=NOTED.append,
-            login=Login(provider, lambda: datetime.now(UTC)),
+            login=Login(provider, lambda: datetime.now(UTC), set),
         )  # fmt: skip
         with serving(gate) as url:
             object.__setattr__(provider, "url", url)  # the port is known only now
@@ -70,6 +71,7 @@ def test_an_auditor_signs_in_asks_and_signs_out(driver: Chrome, url: str) -> Non
     assert "recorded in the lake" in driver.page_source
     driver.find_element(By.ID, "sql").send_keys("SELECT '<b>' AS x")
     driver.find_element(By.CSS_SELECTOR, "button[value=html]").click()
+    WebDriverWait(driver, 60).until(lambda d: d.find_elements(By.ID, "answer"))
     assert len(driver.find_elements(By.CSS_SELECTOR, ".answer tbody tr")) == 30
     assert driver.find_element(By.ID, "sql").get_attribute("value") == "SELECT '<b>' AS x"
     assert not driver.find_elements(By.CSS_SELECTOR, "script, b")
@@ -77,7 +79,7 @@ def test_an_auditor_signs_in_asks_and_signs_out(driver: Chrome, url: str) -> Non
     assert COOKIE not in driver.execute_script("return document.cookie")
     driver.get(f"{url}/you")
     driver.find_element(By.CSS_SELECTOR, "form button").click()
-    assert "Signed out" in driver.page_source
+    WebDriverWait(driver, 60).until(lambda d: "Signed out" in d.page_source)
     assert complaints(driver) == []
     assert {address.split("/")[2].split(":")[0] for address in requested(driver)
             if address.startswith("http")} <= {"127.0.0.1"}  # fmt: skip

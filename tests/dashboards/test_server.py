@@ -308,6 +308,16 @@ def test_a_reader_asks_no_questions(granted: str) -> None:
     assert (status, "asks no questions" in page) == (403, True)
 
 
+@pytest.mark.parametrize(
+    "path", ["/healthz%3F/../board.json", "/healthz%23", "/healthz/", "//healthz"]
+)
+@pytest.mark.parametrize("host", ["localhost", "x/healthz?", "x/healthz#", "localhost/healthz?"])
+def test_no_address_is_taken_for_an_open_one(granted: str, path: str, host: str) -> None:
+    """What decides who is answered and what decides which page read the same path."""
+    assert ask(granted, path, Host=host)[0] in {401, 421}
+    assert ask(granted, "/metrics", Host=host)[0] in {401, 421}
+
+
 def test_two_tokens_at_once_are_none(granted: str) -> None:
     both = f"Bearer {TOKENS['admin']}, Bearer {TOKENS['reader']}"
     assert ask(granted, Authorization=both)[0] == 401
