@@ -21,6 +21,11 @@ class Asked:
     filters: Mapping[str, str] = field(default_factory=dict)
     page: int = 1
 
+    @property
+    def given(self) -> Mapping[str, str]:
+        """What an address must say to ask the same again, the moment aside."""
+        return {**self.filters, PAGE: str(self.page)} if self.page > 1 else self.filters
+
 
 def read(pairs: Iterable[tuple[str, str]], takes: Collection[str]) -> Asked:
     """What is asked by the pairs of a query. Raises AskedWrongly for a name that is none of `takes`

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 from urllib.parse import quote, urlencode
 
@@ -34,11 +34,18 @@ class Links(Protocol):
         """The page that is drawn."""
 
     @property
+    def as_of(self) -> str:
+        """The moment that the address names; '' where it names none."""
+
+    @property
     def beside(self) -> Sequence[tuple[str, str]]:
         """What the navigation leads to beside the pages: address and name."""
 
     def to(self, kind: str, key: str = "", **asked: str) -> str:
         """The way to a page, with what is asked of it (`state="stale"`)."""
+
+    def seen(self, as_of: str, /) -> str:
+        """The way to this page as of another moment ('' is now), under the same filters."""
 
     def data(self, table: str, form: str, /) -> str:
         """The way to a table of this page as `csv` or `json`; '' is its first table."""
@@ -63,6 +70,9 @@ class Served:
             return ""
         return _path(kind, key) + self._query(asked)
 
+    def seen(self, as_of: str) -> str:
+        return replace(self, as_of=as_of).to(*self.here, **self.filters)
+
     def data(self, table: str, form: str) -> str:
         path = "/overview" if self.here.kind == OVERVIEW else _path(*self.here)
         return f"{path}.{form}" + self._query({**self.filters, "table": table})
@@ -85,11 +95,15 @@ class Folder:
 
     files: Mapping[Address, str]
     here: Address = HOME
+    as_of: str = ""
     beside: Sequence[tuple[str, str]] = ()
 
     def to(self, kind: str, key: str = "", **asked: str) -> str:
         file = "" if any(asked.values()) else self.files.get(Address(kind, key), "")
         return quote(self._from_here(file), safe="/" + _PLAIN) if file else ""
+
+    def seen(self, _as_of: str) -> str:
+        return ""
 
     def data(self, table: str, form: str) -> str:
         return quote(self._from_here(data_file(self.files[self.here], table, form)), safe="/")
@@ -109,12 +123,16 @@ class OneFile:
 
     known: Collection[Address]
     here: Address = HOME
+    as_of: str = ""
     beside: Sequence[tuple[str, str]] = ()
 
     def to(self, kind: str, key: str = "", **asked: str) -> str:
         if any(asked.values()) or Address(kind, key) not in self.known:
             return ""
         return text.fragment(_PART.get(kind, kind), key) if key else f"#{kind}"
+
+    def seen(self, _as_of: str) -> str:
+        return ""
 
     def data(self, _table: str, _form: str) -> str:
         return ""

@@ -111,7 +111,7 @@ class Pages:
         beside: Sequence[tuple[str, str]],
     ) -> str:  # fmt: skip
         wanted, page = self._made(request, address)
-        links = Served(address, wanted.as_of, wanted.filters, hidden, beside)
+        links = Served(address, wanted.as_of, wanted.given, hidden, beside)
         return render_page(page, links)
 
     def _data(self, request: Request, address: Address, form: str) -> Response:

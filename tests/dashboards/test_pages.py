@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
+from dashboards.detail import Changes
 from dashboards.model import Board, SystemRow
 from dashboards.server import app, serving
 from evidence.errors import ConfigError
@@ -83,11 +84,56 @@ def test_every_link_keeps_the_moment() -> None:
     with served(BOARD, board=board) as ask:
         for path in paths:
             drawn = Page.read(ask(path, **{"as-of": MOMENT}).text)
-            inner = [link for link in drawn.links() if link.startswith("/")]
-            assert len(inner) > 10
+            now = [tag[1]["href"] for tag in drawn.tags if tag[0] == "a"
+                   and tag[1]["href"] == path]  # fmt: skip
+            inner = [link for link in drawn.links() if link.startswith("/") and link not in now]
+            assert (len(now), len(inner) > 10) == (1, True), "one way back to now"
             moments = {tuple(parse_qs(urlsplit(link).query)["as-of"]) for link in inner}
             assert moments == {(MOMENT,)}
     assert {*asked} == {MOMENT}
+
+
+def test_a_view_names_its_moment_as_a_link_with_its_filters() -> None:
+    shown = replace(BOARD, lake=replace(BOARD.lake, shown=MOMENT))
+    with served(shown) as ask:
+        links = Page.read(ask("/controls?state=failed").text).links()
+        (fixed,) = [link for link in links if "state=failed" in link and "as-of" in link
+                    and "csv" not in link and "json" not in link]  # fmt: skip
+        again = Page.read(ask(fixed).text)
+    assert "/controls?state=failed" in again.links(), "and leads back to now"
+
+
+def test_the_evidence_of_a_control_has_pages_that_end() -> None:
+    total = {"iso42001:A.6.2.5": 120}
+    with served(replace(BOARD, evidence_total=total)) as ask:
+        first, third = (Page.read(ask(f"/controls/A.6.2.5?page={n}").text) for n in (1, 3))
+        assert ask("/controls/A.6.2.5?page=4").status_code == 404
+        told = ask("/controls/A.6.2.5.json?table=evidence&page=3").json()
+        last = ask(next(link for link in first.links() if link.endswith("page=2")))
+    assert "Page 1 of 3" in first.text
+    assert "Evidence, newest first 20 of 120" in third.text
+    assert (told["shown"], told["whole"]) == (20, 120)
+    assert last.status_code == 200
+    assert [link for link in third.links() if link.endswith("?page=2")], "back"
+    assert {"page=3" in link for link in third.links() if ".csv" in link} == {True}
+
+
+def test_changes_are_since_the_moment_that_is_asked() -> None:
+    asked: list[tuple[str, str]] = []
+    made = reads_of(BOARD).changes
+
+    def changes(since: str, as_of: str) -> Changes:
+        asked.append((since, as_of))
+        return made(since, as_of)
+
+    with served(BOARD, changes=changes) as ask:
+        page = Page.read(ask("/changes?since=@4").text)
+        assert {one for one in page.links() if ".csv" in one} == {
+            one for one in page.links() if ".csv" in one and "since=%404" in one
+        }, "data is since the same moment"
+        ask("/changes.csv?since=@4&as-of=@9")
+        ask("/changes")
+    assert asked == [("@4", ""), ("@4", "@9"), ("", "")]
 
 
 def test_a_moment_that_cannot_be_read_is_told_as_such() -> None:
