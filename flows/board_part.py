@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import OrderedDict
 from dataclasses import replace
+from datetime import datetime
 
 from dashboards.cut import cut
 from dashboards.detail import Changes, ControlFacts
@@ -18,12 +21,16 @@ from storage.engine import ample
 from storage.lake import Lake
 from storage.pages import control_items, control_totals, counts
 
+KEPT = 4
+"""Boards that are kept cut, the newest last: each is a copy of its items."""
+
 
 def part(config: Config, whole: Reads, excerpt: Excerpt, asked: Asked | None = None) -> Reads:
     """The pages of the excerpt. `whole` makes the board that is cut; `asked` is the moment shown
     where an address names none.
 
-    Nothing is judged as of a moment after the end of the excerpt's period.
+    Nothing is judged as of a moment after the end of the excerpt's period. A board is cut once for
+    each whole one that it is cut from.
     """
 
     def until(as_of: AsOf) -> Asked | None:
@@ -33,9 +40,18 @@ def part(config: Config, whole: Reads, excerpt: Excerpt, asked: Asked | None = N
         at = moment(_lake(config), config, wanted).at if wanted else now()
         return Asked(excerpt.until) if at > excerpt.until else wanted
 
+    kept: OrderedDict[tuple[AsOf, datetime], Board] = OrderedDict()
+
     def board(as_of: AsOf) -> Board:
         wanted = until(as_of)
-        return cut_board(config, whole.board(_token(wanted)), excerpt, wanted)
+        made = whole.board(_token(wanted))
+        key = (_token(wanted), made.built_at)
+        if (known := kept.get(key)) is None:
+            known = kept[key] = cut_board(config, made, excerpt, wanted)
+        while len(kept) > KEPT:
+            with contextlib.suppress(KeyError):  # another reader's thread was faster
+                kept.popitem(last=False)
+        return known
 
     lake = LakeReads(config, until, excerpt)
 

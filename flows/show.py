@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -113,9 +114,10 @@ def board_app(
     whole = from_shelf(config, shelf or shelf_of(config, asked), asked)
     granted = Granted(config.file)
     known = [urlsplit(config.login.url).hostname or ""] if config.login else []
+    parts = lru_cache(64)(lambda excerpt: part(config, whole, excerpt, asked))
     return app(
         whole,
-        part=lambda excerpt: part(config, whole, excerpt, asked),
+        part=parts,
         token=token,
         allow_loopback=open_loopback,
         hosts=(*names, *known),

@@ -23,6 +23,7 @@ from dashboards.questions import Asked
 from dashboards.server import serving
 from evidence.excerpt import EVERYTHING
 from evidence.own import READ_KIND
+from flows import board_part
 from flows.access import show
 from flows.asks import answered
 from flows.config import Config, load, now
@@ -358,7 +359,17 @@ def test_a_question_ends_when_its_reader_goes(
     assert ended.wait(25)
 
 
-def test_the_pages_of_a_part_hold_that_part_only(house: House) -> None:
+def test_the_pages_of_a_part_hold_that_part_only(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cuts: list[object] = []
+    real = board_part.cut_board
+
+    def counted(*given: object) -> object:
+        cuts.append(given[1])
+        return real(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(board_part, "cut_board", counted)
     with connect(Lake.open(house.config.lake, clock=now)) as connection:
         (row,) = all_rows(connection, "SELECT item_id, title FROM evidence "
                           "WHERE kind = 'test.number' LIMIT 1")  # fmt: skip
@@ -371,3 +382,4 @@ def test_the_pages_of_a_part_hold_that_part_only(house: House) -> None:
     assert "one" not in re.findall(r"source <[^>]*>(\w+)<", page)
     assert house.ask("/sources", "part")[0] == 403
     assert house.ask("/sources", "auditor")[0] == 200
+    assert len(cuts) == len({id(board) for board in cuts}), "one board is cut once"
