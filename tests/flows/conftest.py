@@ -7,12 +7,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flows.serve import _wait, free_port
 from flows.setup import initialise
+from storage.lake import Lake
+from storage.views import ask, connect
 
 Home = Callable[..., Path]
 
@@ -37,6 +41,13 @@ def numbers(name: str, **settings: object) -> str:
     lines = [f'name = "{name}"', f'uses = "{uses}"']
     lines += [f"{k} = {v!r}".replace("'", '"') for k, v in settings.items()]
     return "\n".join(lines)
+
+
+def rows(config: Path, sql: str) -> list[tuple[Any, ...]]:
+    """What a question to the lake of a home finds."""
+    lake = Lake.open(config.parent / "lake", clock=lambda: datetime.now(UTC))
+    with connect(lake) as connection:
+        return [tuple(row) for row in ask(connection, sql).rows]
 
 
 def quiet_environment(folder: Path) -> dict[str, str]:

@@ -23,8 +23,8 @@ from evidence.errors import ConfigError
 from flows.config import load
 from flows.config_values import Values
 from flows.deploy import as_file, limits, run
-from tests.flows.conftest import Home, numbers
-from tests.flows.test_prefect import api, headwater, patient, running, until
+from tests.flows.conftest import Home, numbers, rows
+from tests.flows.test_prefect import api, patient, running, until
 
 pytestmark = [pytest.mark.prefect, pytest.mark.xdist_group("prefect"), pytest.mark.timeout(400)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,8 +133,7 @@ def test_a_killed_run_is_crashed_the_next_one_recovers_and_late_ones_are_overtak
             lambda: {_state(prefect_environment, one) for one in runs} <= {"COMPLETED", "CANCELLED"}
         )
     sql = "select outcome, received, backfill from pulls"
-    told = headwater(prefect_environment, "query", sql, "-c", str(config), "--format", "json")
-    assert json.loads(told.stdout) == [{"outcome": "complete", "received": 10, "backfill": False}]
+    assert rows(config, sql) == [("complete", 10, False)]
     until(lambda: "headwater.source.slow" in _told_of(prefect_environment))
 
 

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import time
-from datetime import UTC, datetime
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -14,11 +13,9 @@ import pytest
 
 from flows.config import load
 from storage.keys import load_key
-from storage.lake import Lake
 from storage.verify import verify
-from storage.views import ask, connect
 from tests import nursery
-from tests.flows.conftest import Home, numbers
+from tests.flows.conftest import Home, numbers, rows
 
 KILLS = int(os.environ.get("HEADWATER_KILLS", "8"))
 SOURCES = [numbers("one", upto=120, size=2), numbers("two", upto=60, size=3)]
@@ -50,12 +47,6 @@ def killed(config: Path, after: float) -> bool:
     return process.exitcode == -signal.SIGKILL
 
 
-def rows(config: Path, sql: str = ROWS) -> list[tuple[object, ...]]:
-    lake = Lake.open(load(config).lake, clock=lambda: datetime.now(UTC))
-    with connect(lake) as connection:
-        return [tuple(row) for row in ask(connection, sql).rows]
-
-
 def check(config: Path) -> None:
     settings = load(config)
     key = load_key(settings.key, origin=settings.origin)
@@ -74,12 +65,12 @@ def test_killed_at_random_moments(home: Home) -> None:
             hits += 1
         else:  # it was done already: the machine has become quicker
             whole *= 0.9
-        if len(rows(rough)) == 180:  # all landed: start again, so that every kill can hurt
-            assert rows(rough) == rows(calm)
+        if len(rows(rough, ROWS)) == 180:  # all landed: start again, so that every kill can hurt
+            assert rows(rough, ROWS) == rows(calm, ROWS)
             rough = home(*SOURCES, folder=f"rough-{tries}")
     collect(rough)
     assert hits == KILLS
-    assert rows(rough) == rows(calm)
+    assert rows(rough, ROWS) == rows(calm, ROWS)
     check(rough)
     sealed = rows(rough, "select count(*), count(distinct item_id) from leaves")
     assert sealed == rows(rough, "select count(*), count(distinct item_id) from evidence")
