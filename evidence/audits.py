@@ -15,13 +15,14 @@ from evidence.errors import InvalidItem
 from evidence.people import same_person
 from evidence.times import day_or_time
 
-AUDITS, FINDINGS, ACTIONS, CERTIFICATION = (
-    "audits", "findings", "corrective_actions", "certification",
+AUDITS, FINDINGS, ACTIONS, CERTIFICATION, DECISIONS = (
+    "audits", "findings", "corrective_actions", "certification", "decisions",
 )  # fmt: skip
 CALLED: Mapping[str, str] = {
     "audits": AUDITS, "audit_programme": AUDITS, "findings": FINDINGS, "audit_findings": FINDINGS,
     "corrective_actions": ACTIONS, "nonconformities": ACTIONS, "capa_ticket": ACTIONS,
     "certification": CERTIFICATION, "certification_audits": CERTIFICATION,
+    "decisions": DECISIONS, "review_decisions": DECISIONS,
 }  # fmt: skip
 """What a register may be called → what its records are."""
 STAGES = ("stage 1", "stage 2", "surveillance", "recertification")
@@ -34,6 +35,7 @@ _FIELDS: Mapping[str, tuple[str, str, str]] = {
     FINDINGS: ("due", "closed", "owner"),
     ACTIONS: ("due", "done", "owner"),
     CERTIFICATION: ("planned", "performed", "body"),
+    DECISIONS: ("due", "done", "owner"),
 }
 """By when, done when, and by whom: the fields that say so."""
 
@@ -141,7 +143,7 @@ def lacks(books: Books) -> Iterator[Lack]:
 
 def _named(entry: Entry) -> str:
     words = {AUDITS: "Audit", FINDINGS: "Finding", ACTIONS: "Corrective action",
-             CERTIFICATION: "Certification audit"}  # fmt: skip
+             CERTIFICATION: "Certification audit", DECISIONS: "Decision"}  # fmt: skip
     title = "" if entry.title == entry.id else f" ({entry.title})"
     return f"{words[entry.what]} {entry.id}{title}"
 
@@ -203,6 +205,7 @@ def _nothing_more(_: Books, __: Entry) -> Iterator[tuple[str, str, str]]:
 
 _OF: Mapping[str, Callable[[Books, Entry], Iterator[tuple[str, str, str]]]] = {
     AUDITS: _of_audit, FINDINGS: _of_finding, ACTIONS: _of_action, CERTIFICATION: _nothing_more,
+    DECISIONS: _nothing_more,
 }  # fmt: skip
 
 

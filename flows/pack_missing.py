@@ -146,14 +146,14 @@ def _untagged(connection: Connection, scope: pack.Scope) -> Iterator[Missing]:
 
 def as_text(lacks: Sequence[Missing], about: str, at: datetime) -> str:
     """For people, as Markdown; text from sources shows as it is and links nowhere."""
-    lines = [f"# What is missing\n\nOf {_plain(about)}, as of {stamp(at)}.\n"]
+    lines = [f"# What is missing\n\nOf {one_line(about)}, as of {stamp(at)}.\n"]
     if not lacks:
         lines.append("Nothing that Headwater knows of. What nobody expects, it does not miss.\n")
     for what, title in TITLES.items():
         found = [one for one in lacks if one.what == what]
         if found:
             lines.append(f"## {title} ({len(found)})\n")
-            lines += [f"- {_plain(one.about)}: {_plain(one.why)}{_when(one)}" for one in found]
+            lines += [f"- {one_line(one.about)}: {one_line(one.why)}{_when(one)}" for one in found]
             lines.append("")
     return "\n".join(lines)
 
@@ -162,7 +162,7 @@ def _when(one: Missing) -> str:
     return f" ({one.since} to {one.until})" if one.since else ""
 
 
-def _plain(text: str) -> str:
-    """In one line, without a sign that Markdown would obey."""
+def one_line(text: str) -> str:
+    """Text from a source for Markdown: in one line, without a sign that it would obey."""
     kept = "".join(sign if sign.isprintable() else " " for sign in text)
     return _MARKS.sub(r"\\\g<0>", kept)

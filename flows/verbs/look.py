@@ -141,6 +141,20 @@ def audits(
     raise typer.Exit(show(config, moment_asked(as_of), as_json=json))
 
 
+@verbs.command(rich_help_panel=PANEL)
+def review(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A new .md file; else it is printed.")
+    ] = None,
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+) -> None:
+    """Assemble the inputs of a management review (9.3) as a document to fill in and commit."""
+    from flows.review import write
+
+    raise typer.Exit(write(config, output, moment_asked(as_of)))
+
+
 requests = typer.Typer(
     cls=VerbFirst, help="An auditor's requests: what is found for each, what is late, next year's.",
 )  # fmt: skip

@@ -34,7 +34,8 @@ def moved(text: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\d", move, text)
 
 
-AUDITS = {name: text for name, text in FILES.items() if "requests" not in name}
+LATER = {"registers/requests.yaml", "registers/decisions.yaml"}
+AUDITS = {name: text for name, text in FILES.items() if name not in LATER}
 
 
 @pytest.fixture

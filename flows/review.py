@@ -1,0 +1,174 @@
+"""The inputs of a management review (9.3) from what landed, as a document to fill in and commit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dashboards.pages.review import INPUTS
+from evidence.audits import ACTIONS, AUDITS, DECISIONS, FINDINGS, Books, Entry, lacks
+from evidence.errors import ConfigError
+from evidence.freshness import Standing, State, Verdict
+from evidence.model import ControlId
+from flows.audits import books
+from flows.config import load, now
+from flows.judgement import Judged, judge_lake
+from flows.moment import Asked, moment
+from flows.pack_missing import one_line
+from mappings.controls import Control
+from storage.engine import ample
+from storage.lake import Lake
+from storage.pages import Connection, all_rows
+
+HEAD = """\
+---
+draft: true
+# Take `draft` out once every FILL IN is replaced and the approver has read it: until then it counts
+# for nothing. Put decisions into registers/decisions.yaml: docs/audits.md shows one.
+title: Management review of {day}
+doc_type: management_review
+owner: FILL IN a name
+approver: FILL IN a name, not the owner's
+version: "1.0"
+reviewed: FILL IN YYYY-MM-DD
+---
+# Management review of {day}
+
+{organisation}, {shown}.
+{since}
+
+FILL IN who took part.
+"""
+TAIL = """\
+## Decisions
+
+FILL IN what was decided on improvements and on what has to change, who does it, and by when: one
+record of the register `decisions` each.
+
+FILL IN what else was looked at that no evidence tells.
+"""
+_OF_BOOKS: Mapping[str, tuple[str, ...]] = {
+    "actions": (DECISIONS, ACTIONS), "nonconformities": (FINDINGS, ACTIONS), "audits": (AUDITS,),
+}  # fmt: skip
+"""Which registers tell of an input beside its controls."""
+REVIEWED = "management_review"
+
+
+def write(file: Path, output: Path | None, asked: Asked | None) -> int:
+    """Print the document, or write it to a new file; 0. Raises ConfigError, LakeError."""
+    config = load(file)
+    lake = Lake.open(config.lake, clock=now)
+    judged = judge_lake(lake, moment(lake, config, asked))
+    with judged.moment.connect(lake, ample()) as connection:
+        text = document(connection, judged, config.organisation)
+    if output is None:
+        print(text, end="")
+        return 0
+    try:
+        with output.open("x", encoding="utf-8") as out:
+            out.write(text)
+    except OSError as error:
+        raise ConfigError(f"{output} cannot be written: {error.strerror}") from error
+    print(f"written {output}: a draft; fill it in, commit it where documents are collected")
+    return 0
+
+
+def document(connection: Connection, judged: Judged, organisation: str) -> str:
+    """All of it as Markdown: each input with its sources, or that nothing is known of it.
+
+    Raises LakeError.
+    """
+    held, since = books(connection, judged.at), _last(judged)
+    told = "No review was collected before." if since is None else \
+        f"The last review that was collected is of {since:%Y-%m-%d}."  # fmt: skip
+    head = HEAD.format(
+        day=f"{judged.at:%Y-%m-%d}", organisation=one_line(organisation),
+        shown=judged.moment.sentence(judged.digest), since=told,
+    )  # fmt: skip
+    fresh = _landed(connection, since)
+    parts = [head, *_standing(judged)]
+    for name, (title, numbers) in INPUTS.items():
+        parts += [f"## {title}\n", *_input(judged, held, name, numbers, fresh), ""]
+    parts += ["## What needs a person\n", *_needs(held), "", TAIL]
+    return "\n".join(parts)
+
+
+def _last(judged: Judged) -> datetime | None:
+    found = (v.newest for v in judged.verdicts if v.evidence == REVIEWED and v.newest)
+    return max(found, default=None)
+
+
+def _landed(connection: Connection, since: datetime | None) -> Mapping[str, Mapping[str, Any]]:
+    """Control → how many items that speak to it landed since, and how many of them fail."""
+    rows = all_rows(
+        connection,
+        """SELECT control, count(DISTINCT item_id) AS items, count(DISTINCT item_id)
+            FILTER (outcome IN ('failed', 'error')) AS failing
+        FROM tags JOIN evidence USING (item_id)
+        WHERE $since::TIMESTAMPTZ IS NULL OR landed_at >= $since::TIMESTAMPTZ GROUP BY control""",
+        {"since": since},
+    )
+    return {row["control"]: row for row in rows}
+
+
+def _standing(judged: Judged) -> Iterator[str]:
+    counts = Counter(one.standing for one in judged.standings.values())
+    yield "## Where the management system stands\n"
+    told = ", ".join(f"{counts[word]} {word.value}" for word in Standing if counts[word])
+    yield f"Of {len(judged.standings)} clauses and controls: {told}.\n"
+
+
+def _input(
+    judged: Judged, held: Books, name: str, numbers: Sequence[str],
+    fresh: Mapping[str, Mapping[str, Any]],
+) -> Iterator[str]:  # fmt: skip
+    known = [line for what in _OF_BOOKS.get(name, ()) for line in _entries(held, what)]
+    for control in judged.catalogue.controls:
+        if control.number in numbers:
+            known += _control(judged, control, fresh.get(control.id, {}))
+    yield from known or ["Nothing is known: no evidence tells of it. FILL IN what is known."]
+
+
+def _entries(held: Books, what: str) -> Iterator[str]:
+    entries = held.of(what)
+    words = what.replace("_", " ")
+    if not entries:
+        yield f"- {words}: nothing is known; no register of them is collected"
+        return
+    late = [one for one in entries if one.overdue(held.at)]
+    done = sum(one.done is not None for one in entries)
+    yield f"- {words}: {len(entries)}, of which {done} are done and {len(late)} are late"
+    for one in entries:
+        if one.done is None:
+            yield f"  - {_entry(one)}"
+
+
+def _entry(one: Entry) -> str:
+    due = f", due {one.due:%Y-%m-%d}" if one.due else ", without a date"
+    return f"{one_line(one.id)} {one_line(one.title)} ({one_line(one.who or 'nobody')}{due})"
+
+
+def _control(judged: Judged, control: Control, fresh: Mapping[str, Any]) -> Iterator[str]:
+    stands = judged.standings[ControlId(control.id)]
+    landed = ""
+    if fresh:
+        landed = f"; {fresh['items']} items landed since, {fresh['failing']} of them failing"
+    yield f"- {control.number} {control.title}: {stands.standing.value}{landed}"
+    yield from (f"  - {_verdict(verdict)}" for verdict in stands.verdicts)
+
+
+def _verdict(verdict: Verdict) -> str:
+    about = f"{verdict.evidence.replace('_', ' ')} · {one_line(verdict.system or 'organisation')}"
+    if verdict.state is State.UNKNOWN and not verdict.failed:
+        return f"{about}: nothing is known; {one_line(verdict.why)}"
+    rests = f" [{verdict.item_id[:12]} of {one_line(verdict.source)}]" if verdict.item_id else ""
+    word = "failed" if verdict.failed else verdict.state.value
+    return f"{about}: {word}; {one_line(verdict.why)}{rests}"
+
+
+def _needs(held: Books) -> Iterator[str]:
+    lines = [f"- {one_line(lack.sentence)} {lack.action}" for lack in lacks(held)]
+    yield from lines or ["Of audits, findings, actions and certification: nothing that is known."]
