@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -59,7 +59,7 @@ def tell(config: Config, judged: Judged) -> Round | None:
     """
     if not config.channels:
         return None
-    lake = _open(config)
+    lake = opened(config)
     look = _look(config, lake, judged)
     done = deliver(lake, _desk(config), look.seen, look.to, _alerts(config).settle)
     if done.landed:
@@ -69,14 +69,14 @@ def tell(config: Config, judged: Judged) -> Round | None:
 
 def tell_now(config: Config) -> Round | None:
     """Judge, and send what is due. Raises ConfigError, LakeError."""
-    lake = _open(config)
+    lake = opened(config)
     follow(lake, config)
     return tell(config, judge_lake(lake, present(lake, config)))
 
 
 def send(file: Path, say: Say) -> int:
     """Send what is due and say what became of it; 1 if something was not taken."""
-    config = _channelled(file)
+    config = channelled(file)
     done = tell_now(config)
     for line in show.round_lines(done, _desk(config)):
         say(line)
@@ -85,8 +85,8 @@ def send(file: Path, say: Say) -> int:
 
 def preview(file: Path, say: Say) -> int:
     """Say what would be sent now, to whom and why, and what waits for what. Nothing changes."""
-    config = _channelled(file)
-    lake = _open(config)
+    config = channelled(file)
+    lake = opened(config)
     look = _look(config, lake, judge_lake(lake, present(lake, config)))
     memory, todo = _planned(config, lake, look)
     for line in show.plan_lines(todo, look.to, look.seen, memory, _desk(config)):
@@ -96,7 +96,7 @@ def preview(file: Path, say: Say) -> int:
 
 def list_open(file: Path, say: Say) -> int:
     """Say what is open, who was told of it, and how the channels do; 3 if one takes nothing."""
-    memory = remembered(_open(_channelled(file)))
+    memory = remembered(opened(channelled(file)))
     for line in show.memory_lines(memory):
         say(line)
     return 3 if show.failing(memory) else 0
@@ -105,8 +105,8 @@ def list_open(file: Path, say: Say) -> int:
 def test(file: Path, name: str, say: Say) -> int:
     """Send a message that says it is a test, and where a ticket or incident is opened by it, close
     it again. 1 if it is not taken."""
-    config = _channelled(file)
-    lake, desk = _open(config), _desk(config)
+    config = channelled(file)
+    lake, desk = opened(config), _desk(config)
     known = {channel.name: channel for channel in config.channels}
     if name not in known:
         raise ConfigError(f"{config.file}: no alert is named {name}; known: {', '.join(known)}")
@@ -124,8 +124,8 @@ def hush(file: Path, wanted: Hush, until: str, say: Say) -> int:
 
     Raises ConfigError, LakeError.
     """
-    config, told = _channelled(file), now()
-    made = replace(wanted, until=_until(until, told))
+    config, told = channelled(file), now()
+    made = replace(wanted, until=until_of(until, told))
     try:
         check_words(made.name, made.why)
     except ValueError as error:
@@ -136,18 +136,18 @@ def hush(file: Path, wanted: Hush, until: str, say: Say) -> int:
         "name": made.name, "by": made.by, "why": made.why, "until": made.until,
         "source": made.source, "system": made.system,
     }  # fmt: skip
-    _change(config, "hush", facts, lambda m: replace(m, hushes={**m.hushes, made.name: made}))
+    keep_change(config, "hush", facts, lambda m: replace(m, hushes={**m.hushes, made.name: made}))
     say(f"nobody is told of it until {made.until:%Y-%m-%d %H:%M} UTC; the board says so")
     return 0
 
 
 def unhush(file: Path, name: str, by: str, say: Say) -> int:
     """End a hush before its time. Raises ConfigError, LakeError."""
-    config = _channelled(file)
-    known = remembered(_open(config)).hushes
+    config = channelled(file)
+    known = remembered(opened(config)).hushes
     if name not in known:
         raise ConfigError(f"no hush is named {name!r}; known: {', '.join(known) or 'none'}")
-    _change(config, "unhush", {"name": name, "by": by}, lambda m: _without(m, name))
+    keep_change(config, "unhush", {"name": name, "by": by}, lambda m: _without(m, name))
     say(f"{name} is over: what was held is told with the next look")
     return 0
 
@@ -156,15 +156,19 @@ def _without(memory: Memory, name: str) -> Memory:
     return replace(memory, hushes={n: h for n, h in memory.hushes.items() if n != name})
 
 
-def _change(
-    config: Config, what: str, facts: dict[str, object], change: Callable[[Memory], Memory]
+def keep_change(
+    config: Config, what: str, facts: Mapping[str, object], change: Callable[[Memory], Memory]
 ) -> None:
-    lake = _open(config)
+    """What a person did to the memory, as an act in the lake beside it. `facts` have a `name`.
+
+    Raises LakeError, and what `change` raises.
+    """
+    lake = opened(config)
 
     def make(bookmark: Bookmark) -> tuple[tuple[EvidenceItem, ...], Cursor]:
         memory = read(bookmark.cursor.value if bookmark.cursor else "")
         item = action_item(
-            lake, ACT, facts={"what": what} | facts, title=f"alert: {what} {facts['name']}"
+            lake, ACT, facts={"what": what, **facts}, title=f"alert: {what} {facts['name']}"
         )
         return (item,), Cursor(written(change(memory)))
 
@@ -172,7 +176,8 @@ def _change(
     follow(lake, config)
 
 
-def _until(text: str, told: datetime) -> datetime:
+def until_of(text: str, told: datetime) -> datetime:
+    """The moment of `--until`, LONGEST ahead at most. Raises ConfigError."""
     try:
         until = parse(text, what="--until")
     except InvalidItem as error:
@@ -213,7 +218,8 @@ def _planned(config: Config, lake: Lake, look: Look) -> tuple[Memory, Plan]:
     return looked(remembered(lake), look.seen, look.to, settle, lake.clock())
 
 
-def _channelled(file: Path) -> Config:
+def channelled(file: Path) -> Config:
+    """The configuration, which has an [[alert]]. Raises ConfigError."""
     config = load(file)
     if not config.channels:
         raise ConfigError(f"{config.file}: nobody is to be told: add an [[alert]] (docs/alerts.md)")
@@ -228,5 +234,6 @@ def _desk(config: Config) -> Desk:
     return Desk(config.organisation, _alerts(config).board, config.mail)
 
 
-def _open(config: Config) -> Lake:
+def opened(config: Config) -> Lake:
+    """The lake, to read and to write. Raises LakeError."""
     return Lake.open(config.lake, clock=now, redactor=config.redactor())

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from evidence.errors import LakeError
-from flows._alerts.words import Cause
+from flows._alerts.words import Cause, rank
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -35,6 +35,21 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """That a named person has a cause in hand until a moment; `severity` is what it was then."""
+
+    by: str
+    why: str
+    until: datetime
+    severity: str
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        return f"{self.by} has it until {self.until:%Y-%m-%d %H:%M} UTC: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
 class Open:
     """A cause since it was first seen.
 
@@ -53,6 +68,14 @@ class Open:
     blind: bool = False
     told: Mapping[str, Told] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
+    taken: Taken | None = None
+
+    def in_hand(self, now: datetime) -> Taken | None:
+        """Who has it at `now`; nobody has what became worse than it was when they took it."""
+        taken = self.taken
+        if taken is None or now >= taken.until:
+            return None
+        return taken if rank(self.cause.severity) >= rank(taken.severity) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,8 @@ def _due(
         if what is not None:
             told = one.told.get(recipient.name)
             last = told.at if told else None
-            notice = Notice(what, one.cause, one.since, flaps=one.flaps, before=last)
+            notice = Notice(what, one.cause, one.since, flaps=one.flaps, before=last,
+                            taken=one.taken.sentence if one.taken else "")  # fmt: skip
             found.append(_ended(notice, one, told, now) if what.over else notice)
     yield from sorted(found, key=lambda n: (n.what.over, rank(n.cause.severity), n.since))
 
@@ -123,6 +124,8 @@ def _what(one: Open, recipient: Recipient, now: datetime, settle: timedelta) -> 
     if not recipient.wants(one.cause):  # such as what failed and is only due now
         return What.OVER if told is not None and _settled(one, now, settle) else None
     if told is None or told.at is None:
+        if one.in_hand(now):  # whom it would be escalated to need not hear of it yet
+            return None
         after = max(recipient.channel.after, settle if one.cause.brief else timedelta(0))
         return What.NEW if now - one.since >= after else None
     return _more(one, told, told.at, recipient.channel.repeat, now, settle)
@@ -141,6 +144,10 @@ def _more(
     moved = one.cause.about not in {"", told.about}
     if one.cause.severity == "failed" and moved and now - at >= settle:
         return What.AGAIN
+    if one.in_hand(now):
+        return None
+    if one.taken is not None and at < one.taken.until <= now:
+        return What.REMINDER
     return What.REMINDER if repeat and now - at >= repeat else None
 
 
@@ -205,7 +212,13 @@ def _digest(memory: Memory, recipient: Recipient, line: Line, now: datetime) -> 
     if line.digest is None or tick <= line.digest or busy(line, now):
         return
     found = [
-        Notice(What.OPEN, one.cause, one.since, flaps=one.flaps)
+        Notice(
+            What.OPEN,
+            one.cause,
+            one.since,
+            flaps=one.flaps,
+            taken=one.taken.sentence if one.taken else "",
+        )
         for one in memory.causes.values()
         if one.gone is None and recipient.wants(one.cause)
     ]

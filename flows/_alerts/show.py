@@ -10,8 +10,11 @@ from flows._alerts.letter import OWNERS
 from flows._alerts.memory import Memory, Open
 from flows._alerts.plan import Plan
 from flows._alerts.text import headline, paragraph
-from flows._alerts.words import Message, Seen, rank
+from flows._alerts.words import Message, Seen, mark, rank
 from flows.terminal import printable
+
+KEY = 8
+"""Signs of a cause's mark that are shown, and with which it is taken in hand."""
 
 
 def failing(memory: Memory) -> list[str]:
@@ -81,6 +84,9 @@ def memory_lines(memory: Memory) -> Iterator[str]:
     ordered = sorted(memory.causes.values(), key=lambda o: (rank(o.cause.severity), o.since))
     for one in ordered:
         yield printable(_open(one))
+        yield f"          key {mark(one.cause.key)[:KEY]}"
+        if one.taken:
+            yield printable(f"          {one.taken.sentence}")
         for name, told in one.told.items():
             at = f"told {told.at:%Y-%m-%d %H:%M} UTC" if told.at else "sending was begun"
             yield printable(f"          {name}: {at}{f', {told.ref}' if told.ref else ''}")

@@ -57,6 +57,8 @@ def paragraph(notice: Notice) -> str:
         parts.append(f"Over since {notice.ended:%Y-%m-%d %H:%M} UTC; now: {notice.now}.")
     elif cause.action:
         parts.append(f"Do: {cause.action}")
+    if notice.taken and notice.ended is None:
+        parts.append(f"{notice.taken}.")
     if cause.owners:
         parts.append(f"Owner: {', '.join(cause.owners)}.")
     return clean(" ".join(parts), 2 * LIMIT)

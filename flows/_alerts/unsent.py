@@ -13,6 +13,7 @@ from storage.lake import Lake
 
 UNSENT = "Mend its address, key or network: `headwater alert test`. What it missed is sent again."
 UNREAD = "See what the lake says with `headwater verify`; nobody is told anything until then."
+TAKEN = "Nothing, if they still have it; `headwater alert unack` gives it back."
 AWARE = "Nothing, if that is still wanted; `headwater alert unhush` ends it."
 
 
@@ -30,6 +31,12 @@ def unsent(config: Config) -> Iterator[Attention]:
     for name, line in memory.lines.items():
         if line.failing is not None:
             yield Attention("source", _failing(name, line), UNSENT, cause=line_cause(name))
+    for key, one in memory.causes.items():
+        if one.gone is None and (taken := one.in_hand(now())):
+            told = f"{one.cause.sentence} {taken.sentence}."
+            yield Attention(
+                "overridden", told, TAKEN, system=one.cause.system, cause=f"taken {key}"
+            )
     for hush in memory.hushes.values():
         if now() < hush.until:
             yield Attention("overridden", _hushed(hush), AWARE, cause=f"hush {hush.name}")

@@ -71,7 +71,7 @@ class What(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What one channel is told of one cause: since when it is open, and when it ended, with what is
-    true `now`; `before` is when it was told of it last."""
+    true `now`; `before` is when it was told of it last, `taken` who has it in hand, or had."""
 
     what: What
     cause: Cause
@@ -80,6 +80,7 @@ class Notice:
     now: str = ""
     flaps: int = 0
     before: datetime | None = None
+    taken: str = ""
 
 
 @dataclass(frozen=True, slots=True)

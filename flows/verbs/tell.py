@@ -77,3 +77,29 @@ def alert_unhush(
     from flows.alerting import unhush
 
     raise typer.Exit(unhush(config, name, by, typer.echo))
+
+
+@alerts.command("ack")
+def alert_ack(
+    key: Annotated[str, typer.Argument(help="The key of a cause, as `alert list` shows it.")],
+    until: Annotated[str, typer.Option(help="A moment with a zone, 90 days ahead at most.")],
+    by: By,
+    why: Annotated[str, typer.Option(help="What is being done; stands in the record.")],
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Say who has a cause in hand: nobody else is told of it until then, unless it gets worse."""
+    from flows.acknowledging import ack
+
+    raise typer.Exit(ack(config, key, by=by, why=why, until=until, say=typer.echo))
+
+
+@alerts.command("unack")
+def alert_unack(
+    key: Annotated[str, typer.Argument(help="The key of a cause, as `alert list` shows it.")],
+    by: By,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Give a cause back before that: it is escalated as before."""
+    from flows.acknowledging import unack
+
+    raise typer.Exit(unack(config, key, by, typer.echo))

@@ -142,7 +142,7 @@ def test_what_is_not_taken_shows_everywhere_and_comes_later(
 
 def _later(config: Path) -> None:
     """As if an hour had passed since the last attempt."""
-    alerting._change(
+    alerting.keep_change(
         load(config), "test", {"name": "later"},
         lambda memory: replace(memory, lines={
             name: replace(line, rest=None, claim="", until=None)
@@ -204,6 +204,25 @@ def test_a_hush_is_kept_shown_and_ended(home: Home, chat: Receiver) -> None:
     assert len(chat.got) == 1
     with pytest.raises(ConfigError, match="no hush is named 'move'; known: none"):
         alerting.unhush(config, "move", "Ada Brandt", said.append)
+
+
+def test_who_has_a_cause_in_hand_is_kept_and_shown(home: Home, chat: Receiver) -> None:
+    config, said = home(extra=SLACK), list[str]()
+    assert sent(config)[0] == 0
+    alerting.list_open(config, said.append)
+    key = next(line.split()[-1] for line in said if line.strip().startswith("key "))
+    words = [key, "--by", "Ada Brandt", "-c", str(config)]
+    why = ["--why", "ordered", "--until", (now() + timedelta(days=1)).isoformat()]
+    with_none = CliRunner().invoke(alerts, ["ack", "nothing", *words[1:], *why])
+    assert "none is open with the key 'nothing'" in str(with_none.exception)
+    assert CliRunner().invoke(alerts, ["ack", *words, *why]).exit_code == 0
+    assert (acts(config)[-1]["what"], acts(config)[-1]["by"]) == ("ack", "Ada Brandt")
+    (note,) = unsent(load(config))
+    assert "Ada Brandt has it until" in note.sentence
+    assert CliRunner().invoke(alerts, ["unack", *words]).exit_code == 0
+    assert list(unsent(load(config))) == []
+    again = CliRunner().invoke(alerts, ["unack", *words])
+    assert "nobody has" in str(again.exception)
 
 
 def test_a_source_that_is_down_is_one_cause_and_hides_the_rest(home: Home) -> None:

@@ -18,11 +18,12 @@ from flows._alerts.channel import Channel
 from flows._alerts.chat import Slack
 from flows._alerts.deliver import looked
 from flows._alerts.letter import Mail
-from flows._alerts.memory import Hush, Memory, read, written
+from flows._alerts.memory import Hush, Memory, Taken, read, written
 from flows._alerts.pager import PagerDuty
 from flows._alerts.plan import HOUR, Plan
 from flows._alerts.progress import answered, begun, released
 from flows._alerts.settings import recipients
+from flows._alerts.text import paragraph
 from flows._alerts.words import Answer, Cause, Message, Seen, What
 
 MINUTE = timedelta(minutes=1)
@@ -380,3 +381,42 @@ def test_whatever_happens_nothing_is_lost_and_nobody_is_flooded(
             assert not calm or all(one != two for one, two in pairwise(told))
     rings = [at for at, m in town.heard if m.line == "pager" and not m.over]
     assert all(sum(at <= one < at + HOUR for one in rings) <= 2 for at in rings)
+
+
+def taken(town: Town, key: str, hours: float) -> None:
+    one = town.memory.causes[key]
+    hand = Taken("Ada Brandt", "on it", town.now + hours * HOUR, one.cause.severity)
+    town.memory = replace(town.memory, causes={**town.memory.causes, key: replace(one, taken=hand)})
+
+
+def test_what_somebody_has_in_hand_is_escalated_once_their_time_is_over() -> None:
+    boss = chat("boss", after=2 * HOUR)
+    town = Town((chat(repeat=HOUR), boss))
+    assert town.look(cause("a", "stale")) == ["chat new a"]
+    taken(town, "a", 5)
+    heard = [town.look(cause("a", "stale")) for _ in range(30)]
+    assert heard == [[]] * 30
+    assert town.look(cause("a", "stale")) == ["chat reminder a", "boss new a"]
+    told = town.heard[-1][1].notices[0]
+    assert "Ada Brandt has it until 2026-11-23 14:10 UTC: on it." in paragraph(told)
+
+
+def test_what_gets_worse_than_it_was_taken_is_told_all() -> None:
+    town = Town((chat(), chat("boss", after=2 * HOUR)))
+    town.look(cause("a", "stale"))
+    taken(town, "a", 24)
+    town.now += 3 * HOUR
+    assert town.look(cause("a", "stale")) == []
+    assert town.look(cause("a")) == ["chat worse a", "boss new a"]
+
+
+def test_what_is_over_is_told_though_somebody_has_it_and_comes_back_as_new() -> None:
+    town = Town((chat(),))
+    town.look(cause("a"))
+    taken(town, "a", 24)
+    town.look()
+    town.now += HOUR
+    assert town.look() == ["chat over a"]
+    town.look()
+    assert town.look(cause("a")) == ["chat new a"]
+    assert town.memory.causes["a"].taken is None
