@@ -197,6 +197,9 @@ def _gap(gap: Gap, now: datetime) -> str:
 
 
 def _nothing(expectation: Expectation, seen: Sighting) -> str:
+    if seen.support:
+        about = f"“{seen.support.title}”" if seen.support.title else seen.support.item_id[:12]
+        return f"only supporting evidence: {about} of {day(seen.support.at)}"
     if seen.unconfirmed:
         return f"{seen.unconfirmed} items, but only from a pull that did not finish whole"
     if seen.corrected:

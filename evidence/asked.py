@@ -83,6 +83,15 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
+class Support:
+    """The newest item that only supports other evidence: it puts nothing in date alone."""
+
+    item_id: str
+    title: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """What landed for one expectation and one system, folded as of one moment.
 
@@ -93,7 +102,8 @@ class Sighting:
     `events` the latest start of each stale-on event for this system; `corrected` counts items that
     prove nothing because somebody corrected them; `overridden` are failures of which two people
     said that they are none, with the latest of their times and why. `arrivals` are what served the
-    periods of a deadline, `covers` the stretches in which it was in date.
+    periods of a deadline, `covers` the stretches in which it was in date. `support` is there only
+    where nothing else speaks.
     """
 
     newest: datetime | None = None
@@ -114,6 +124,7 @@ class Sighting:
     overridden_why: str = ""
     arrivals: tuple[Arrival, ...] = ()
     covers: tuple[Cover, ...] = ()
+    support: Support | None = None
 
 
 def together(seen: Sequence[Sighting], events: Mapping[str, datetime]) -> Sighting | None:
@@ -128,8 +139,10 @@ def together(seen: Sequence[Sighting], events: Mapping[str, datetime]) -> Sighti
     best = max(dated, key=clock_of, default=seen[0])
     failing = [sighting for sighting in seen if sighting.failing]
     overridden = [sighting for sighting in seen if sighting.overridden]
+    supports = [s.support for s in seen if s.support and not dated]
     return replace(
         best,
+        support=max(supports, key=lambda one: (one.at, one.item_id), default=None),
         failing=tuple(item for sighting in failing for item in sighting.failing),
         failing_at=_latest([sighting.failing_at for sighting in failing]),
         failing_why="; ".join(sighting.failing_why for sighting in failing),

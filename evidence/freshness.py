@@ -13,7 +13,16 @@ from datetime import datetime
 from enum import StrEnum
 
 from evidence.ageing import State, aged, day, outlived
-from evidence.asked import CLOCK_SKEW, ORGANISATION, Expectation, Scope, Sighting, Special, together
+from evidence.asked import (
+    CLOCK_SKEW,
+    ORGANISATION,
+    Expectation,
+    Scope,
+    Sighting,
+    Special,
+    Support,
+    together,
+)
 from evidence.deadline import Met
 from evidence.gaps import Continuity
 from evidence.model import ControlId
@@ -21,8 +30,8 @@ from evidence.waiver import Waiver
 
 __all__ = [
     "CLOCK_SKEW", "ORGANISATION", "Attestation", "ControlStanding", "Expectation", "Scope",
-    "Sighting", "Special", "Standing", "State", "Verdict", "badness", "judge", "overridden_words",
-    "stand", "together", "worst",
+    "Sighting", "Special", "Standing", "State", "Support", "Verdict", "badness", "judge",
+    "overridden_words", "stand", "together", "worst",
 ]  # fmt: skip
 
 
@@ -90,10 +99,15 @@ def judge(
     return Verdict(
         control=expectation.control, evidence=expectation.evidence, system=system,
         state=found.state, failed=failed, why=why, judged_at=now, fresh_until=found.until,
-        newest=seen.newest, item_id=seen.failing[0] if failed else seen.item_id,
+        newest=seen.newest, item_id=seen.failing[0] if failed else _behind(seen),
         source=seen.source, count=seen.count, overridden=overridden, history=found.history,
         continuity=found.continuity,
     )  # fmt: skip
+
+
+def _behind(seen: Sighting) -> str:
+    """The item that a verdict rests on; '' if none does."""
+    return seen.support.item_id if seen.support else seen.item_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,8 +128,10 @@ def rests_on(connection: Connection, at: datetime) -> frozenset[str]:
 
     Without them a control would look better, or worse, than it did.
     """
-    seen = sightings(connection, at).values()
-    return frozenset(i for one in seen for i in (one.item_id, *one.failing, *one.overridden)) - {""}
+    seen = list(sightings(connection, at).values())
+    supports = frozenset(one.support.item_id for one in seen if one.support)
+    found = (i for one in seen for i in (one.item_id, *one.failing, *one.overridden))
+    return supports.union(found) - {""}
 
 
 def _warn(console: Console, config: Config) -> list[str]:

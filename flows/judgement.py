@@ -181,8 +181,8 @@ def _landed(
 ) -> dict[Key, Sighting]:  # fmt: skip
     """What landed by then; of a large lake's present by what is kept of it, where that is sure."""
     if moment.size is None and lake.table("evidence").rows >= WORTH:
-        by = moment.mapping.rules.digest
-        return landed_by_now(lake, by, moment.at, asked, ample(), WORTH, ages)
+        by, aside = moment.mapping.rules.digest, moment.mapping.catalogue.aside
+        return landed_by_now(lake, by, moment.at, asked, ample(), WORTH, ages, aside)
     return landed(connection, moment.at, asked, ages)
 
 
@@ -195,11 +195,11 @@ def kept_differs(lake: Lake, moment: Moment) -> bool:
     if kept is None:
         return False
     expected = moment.mapping.catalogue.expectations(moment.mapping.overrides)
-    ages = asked_ages(expected)
+    ages, aside = asked_ages(expected), moment.mapping.catalogue.aside
     with moment.connect(lake, ample()) as connection:
         asked = asked_periods(expected, began(connection), moment.at)
         whole = landed(connection, moment.at, asked, ages)
-    found = landed_after(lake, kept, moment.at, asked, ample(), ages)
+    found = landed_after(lake, kept, moment.at, asked, ample(), ages, aside)
     if found is None or found == whole:
         return False
     forget(lake)

@@ -80,7 +80,8 @@ class Moment:
         self, lake: Lake, limits: Limits | None = None, excerpt: Excerpt = EVERYTHING
     ) -> Connection:
         """The views as of this moment, cut to the excerpt. Raises LakeError."""
-        return connect(lake, **self.views(), limits=limits, excerpt=excerpt)
+        aside = self.mapping.catalogue.aside
+        return connect(lake, **self.views(), limits=limits, excerpt=excerpt, aside=aside)
 
 
 def parse_as_of(text: str) -> Asked | None:

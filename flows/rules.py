@@ -19,7 +19,7 @@ from flows.moment import moment, parse_as_of, present, tagged
 from flows.terminal import printable
 from flows.unreached import NeedOf, unreached
 from mappings.in_force import InForce, mapping_in_force
-from mappings.rules import RULES, uncovered
+from mappings.rules import RULES, only_supported, uncovered
 from storage.claims import claimed_twice, context_only, differences, untagged_kinds
 from storage.lake import Lake
 from storage.pages import counts
@@ -43,8 +43,14 @@ def test(file: Path) -> int:
     console.print(f"{needs - len(lacking)} of {needs} needs of the catalogue have a rule")
     for control, evidence in lacking:
         console.print(f"  none for {control.partition(':')[2]} {evidence}")
-    far = unreached(mapping, config).keys() - set(lacking)
-    console.print(f"{needs - len(lacking) - len(far)} of them can be filled by a source here")
+    few = only_supported(mapping.rules, mapping.catalogue)
+    if few:
+        console.print(f"{len(few)} of these have supporting rules only: nothing is in date alone")
+    for control, evidence in few:
+        console.print(f"  only supporting for {control.partition(':')[2]} {evidence}")
+    far = unreached(mapping, config).keys() - {*lacking, *few}
+    filled = needs - len(lacking) - len(few) - len(far)
+    console.print(f"{filled} of them can be filled by a source here")
     for evidence, controls in sorted(_by_evidence(far).items()):
         console.print(f"  no source for {evidence}: {', '.join(controls)}", soft_wrap=True)
     console.print(f"digest {mapping.rules.digest}", soft_wrap=True)

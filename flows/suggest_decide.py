@@ -38,7 +38,7 @@ from storage.suggestions import (
 )
 from storage.views import connect
 
-_MOVES = {Act.ACCEPT, Act.WITHDRAW}
+_MOVES = {Act.ACCEPT, Act.CONFIRM, Act.WITHDRAW}
 """The acts by which a control may come to stand otherwise."""
 _Facts = dict[str, Any]
 _Make = Callable[[Connection], _Facts]

@@ -28,13 +28,17 @@ from mappings.overrides import Override
 
 HERE = Path(__file__).parent
 EVERYWHERE = "*"
+STRENGTHS = ("full", "partial", "supporting")
 Key = tuple[str, str, str, str]
 _FILES = (("clauses", "clause"), ("controls", "control"))
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All assessable clauses and controls, in the standard's order. `digest` covers every word."""
+    """All assessable clauses and controls, in the standard's order. `digest` covers every word.
+
+    Claims of a strength in `aside` put nothing in date alone; catalogues of before had none there.
+    """
 
     controls: tuple[Control, ...]
     kinds: Mapping[str, EvidenceKind]
@@ -43,6 +47,7 @@ class Catalogue:
     aliases: Mapping[str, str]
     own: tuple[str, ...]
     digest: str
+    aside: tuple[str, ...] = ()
 
     @property
     def native_kinds(self) -> frozenset[str]:
@@ -211,7 +216,8 @@ def read_catalogue(trees: Mapping[str, Node]) -> Catalogue:
     vocabulary = trees["evidence_kinds"].record("the file", "kinds source_types events")
     source_types = vocabulary["source_types"].texts("source_types")
     events = vocabulary["events"].texts("events")
-    judged = trees["expectations"].record("the file", "kinds")["kinds"].items("kinds")
+    expectations = trees["expectations"].record("the file", "kinds", "aside")
+    judged = expectations["kinds"].items("kinds")
     known = Vocabulary(frozenset(source_types), frozenset(events), judged)
     kinds = dict(read_kinds(vocabulary["kinds"], known))
     controls = tuple(
@@ -222,7 +228,16 @@ def read_catalogue(trees: Mapping[str, Node]) -> Catalogue:
     return Catalogue(
         controls, kinds, source_types, events, aliases, own,
         digest({name: tree.plain() for name, tree in trees.items()}),
+        _aside(expectations["aside"]) if "aside" in expectations else (),
     )  # fmt: skip
+
+
+def _aside(node: Node) -> tuple[str, ...]:
+    words = node.texts("aside")
+    for word in words:
+        if word not in STRENGTHS or word == STRENGTHS[0]:
+            raise node.error(f"{word!r} cannot stand aside; known: {', '.join(STRENGTHS[1:])}")
+    return words
 
 
 def _refuse_strangers(

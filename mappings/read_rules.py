@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence.model import ControlId
-from mappings.catalogue import HERE, Catalogue
+from mappings.catalogue import HERE, STRENGTHS, Catalogue
 from mappings.conditions import All, Condition, Field, Is, Not
 from mappings.examples import proved
 from mappings.files import yaml_files
@@ -18,7 +18,6 @@ from mappings.rules import CONTEXT, EVENT, Rule, Target
 from mappings.when import read_field, read_when
 
 PAGE = ("rules", "kinds context")
-STRENGTHS = ("full", "partial", "supporting")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _REQUIRED, _OPTIONAL = "name kind rationale examples", "when controls evidence events strength"
 _DECLARED = "name kind when rationale examples"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from mappings.catalogue import HERE, Catalogue, load_catalogue
 from mappings.conditions import Condition, Field, failures, reasons
 
 RULES = HERE / "rules"
+Need = tuple[ControlId, str]
 EVENT, CONTEXT = "event:", "context:"
 
 
@@ -138,11 +139,12 @@ class RuleSet:
         declared = sum(rule.context for rule in self.rules)
         return f"{len(self.rules) - declared} rules, {declared} declarations of context"
 
-    def taken(self) -> Mapping[tuple[ControlId, str], frozenset[str]]:
-        """Need (control, evidence) → the kinds of items that rules take for it, if any."""
-        found: dict[tuple[ControlId, str], frozenset[str]] = {}
+    def taken(self, aside: Collection[str] = ()) -> Mapping[Need, frozenset[str]]:
+        """Need (control, evidence) → the kinds of items that rules take for it, if any, by claims
+        of other strengths than those that are left `aside`."""
+        found: dict[Need, frozenset[str]] = {}
         for target in (target for rule in self.rules for target in rule.targets):
-            if target.evidence:
+            if target.evidence and target.strength not in aside:
                 need = (target.control, target.evidence)
                 found[need] = found.get(need, frozenset()) | {target.kind}
         return found
@@ -210,8 +212,18 @@ def rule_set(
     return RuleSet(rules, digest({"catalogue": catalogue.digest, "rules": list(trees)}))
 
 
-def uncovered(rules: RuleSet, catalogue: Catalogue) -> Sequence[tuple[ControlId, str]]:
+def uncovered(rules: RuleSet, catalogue: Catalogue) -> Sequence[Need]:
     """The needs that no rule serves yet, in catalogue order."""
-    covered = rules.taken()
+    return _lacking(rules.taken(), catalogue)
+
+
+def only_supported(rules: RuleSet, catalogue: Catalogue) -> Sequence[Need]:
+    """The needs for which rules take something, but nothing that puts them in date alone."""
+    bare = set(uncovered(rules, catalogue))
+    weighed = _lacking(rules.taken(catalogue.aside), catalogue)
+    return [need for need in weighed if need not in bare]
+
+
+def _lacking(taken: Collection[Need], catalogue: Catalogue) -> Sequence[Need]:
     needs = [(c.id, need.evidence) for c in catalogue.controls for need in c.needs]
-    return [need for need in needs if need not in covered]
+    return [need for need in needs if need not in taken]

@@ -15,13 +15,12 @@ from evidence.errors import MappingError
 from evidence.freshness import Scope
 from evidence.model import Change, Nature, Outcome
 from evidence.trace import Stage
-from mappings.catalogue import HERE, Catalogue, load_catalogue
+from mappings.catalogue import HERE, STRENGTHS, Catalogue, load_catalogue
 from mappings.conditions import COLUMNS, RANGES
 from mappings.controls import DOCUMENTS
 from mappings.frameworks import CONFIDENCES, RATIONALES, Relation
 from mappings.guide_schemas import guide_schemas
 from mappings.questions import TYPES
-from mappings.read_rules import STRENGTHS
 from mappings.shapes import (
     ANY_TEXT,
     DAY,
@@ -232,7 +231,11 @@ def _expectations(catalogue: Catalogue) -> dict[str, Any]:
         "except": excepted, "lead": DURATION,
     }  # fmt: skip
     kinds = map_of(record(kind, "scope warn_before silence why"))
-    return record({"kinds": kinds | {"propertyNames": one_of(catalogue.kinds)}}, "kinds")
+    fields = {
+        "kinds": kinds | {"propertyNames": one_of(catalogue.kinds)},
+        "aside": some_of(STRENGTHS[1:]),
+    }
+    return record(fields, "kinds")
 
 
 def _trace(catalogue: Catalogue) -> dict[str, Any]:

@@ -21,7 +21,7 @@ _CORRECTIONS = corrections_sql("(SELECT * FROM evidence WHERE landed_at <= $now)
 _SUBJECT = "source, kind, system, subject"
 CLAIMED = f"""claims AS (
     SELECT DISTINCT item_id, control, evidence FROM lake_claims
-    SEMI JOIN asked USING (control, evidence)
+    SEMI JOIN asked USING (control, evidence) WHERE lake_weighs(strength)
 ), corrected AS (
     {corrected_sql(f"({_CORRECTIONS})")}
 )"""  # noqa: S608  ours

@@ -42,7 +42,7 @@ from storage.lake import Lake
 from storage.schema import EVIDENCE, TAGS
 from storage.sightings import SEEN, Key
 
-FORM = 2
+FORM = 3
 FOLDER = "judged"
 GIVEN_UP = "given-up"
 BELIEVED = timedelta(days=1)
@@ -77,7 +77,7 @@ WITH {SEEN}, stirred AS (
 ), top AS (
     SELECT arg_max(item_id, row(observed_to, collected_at, landed_at, item_id)) AS item_id
     FROM prunable JOIN lake_claims c USING (item_id) ANTI JOIN marked USING (item_id)
-    GROUP BY c.control, c.evidence, system
+    GROUP BY c.control, c.evidence, system, lake_weighs(c.strength)
 )
 SELECT item_id, system, alone FROM prunable
 ANTI JOIN marked USING (item_id) ANTI JOIN top USING (item_id)

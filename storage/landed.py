@@ -39,18 +39,23 @@ def landed(
 
 def landed_by_now(
     lake: Lake, mapping: str, now: datetime, asked: Sequence[Asked], limits: Limits,
-    worth: int = WORTH, ages: Sequence[Aging] = (),
+    worth: int = WORTH, ages: Sequence[Aging] = (), aside: Sequence[str] = (),
 ) -> dict[Key, Sighting]:  # fmt: skip
     """`landed` of all that landed by `now`, which is the present: from the kept state and what came
-    since, or from the whole lake, of which a state is kept then. Raises LakeError."""
+    since, or from the whole lake, of which a state is kept then. `aside` belongs to the mapping.
+
+    Raises LakeError.
+    """
     kept = load(lake, mapping, now)
-    found = None if kept is None else landed_after(lake, kept, now, asked, limits, ages)
-    return _whole(lake, mapping, now, asked, limits, worth, ages) if found is None else found
+    found = None if kept is None else landed_after(lake, kept, now, asked, limits, ages, aside)
+    if found is not None:
+        return found
+    return _whole(lake, mapping, now, asked, limits, worth, ages, aside)
 
 
 def landed_after(
     lake: Lake, kept: Kept, now: datetime, asked: Sequence[Asked], limits: Limits,
-    ages: Sequence[Aging] = (),
+    ages: Sequence[Aging] = (), aside: Sequence[str] = (),
 ) -> dict[Key, Sighting] | None:  # fmt: skip
     """`landed` by a kept state; None on any doubt that the whole lake says the same."""
     if not kept.answers(asked, ages):
@@ -62,7 +67,7 @@ def landed_after(
         files = kept.files(*since)
         with connect_files(
             {name: files.get(name, []) for name in lake.tables}, as_of=now,
-            mapping_digest=kept.mapping, limits=limits,
+            mapping_digest=kept.mapping, limits=limits, aside=aside,
         ) as connection:  # fmt: skip
             if overtaken_since(connection, kept):
                 return None
@@ -86,10 +91,10 @@ def _with_left_out(seen: dict[Key, Sighting], kept: Kept) -> dict[Key, Sighting]
 
 def _whole(
     lake: Lake, mapping: str, now: datetime, asked: Sequence[Asked], limits: Limits, worth: int,
-    ages: Sequence[Aging],
+    ages: Sequence[Aging], aside: Sequence[str],
 ) -> dict[Key, Sighting]:  # fmt: skip
     versions = _versions(lake)
-    with connect(lake, as_of=now, mapping_digest=mapping, limits=limits) as connection:
+    with connect(lake, as_of=now, mapping_digest=mapping, limits=limits, aside=aside) as connection:
         found = landed(connection, now, asked, ages)
         if not given_up(lake, now) and _still(connection, lake, versions, worth):
             keep(connection, lake, versions, mapping, now, asked, ages)

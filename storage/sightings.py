@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from evidence.errors import LakeError
-from evidence.freshness import CLOCK_SKEW, Sighting
+from evidence.freshness import CLOCK_SKEW, Sighting, Support
 from evidence.model import Nature
 from evidence.times import utc
 from storage.corrections import corrected_sql, corrections_sql
@@ -66,10 +66,10 @@ WITH {SEEN}, many AS (
     ANTI JOIN corrected USING (item_id)
     GROUP BY source, kind, system, subject
 ), claims AS (
-    SELECT DISTINCT item_id, control, evidence FROM lake_claims
-    WHERE NOT starts_with(control, 'event:')
+    SELECT item_id, control, evidence, bool_or(lake_weighs(strength)) AS weighs FROM lake_claims
+    WHERE NOT starts_with(control, 'event:') GROUP BY ALL
 ), claimed AS (
-    SELECT c.control, c.evidence, s.*,
+    SELECT c.control, c.evidence, c.weighs, s.*,
         CASE WHEN l.source IS NULL THEN s.place ELSE l.newest.place END AS last_place,
         CASE WHEN l.source IS NULL THEN s.change ELSE l.newest.change END AS last_change,
         l.source IS NULL OR l.newest.place = s.place OR l.believed_place = s.place
@@ -126,7 +126,9 @@ WITH {SEEN}, many AS (
 ), folded AS (
     SELECT control, evidence, system,
         arg_max(struct_pack(observed_to, nature, item_id, title, source, beat), worth)
-            FILTER (speaks) AS best,
+            FILTER (speaks AND weighs) AS best,
+        arg_max(struct_pack(observed_to, item_id, title), worth)
+            FILTER (speaks AND NOT weighs) AS support,
         count(*) FILTER (confirmed AND NOT corrected AND last_change <> 'gone') AS count,
         count(*) FILTER (NOT confirmed AND NOT corrected) AS unconfirmed,
         count(*) FILTER (corrected AND last_change <> 'gone') AS corrected,
@@ -153,8 +155,8 @@ def sightings(connection: Connection, now: datetime) -> dict[Key, Sighting]:
     An item counts once a complete pull of its source confirms it; a failing one at once. A subject
     that is gone counts for nothing. A corrected item proves nothing, and what it had ended counts
     again; one that two people overrode is no failure either (`storage/corrections.py`). Items
-    without a system count for the organisation only.
-    Raises LakeError.
+    without a system count for the organisation only. What the connection leaves aside only
+    supports: it puts nothing in date, and fails like all else. Raises LakeError.
     """
     moment = utc(now, what="now")
     values = {"now": moment, "skew": CLOCK_SKEW.total_seconds()}
@@ -198,10 +200,18 @@ def _sighting(row: Mapping[str, Any]) -> Sighting:
         unconfirmed=row["unconfirmed"],
         events={name: at.astimezone(UTC) for name, at in (row["events"] or {}).items()},
         corrected=row["corrected"],
+        support=None if best else _support(row["support"]),
         overridden=overridden,
         overridden_at=_utc(row["overridden_at"]),
         overridden_why=_overridden(row["waived"], len(overridden)) if overridden else "",
     )
+
+
+def _support(told: Mapping[str, Any] | None) -> Support | None:
+    if not told:
+        return None
+    at = told["observed_to"].astimezone(UTC)
+    return Support(told["item_id"], _short(told["title"]), at)
 
 
 def _why(failure: Mapping[str, Any], number: int) -> str:

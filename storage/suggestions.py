@@ -82,7 +82,8 @@ def accepted_sql(suggestions: str) -> str:
     for the mapping digest, which none of them has."""
     return f"""
     SELECT item_id, control, evidence, '{_RULE}' || left(decision, 16) AS rule,
-        'supporting' AS strength, 'accepted by ' || decided_by || CASE WHEN confirmed_by IS NULL
+        CASE state WHEN '{CONFIRMED}' THEN 'partial' ELSE 'supporting' END AS strength,
+        'accepted by ' || decided_by || CASE WHEN confirmed_by IS NULL
             THEN '' ELSE ', confirmed by ' || confirmed_by END || ': ' || decided_why
             || ' (proposed by ' || model || ')' AS rationale, decided_at AS tagged_at
     FROM {suggestions} WHERE state IN ('{ACCEPTED}', '{CONFIRMED}') AND becomes = '{Becomes.TAG}'

@@ -136,6 +136,7 @@ def connect(
     dimensions: Mapping[str, pa.Table] | None = None,
     limits: Limits | None = None,
     excerpt: Excerpt = EVERYTHING,
+    aside: Sequence[str] = (),
 ) -> Connection:
     """A connection with the views, as things had landed by `as_of` (default: all that landed).
 
@@ -143,12 +144,14 @@ def connect(
     say: what `as_of` alone shows may still grow, by a landing that began before it. `tags` shows
     the given mapping digest, else the one tagged last; or what `tags_sql` (one SELECT over the
     relation `items`) makes of the evidence shown. `dimensions` become tables (`controls`,
-    `systems`). Of what is not in `excerpt` no relation holds anything. Close it, or use it in a
+    `systems`). Of what is not in `excerpt` no relation holds anything. Claims of a strength in
+    `aside` put nothing in date alone: `lake_weighs` tells them apart. Close it, or use it in a
     `with`. Raises LakeError.
     """
     return connect_files(
         lake_files(lake, as_of, size), as_of=as_of, size=size, mapping_digest=mapping_digest,
         tags_sql=tags_sql, dimensions=dimensions, limits=limits, excerpt=excerpt,
+        aside=aside,
     )  # fmt: skip
 
 
@@ -178,6 +181,7 @@ def connect_files(
     dimensions: Mapping[str, pa.Table] | None = None,
     limits: Limits | None = None,
     excerpt: Excerpt = EVERYTHING,
+    aside: Sequence[str] = (),
 ) -> Connection:
     """`connect` for who has only the files: no lake, no way to it and no key of it is needed."""
     if as_of is not None:
@@ -185,6 +189,8 @@ def connect_files(
     connection = open_engine(limits or Limits())
     try:
         shown = _until("landed_at", as_of) if size is None else _sealed(size)
+        weighs = f"strength NOT IN ({', '.join(map(literal, aside))})" if aside else "true"
+        connection.execute(f"CREATE MACRO lake_weighs(strength) AS {weighs}")
         _build(connection, files, as_of, shown, mapping_digest, tags_sql, dimensions or {}, excerpt)
         lock(connection, [path for paths in files.values() for path in paths])
     except duckdb.Error as error:

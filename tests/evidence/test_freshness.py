@@ -17,6 +17,7 @@ from evidence.freshness import (
     Sighting,
     Standing,
     State,
+    Support,
     Verdict,
     judge,
     stand,
@@ -32,6 +33,7 @@ WANT = Expectation(
     control=CONTROL, evidence="mlflow_evaluation", scope=Scope.SYSTEM, max_age=90 * DAY,
     warn_before=14 * DAY, stale_on=("new_model_version",), source_types=("mlflow.run",),
 )  # fmt: skip
+USE = Support("u", "Use", NOW - DAY)
 SEEN = Sighting(newest=NOW - 10 * DAY, item_id="i", source="mlflow", heartbeat=NOW, count=1)
 
 
@@ -44,6 +46,7 @@ def state(seen: Sighting | None, want: Expectation = WANT) -> State:
     [
         (None, State.UNKNOWN, "nothing landed yet"),
         (Sighting(unconfirmed=3), State.UNKNOWN, "did not finish whole"),
+        (Sighting(support=USE), State.UNKNOWN, "only supporting evidence: “Use” of 2026-11-22"),
         (SEEN, State.FRESH, "good until"),
         (replace(SEEN, newest=NOW - 80 * DAY), State.DUE, "due again by"),
         (replace(SEEN, newest=NOW - 90 * DAY), State.STALE, "over its age limit"),
@@ -59,6 +62,15 @@ def test_each_state_has_its_sentence(seen: Sighting | None, expected: State, say
     verdict = judge(WANT, "m", seen, NOW)
     assert verdict.state is expected
     assert says in verdict.why
+
+
+def test_what_only_supports_is_shown_but_never_beside_what_speaks() -> None:
+    older = replace(USE, item_id="o", at=NOW - 2 * DAY)
+    seen = together([Sighting(), Sighting(support=older), Sighting(support=USE)], {})
+    assert judge(WANT, "", seen, NOW).item_id == "u"
+    seen = together([Sighting(support=USE), replace(SEEN, newest=NOW - 90 * DAY)], {})
+    assert state(seen) is State.STALE, "it makes nothing newer"
+    assert judge(WANT, "", seen, NOW).item_id == "i"
 
 
 def test_what_must_come_before_an_event_may_come_within_its_lead() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from evidence.canonical import canonical
 from evidence.errors import ConfigError, LakeError, MappingError
-from evidence.freshness import Standing
+from evidence.freshness import Standing, State
 from evidence.times import parse, stamp
 from flows.moment import Asked, moment, parse_as_of, present
 from mappings import in_force
@@ -184,6 +184,42 @@ def _forget() -> None:
     """Each verb is a process of its own."""
     in_force.mapping_in_force.cache_clear()
     in_force.read_document.cache_clear()
+
+
+def test_a_mapping_that_weighed_no_strength_judges_its_time_without(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    rule = RULE.format(name="own").replace(
+        "    rationale:", "    strength: supporting\n    rationale:"
+    )
+    (folder / "own.yaml").write_text(rule)
+    house.config = replace(house.config, own_rules=(folder,))
+    before = tmp_path / "before"
+    shutil.copytree(HERE, before, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    path = before / "expectations.yaml"
+    path.write_text(path.read_text().replace("\naside: [supporting]\n", "\n"))
+    with monkeypatch.context() as patched:
+        patched.setattr(in_force, "catalogue_trees", lambda: catalogue_trees(before))
+        _forget()
+        house.land()
+        house.follow(seconds=1)
+        then = Asked(at=house.clock.now)
+        was = house.judge(then)
+    _forget()
+    house.clock.now += timedelta(minutes=1)
+    house.follow(seconds=1)
+    again, now_judged = house.judge(then), house.judge(None)
+    assert (again.digest, again.told()) == (was.digest, was.told())
+    old, new = (
+        [v for v in one.verdicts if v.evidence == "change_request" and v.count]
+        for one in (was, now_judged)
+    )
+    assert {v.state for v in old} == {State.FRESH}
+    assert {v.state for v in new} == {State.UNKNOWN}
+    assert {v.item_id for v in new} == {v.item_id for v in old}
+    assert all(v.why.startswith("only supporting evidence: “jira.issue 1” of") for v in new)
 
 
 def test_every_change_of_the_mapping_is_one_item_and_one_act(house: House) -> None:

@@ -82,16 +82,20 @@ class World:
             cursor=Cursor(cursor) if cursor else None, pull_id=f"pull-{self.pulls}", pull=record,
         )  # fmt: skip
 
-    def tag(self, control: str, evidence: str, where: str = "true", digest: str = "m1") -> int:
+    def tag(
+        self, control: str, evidence: str, where: str = "true", digest: str = "m1",
+        strength: str = "direct",
+    ) -> int:  # fmt: skip
         """Tag what follows `where` by a rule of its own mapping digest."""
-        sql = tag_sql([(control, evidence, where)], digest)
-        return self.lake.follow_sql("tags", sql, app=f"{digest}:{control}:{evidence}")
+        sql = tag_sql([(control, evidence, where)], digest, strength)
+        app = f"{digest}:{control}:{evidence}"
+        return self.lake.follow_sql("tags", sql, app=app + strength.removeprefix("direct"))
 
 
-def tag_sql(claims: Sequence[tuple[str, str, str]], digest: str) -> str:
+def tag_sql(claims: Sequence[tuple[str, str, str]], digest: str, strength: str = "direct") -> str:
     selects: Iterable[str] = (
         f"SELECT item_id, '{control}' AS control, '{evidence}' AS evidence, 'r' AS rule, "
-        f"'direct' AS strength, 'because' AS rationale, '{digest}' AS mapping_digest "
+        f"'{strength}' AS strength, 'because' AS rationale, '{digest}' AS mapping_digest "
         f"FROM items WHERE {where}"
         for control, evidence, where in claims
     )

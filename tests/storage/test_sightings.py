@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from evidence.freshness import Sighting
+from evidence.freshness import Sighting, Support
 from evidence.model import Change, EvidenceItem, Nature, Outcome
 from evidence.runs import PullOutcome
+from storage.arrivals import Asked, arrivals
 from storage.sightings import sightings
 from storage.views import connect
 from tests.storage.makers import START, World, days, item
 
 KEY = ("iso42001:A.1", "ticket", "credit-scoring")
+ASIDE = ("supporting",)
 DONE, PART = PullOutcome.COMPLETE, PullOutcome.PARTIAL
 
 
@@ -256,3 +258,39 @@ def test_a_late_result_does_not_replace_a_later_one(world: World) -> None:
     world.land(bad, cursor="1", outcome=DONE)
     world.land(_version(Change.NEW, 3), cursor="2", outcome=DONE)
     assert _seen(world)[KEY].failing == (bad.item_id,)
+
+
+def test_what_only_supports_puts_nothing_in_date_alone(world: World) -> None:
+    world.land(item(1), item(5), cursor="1", outcome=DONE)
+    world.tag(*KEY[:2], "kind <> 'headwater.pull'", strength="supporting")
+    alike = _weighed(world, ())
+    assert (alike.newest, alike.support) == (START + days(5), None), "mappings of before"
+    seen = _weighed(world)
+    assert (seen.newest, seen.item_id, seen.heartbeat) == (None, "", None)
+    assert seen.support == Support(item(5).item_id, "Ticket 5", START + days(5))
+    world.tag(*KEY[:2], "subject = 'AI-1'", strength="partial")
+    seen = _weighed(world)
+    assert (seen.newest, seen.item_id) == (START + days(1), item(1).item_id)
+    assert seen.support is None, "nor does it make older evidence newer"
+
+
+def test_what_only_supports_fails_like_all_else(world: World) -> None:
+    bad = item(5, outcome=Outcome.FAILED)
+    world.land(bad, cursor="1", outcome=DONE)
+    world.tag(*KEY[:2], "kind <> 'headwater.pull'", strength="supporting")
+    assert _weighed(world).failing == (bad.item_id,)
+
+
+def test_what_only_supports_serves_no_deadline(world: World) -> None:
+    world.land(item(1), cursor="1", outcome=DONE)
+    world.tag(*KEY[:2], "kind <> 'headwater.pull'", strength="supporting")
+    asked = [Asked(*KEY[:2], START, START + days(9))]
+    for aside, number in (((), 1), (ASIDE, 0)):
+        with connect(world.lake, mapping_digest="m1", aside=aside) as connection:
+            found = arrivals(connection, world.clock.now, asked)
+            assert len(found.get(KEY, ())) == number
+
+
+def _weighed(world: World, aside: tuple[str, ...] = ASIDE) -> Sighting:
+    with connect(world.lake, mapping_digest="m1", aside=aside) as connection:
+        return sightings(connection, world.clock.now)[KEY]
