@@ -10,6 +10,7 @@ import pytest
 
 from dashboards.asked import Asked
 from dashboards.links import Served
+from dashboards.model import Board
 from dashboards.pages import ONE, WHOLE
 from dashboards.reads import Reads
 from dashboards.render import render_page
@@ -55,8 +56,12 @@ def asked(house: House) -> Reads:
     return reads(house.config)
 
 
-def test_pages_of_evidence_hold_all_of_it_once(asked: Reads, at: str) -> None:
-    board = asked.board(at)
+@pytest.fixture(scope="module")
+def board(asked: Reads, at: str) -> Board:
+    return asked.board(at)
+
+
+def test_pages_of_evidence_hold_all_of_it_once(asked: Reads, at: str, board: Board) -> None:
     whole = board.evidence_total[CONTROL]
     assert whole >= 4
     first, rest = asked.found(CONTROL, 0, 3, at), asked.found(CONTROL, 3, 1000, at)
@@ -66,8 +71,9 @@ def test_pages_of_evidence_hold_all_of_it_once(asked: Reads, at: str) -> None:
     assert all("dq_validation" in row.taken for row in first if row.kind.startswith("gx.val"))
 
 
-def test_an_item_shows_every_version_of_its_subject(asked: Reads, house: House, at: str) -> None:
-    board = asked.board(at)
+def test_an_item_shows_every_version_of_its_subject(
+    asked: Reads, house: House, at: str, board: Board
+) -> None:
     some = next(i for i in board.items.values() if i.kind == "gx.expectation_suite")
     shown = asked.versions([some.item_id], at)[some.item_id]
     with connect(house.lake) as connection:
@@ -78,8 +84,10 @@ def test_an_item_shows_every_version_of_its_subject(asked: Reads, house: House, 
     assert [one.item_id for one in shown] == [row[0] for row in rows]
 
 
-def test_the_proof_on_the_page_holds_without_the_lake(asked: Reads, house: House, at: str) -> None:
-    item_id = next(iter(asked.board(at).items))
+def test_the_proof_on_the_page_holds_without_the_lake(
+    asked: Reads, house: House, at: str, board: Board
+) -> None:
+    item_id = next(iter(board.items))
     text, why = asked.proof(item_id, at)
     assert why == ""
     vkey = house.config.key.with_suffix(house.config.key.suffix + ".pub").read_text().strip()
@@ -89,8 +97,9 @@ def test_the_proof_on_the_page_holds_without_the_lake(asked: Reads, house: House
     assert head.size == checkpoint_of(house.lake, None).size
 
 
-def test_an_item_that_is_not_sealed_says_so(asked: Reads, house: House, at: str) -> None:
-    board = asked.board(at)
+def test_an_item_that_is_not_sealed_says_so(
+    asked: Reads, house: House, at: str, board: Board
+) -> None:
     last = max(board.items.values(), key=lambda item: item.leaf_index or 0)
     text, why = asked.proof(last.item_id, "@1")
     assert (text, bool(why)) == ("", True)
@@ -116,16 +125,18 @@ def test_nothing_was_judged_before_the_lake_began(asked: Reads, house: House) ->
     assert (past.points, dict(past.stood)) == ((), {})
 
 
-def test_what_changed_is_counted_between_two_seals(asked: Reads, at: str) -> None:
+def test_what_changed_is_counted_between_two_seals(asked: Reads, at: str, board: Board) -> None:
     found = asked.changes("@4", at)
-    assert (found.since.endswith("@4"), found.until) == (True, asked.board(at).lake.shown)
+    assert (found.since.endswith("@4"), found.until) == (True, board.lake.shown)
     landed = sum(row.landed for row in found.landed)
-    assert landed == asked.board(at).lake.items - 4
+    assert landed == board.lake.items - 4
     with pytest.raises(ConfigError, match="later than the one that is shown"):
         asked.changes(at, "@4")
 
 
-def test_a_control_tells_what_it_asks_and_who_says_what_it_speaks_to(asked: Reads, at: str) -> None:
+def test_a_control_tells_what_it_asks_and_who_says_what_it_speaks_to(
+    asked: Reads, at: str, board: Board
+) -> None:
     facts = asked.control("iso42001:A.7.4", at)
     asks = {one.evidence: one for one in facts.asks}
     assert asks["dq_validation"].rules
@@ -133,7 +144,7 @@ def test_a_control_tells_what_it_asks_and_who_says_what_it_speaks_to(asked: Read
     assert facts.guidance
     assert all(row.sources for row in facts.crosswalk)
     assert {row.framework for row in facts.crosswalk} <= {
-        known.framework for known in asked.board(at).frameworks
+        known.framework for known in board.frameworks
     }
     assert any("days" in line for line in facts.kept)
     assert [line for line in asked.control("iso42001:A.8.4", at).laws if "GDPR" in line]
@@ -156,14 +167,13 @@ def test_the_life_of_a_system_is_what_trace_tells(asked: Reads, at: str) -> None
 
 
 @pytest.mark.parametrize("wrong", ["yesterday", "@", "freeze:nobody"])
-def test_a_wrong_moment_is_refused(asked: Reads, wrong: str) -> None:
+def test_a_wrong_moment_is_refused(asked: Reads, wrong: str, board: Board) -> None:
     for read in (asked.board, asked.past, asked.lives, asked.ends):
         with pytest.raises(ConfigError):
             read(wrong)
 
 
-def test_every_page_of_a_real_lake_can_be_drawn(asked: Reads, at: str) -> None:
-    board = asked.board(at)
+def test_every_page_of_a_real_lake_can_be_drawn(asked: Reads, at: str, board: Board) -> None:
     once = replace(asked, board=lambda _as_of: board)
     for kind, page in WHOLE.items():
         assert render_page(page.make(once, "", Asked(at)), Served(as_of=at)), kind
@@ -178,12 +188,11 @@ def test_every_page_of_a_real_lake_can_be_drawn(asked: Reads, at: str) -> None:
     )
 
 
-def test_what_is_held_open_says_the_same(asked: Reads, house: House, at: str) -> None:
-    ids = [*asked.board(at).items][:5]
+def test_what_is_held_open_says_the_same(asked: Reads, house: House, at: str, board: Board) -> None:
+    ids = [*board.items][:5]
     with held_reads(house.config, parse_as_of(at)) as held:
         assert held.control(CONTROL, "") == asked.control(CONTROL, at)
         assert held.found(CONTROL, 1, 4, "") == asked.found(CONTROL, 1, 4, at)
         assert held.items(ids, "") == asked.items(ids, at)
         assert held.versions(ids, "") == asked.versions(ids, at)
         assert held.past("") == asked.past(at)
-        assert held.board("").lake.shown == asked.board(at).lake.shown
