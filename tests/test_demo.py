@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import nursery
 from tests.dashboards.browser import browser, complaints
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,7 +20,7 @@ PICTURE = ROOT / "docs" / "board.png"
 pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(400)]
 
 
-def headwater(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def headwater(*words: str) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "AWS_"))}
     return subprocess.run(
         [sys.executable, "-m", "flows.cli", *words], cwd=ROOT, text=True, capture_output=True,
@@ -30,7 +31,7 @@ def headwater(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Path(tmp_path_factory.mktemp("demo")) / "brookside"
-    done = headwater(folder, "demo", str(folder))
+    done = headwater("demo", str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert "Second collection" in done.stdout
@@ -38,14 +39,14 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ask(company: Path, sql: str) -> list[dict[str, str]]:
-    config = str(company / "headwater.toml")
-    done = headwater(company, "query", sql, "-c", config, "--format", "csv")
+    config = company / "headwater.toml"
+    done = nursery.headwater("query", sql, "-c", config, "--format", "csv")
     assert done.returncode == 0, done.stderr
     return list(csv.DictReader(io.StringIO(done.stdout)))
 
 
 def test_it_looks_like_a_believable_month(company: Path) -> None:
-    done = headwater(company, "status", "--json", "-c", str(company / "headwater.toml"))
+    done = nursery.headwater("status", "--json", "-c", company / "headwater.toml")
     told = json.loads(done.stdout)
     assert told["organisation"] == "Brookside Lending"
     for word in ("proved", "failed", "stale", "missing", "needs judgement", "not applicable"):
@@ -65,7 +66,7 @@ def test_it_looks_like_a_believable_month(company: Path) -> None:
 
 def test_each_broken_edge_of_the_story_is_named(company: Path) -> None:
     config = str(company / "headwater.toml")
-    done = headwater(company, "trace", "--json", "-c", config)
+    done = nursery.headwater("trace", "--json", "-c", config)
     assert done.returncode == 3, done.stderr
     found = {(b["check"], b["system"]) for b in json.loads(done.stdout)["broken"]}
     assert found >= {
@@ -73,10 +74,10 @@ def test_each_broken_edge_of_the_story_is_named(company: Path) -> None:
         ("change-does-not-hold", "credit-scoring"), ("risk-without-treatment", "ticket-triage"),
         ("system-without-impact-assessment", "ticket-triage"),
     }  # fmt: skip
-    one = headwater(company, "trace", "credit-risk/2", "-c", config)
+    one = nursery.headwater("trace", "credit-risk/2", "-c", config)
     assert one.returncode == 3
     assert "CHG-14 self-approved" in " ".join(one.stdout.split())
-    unknown = headwater(company, "trace", "nobody", "-c", config)
+    unknown = nursery.headwater("trace", "nobody", "-c", config)
     assert "systems: churn-predictor, credit-scoring, ticket-triage" in unknown.stderr
 
 
@@ -98,7 +99,7 @@ def test_every_kind_of_source_landed(company: Path) -> None:
 def test_a_second_run_adds_nothing_that_is_not_new(company: Path) -> None:
     sql = "select count(*) as n from evidence where kind not like 'headwater.%'"
     before = ask(company, sql)
-    again = headwater(company, "demo", str(company))
+    again = headwater("demo", str(company))
     assert again.returncode == 0, again.stderr
     assert ask(company, sql) == before
     assert int(ask(company, "select count(*) as n from leaves")[0]["n"]) > int(before[0]["n"])
