@@ -62,13 +62,22 @@ def leave_record(lake: Lake, config: Config, what: str, **given: Any) -> str:
     if unkept := try_to_act(lake, what, **given):
         return unkept
     try:
-        mapping = config.mapping()
-        cursor = lake.bookmark(OWN_SOURCE).cursor
-        if cursor and cursor.value == mapping.digest:
-            _tag(lake, mapping)
+        tag_own(lake, config)
     except HeadwaterError as error:
         return f"that {what} was run is recorded but not tagged until the next collection: {error}"
     return ""
+
+
+def tag_own(lake: Lake, config: Config) -> None:
+    """Tag what Headwater landed of itself by the mapping in force, if the configuration still has
+    that one: to bring another into force is not for who only leaves a record.
+
+    Raises HeadwaterError.
+    """
+    mapping = config.mapping()
+    cursor = lake.bookmark(OWN_SOURCE).cursor
+    if cursor and cursor.value == mapping.digest:
+        _tag(lake, mapping)
 
 
 def _tag(lake: Lake, mapping: InForce) -> int:

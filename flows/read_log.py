@@ -18,12 +18,12 @@ from typing import IO, Any
 
 from dashboards.reading import Read
 from evidence.canonical import plain
-from evidence.errors import HeadwaterError
+from evidence.errors import HeadwaterError, LakeError
 from evidence.model import EvidenceItem
 from evidence.own import OWN_SOURCE, READ_KIND
 from evidence.times import parse, stamp
 from flows.config import Config, now
-from flows.follow import follow
+from flows.follow import seal, tag_own
 from storage.actions import land_own
 from storage.lake import Lake
 
@@ -70,14 +70,36 @@ class ReadLog:
                 self._due.set()
 
     def land(self) -> int:
-        """Land what waits, of this process and of any that died; how many reads. Raises
-        HeadwaterError, and then they go on waiting."""
+        """Land what waits, of this process and of any that died; how many reads.
+
+        Raises HeadwaterError or OSError of the last file that did not land: it goes on waiting, and
+        keeps no other from landing.
+        """
         with self._landing:
             with self._lock:
                 done, self._file, self._waiting = self._file, None, 0
             if done is not None:
                 done.close()
-            return sum(self._land(file) for file in sorted(self.folder.glob("*.jsonl")))
+            landed, wrong = 0, None
+            for file in sorted(self.folder.glob("*.jsonl")):
+                try:
+                    landed += self._land(file)
+                except (HeadwaterError, OSError) as error:
+                    wrong = error
+            if landed:
+                self._seal()
+            if wrong is not None:
+                raise wrong
+            return landed
+
+    def _seal(self) -> None:
+        """Tag and seal at once, as after a pull; where that fails, the next collection does it."""
+        try:
+            lake = Lake.open(self.config.lake, clock=self.clock)
+            tag_own(lake, self.config)
+            seal(lake, self.config)
+        except (HeadwaterError, OSError) as error:
+            _LOG.warning("what auditors read has landed and is not sealed yet: %s", error)
 
     def _land(self, file: Path) -> int:
         with contextlib.suppress(FileNotFoundError), file.open("rb") as held:
@@ -86,7 +108,12 @@ class ReadLog:
             except BlockingIOError:
                 return 0  # its process lives, and lands it itself
             content = held.read()
-            items = tuple(_items(file.stem, content))
+            try:
+                items = tuple(_items(file.stem, content))
+            except (KeyError, TypeError, ValueError) as error:
+                raise LakeError(
+                    f"{file} is not a file of reads ({error!r}): move it away"
+                ) from error
             if items:
                 lake = Lake.open(self.config.lake, clock=self.clock)
                 land_own(lake, lambda _: (items, None))
@@ -98,12 +125,13 @@ class ReadLog:
         while not self._over.is_set():
             self._due.wait(EVERY_SECONDS)
             self._due.clear()
-            try:
-                if self.land():
-                    # Sealed at once, as a pull is; if that fails, with the next one that follows.
-                    follow(Lake.open(self.config.lake, clock=self.clock), self.config)
-            except (HeadwaterError, OSError) as error:
-                _LOG.error("what auditors read waits in %s: %s", self.folder, error)
+            self._try_to_land()
+
+    def _try_to_land(self) -> None:
+        try:
+            self.land()
+        except Exception as error:  # noqa: BLE001  a thread that ended would land nothing any more
+            _LOG.error("what auditors read waits in %s: %s", self.folder, error)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Callable[[Read], None]]:
@@ -117,10 +145,7 @@ class ReadLog:
             self._over.set()
             self._due.set()
             thread.join()
-            try:
-                self.land()
-            except (HeadwaterError, OSError) as error:
-                _LOG.error("what auditors read waits in %s: %s", self.folder, error)
+            self._try_to_land()
 
 
 def folder(config: Config) -> Path:

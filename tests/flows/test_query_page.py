@@ -21,6 +21,7 @@ import pytest
 from dashboards.access import digest_of
 from dashboards.questions import Asked
 from dashboards.server import serving
+from evidence.errors import LakeError
 from evidence.excerpt import EVERYTHING
 from evidence.own import READ_KIND
 from flows import board_part
@@ -286,11 +287,12 @@ def test_what_an_auditor_reads_lands_once_and_sealed(house: House) -> None:
     assert (asked["question"], asked["rows"], asked["status"]) == (sql, 5, 200)
     assert {read["address"]: read["status"] for read in new}["/items/" + "0" * 64] == 404
     lake = Lake.open(house.config.lake, clock=now)
-    follow(lake, house.config)
     with connect(lake) as connection:
-        (row,) = all_rows(connection, "SELECT count(*) AS n FROM evidence JOIN leaves USING "
-                          "(item_id) WHERE kind = $kind", {"kind": READ_KIND})  # fmt: skip
-    assert row["n"] > 0
+        rows = all_rows(connection, "SELECT leaf_index FROM evidence LEFT JOIN leaves USING "
+                        "(item_id) WHERE kind = $kind", {"kind": READ_KIND})  # fmt: skip
+    assert all(row["leaf_index"] is not None for row in rows), "sealed at once"
+    digest = house.config.mapping().rules.digest
+    assert lake.followed("tags", f"tags:{digest}") == lake.version, "or the board says: not judged"
 
 
 def test_who_read_what_is_listed(house: House, capsys: pytest.CaptureFixture[str]) -> None:
@@ -310,6 +312,13 @@ def test_what_a_dead_server_noted_is_landed_by_the_next(house: House) -> None:
     content = left.read_bytes()
     house.log.land()
     number = len(house.reads())
+    left.write_bytes(content + b'{"torn')
+    poison = left.with_name("0.jsonl")
+    poison.write_bytes(b'{"grant": "x"}\n')
+    with pytest.raises(LakeError, match=r"0\.jsonl"):
+        ReadLog(house.config).land()
+    assert (poison.exists(), left.exists()) == (True, False), "it keeps no other from landing"
+    poison.unlink()
     left.write_bytes(content + b'{"torn')
     assert ReadLog(house.config).land() == content.count(b"\n")
     assert len(house.reads()) == number, "the same lines land once"
