@@ -390,7 +390,8 @@ class Pack:
         """The statement, which the key signed in its envelope (DSSE 1.0) and nothing else."""
         what = "manifest.dsse"
         envelope = read_json(self.whole(what), what)
-        if set(envelope) != {"payload", "payloadType", "signatures"}:
+        keys = {"payload", "payloadType", "signatures"}
+        if set(envelope) != keys or len(envelope["signatures"]) != 1:
             raise Wrong(f"{what} is no DSSE envelope")
         payload = self.whole("manifest.json")
         if envelope["payload"] != base64.b64encode(payload).decode():
@@ -399,10 +400,10 @@ class Pack:
         if kind != PAYLOAD_TYPE:
             raise Wrong(f"{what} signs a {str(kind)[:60]!r}, not a {PAYLOAD_TYPE}")
         encoded = b"DSSEv1 %d %b %d %b" % (len(kind), kind.encode(), len(payload), payload)
-        own = [one for one in envelope["signatures"] if one["keyid"] == key.name]
-        if not own:
+        (own,) = envelope["signatures"]  # nobody else signs: there is one way to write a pack
+        if set(own) != {"keyid", "sig"} or own["keyid"] != key.name:
             raise Wrong(f"the pack is not signed by the key {key.name}")
-        if len(own) > 1 or not key.holds(from_base64(own[0]["sig"], what, 64), encoded):
+        if not key.holds(from_base64(own["sig"], what, 64), encoded):
             raise Wrong(f"{what}: its signature does not hold: it was changed")
         statement: dict[str, Any] = read_json(payload, "manifest.json")
         if statement.get("_type") != STATEMENT:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
+import subprocess
+import sys
+import time
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +22,7 @@ from securesystemslib.signer import SSlibKey
 from trestle.oscal.assessment_results import AssessmentResults
 
 from dashboards.text import tame
+from evidence.canonical import canonical
 from evidence.errors import ConfigError, LakeError
 from evidence.runs import Gap, Pull, PullFacts, PullOutcome
 from evidence.times import parse
@@ -140,6 +145,31 @@ def test_another_library_takes_the_envelope_and_no_other_key(packed: Packed) -> 
     envelope.payload += b" "
     with pytest.raises(VerificationError):
         envelope.verify([key], 1)
+
+
+def test_nobody_else_signs_and_no_other_kind_of_payload(packed: Packed, tmp_path: Path) -> None:
+    files = packed.files()
+    told = json.loads(files["manifest.dsse"])
+    more = told | {"signatures": told["signatures"] * 2}
+    other = packed.signer.envelope("text/plain", files["manifest.json"])
+    for envelope, says in [(more, "is no DSSE envelope"), (other, "signs a 'text/plain'")]:
+        path = tmp_path / "bent.zip"
+        path.write_bytes(archived(files | {"manifest.dsse": canonical(envelope)}))
+        code, said = check(packed, path)
+        assert (code, says in said) == (1, True), said
+
+
+def test_a_pack_that_is_killed_is_none(packed: Packed, tmp_path: Path) -> None:
+    """At no moment does the name stand for less than the whole."""
+    path = tmp_path / "killed.zip"
+    command = [sys.executable, "-m", "flows.cli", "pack", "--everything", "-o", str(path),
+               "-c", str(packed.house.config.file)]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while process.poll() is None and not list(tmp_path.glob(".killed.zip.*/items.jsonl")):
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not path.exists()
 
 
 def test_trestle_reads_the_results_and_the_words_are_those_of_oscal(packed: Packed) -> None:
