@@ -35,7 +35,7 @@ def attacked(file: Path) -> None:
 
 
 def packed(file: Path) -> None:
-    pack.write(file, "8.1", file.parent / "p.zip", None, quiet)
+    pack.write(file, pack.Wanted(["8.1"]), file.parent / "p.zip", None, quiet)
 
 
 def maintained(file: Path) -> None:
