@@ -19,7 +19,10 @@ from mappings.when import read_field, read_when
 
 PAGE = ("rules", "kinds context")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_REQUIRED, _OPTIONAL = "name kind rationale examples", "when controls evidence events strength"
+_REQUIRED, _OPTIONAL = (
+    "name kind rationale examples",
+    "when controls evidence events strength broad",
+)
 _DECLARED = "name kind when rationale examples"
 _PRESENT = Not(Is(Field("change"), ("gone",)))
 _SILENT = Not(Is(Field("outcome"), ("failed", "error")))
@@ -88,8 +91,16 @@ class _Reading:
         fields = self.node.record("a rule", _REQUIRED, _OPTIONAL)
         name, kinds = self._name(fields["name"]), self._kinds(fields["kind"])
         named, targets = self._named(fields), tuple(self._targets(fields, kinds))
-        rule = Rule(name, kinds, self._when(fields), targets, named, self.node.file, self.node.line)
+        rule = Rule(
+            name, kinds, self._when(fields), targets, named, self.node.file, self.node.line,
+            selective="when" in fields, broad=self._broad(fields),
+        )  # fmt: skip
         return proved(rule, fields["examples"], selective="when" in fields or named is not None)
+
+    def _broad(self, fields: Mapping[str, Node]) -> str:
+        if "broad" in fields and "when" not in fields:
+            raise fields["broad"].error("a rule without `when` takes every item as it is")
+        return fields["broad"].text("broad") if "broad" in fields else ""
 
     def declaration(self) -> Rule:
         """That items of these kinds, where this holds, are context only: a rule without a control.
@@ -101,7 +112,9 @@ class _Reading:
         rationale = fields["rationale"].text("rationale")
         targets = (Target(kind, ControlId(CONTEXT + name), "", "", rationale) for kind in kinds)
         when = All((_PRESENT, _SILENT, read_when(fields["when"])))
-        rule = Rule(name, kinds, when, tuple(targets), None, self.node.file, self.node.line)
+        rule = Rule(
+            name, kinds, when, tuple(targets), None, self.node.file, self.node.line, selective=True
+        )
         return proved(rule, fields["examples"], selective=True)
 
     def _name(self, node: Node) -> str:

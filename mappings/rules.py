@@ -39,7 +39,8 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Items of `kinds` for which `when` holds make the claims in `targets`; `examples` are the rows
-    by which it proved itself."""
+    by which it proved itself. With `selective` the file asks something of them; `broad` says why
+    nearly every item of a kind does fulfil it."""
 
     name: str
     kinds: tuple[str, ...]
@@ -49,6 +50,8 @@ class Rule:
     file: str
     line: int
     examples: tuple[Mapping[str, Any], ...] = field(default=(), compare=False, repr=False)
+    selective: bool = False
+    broad: str = ""
 
     @property
     def context(self) -> bool:

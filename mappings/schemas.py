@@ -103,7 +103,7 @@ def _rules(catalogue: Catalogue) -> dict[str, Any]:
                 ]
             },
             "events": list_of(one_of(catalogue.events)),
-            "strength": one_of(STRENGTHS), "rationale": TEXT, "examples": examples,
+            "strength": one_of(STRENGTHS), "rationale": TEXT, "examples": examples, "broad": TEXT,
         },
         "name kind rationale examples",
     )  # fmt: skip

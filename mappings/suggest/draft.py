@@ -16,6 +16,7 @@ from evidence.suggestion import Proposal
 from mappings.catalogue import Catalogue, load_catalogue
 from mappings.conditions import Field
 from mappings.controls import NAMESPACE
+from mappings.limits import within_limits
 from mappings.nodes import Node
 from mappings.read_rules import PAGE, read_rules, rule_trees
 from mappings.suggest.asks import asks
@@ -93,6 +94,7 @@ def write_rule(folders: Sequence[Path], name: str, text: str, row: Mapping[str, 
         raise MappingError(f"{file} cannot be written: {error}") from error
     try:
         rules, _ = read_rules(rule_trees(folders), load_catalogue())
+        within_limits(rules)
         made = next(rule for rule in rules if rule.name == name)
         if not made.claims(dict(row) | {"payload": json.loads(row["payload"])}):
             raise MappingError(f"the drafted rule {name} does not take the item that it is made of")

@@ -105,7 +105,7 @@ def test_the_documented_example_loads_and_runs(tmp_path: Path, block: str) -> No
 
 
 WORDS = """gt gte lt lte like matches has exists all any not name kind when evidence controls
-strength rationale examples events full partial supporting named expected context""".split()  # noqa: SIM905
+strength rationale examples events full partial supporting named expected context broad""".split()  # noqa: SIM905
 
 
 def test_the_documentation_names_every_key_and_column() -> None:
