@@ -21,6 +21,7 @@ from flows.unreached import NeedOf, unreached
 from mappings.in_force import InForce, mapping_in_force
 from mappings.rules import RULES, only_supported, uncovered
 from storage.claims import claimed_twice, context_only, differences, untagged_kinds
+from storage.engine import ample
 from storage.lake import Lake
 from storage.pages import counts
 
@@ -72,7 +73,7 @@ def queue(file: Path) -> int:
     config = load(file)
     lake = Lake.open(config.lake, clock=now)
     # By today's rules, also where the tags have yet to follow them.
-    with tagged(lake, present(lake, config)).connect(lake) as connection:
+    with tagged(lake, present(lake, config)).connect(lake, ample()) as connection:
         left, twice = untagged_kinds(connection), claimed_twice(connection)
         declared, items = context_only(connection), counts(connection).context
     console = Console(highlight=False)

@@ -258,14 +258,18 @@ def _sealed(size: int) -> str:
 
 
 def _tag_anew(connection: Connection, sql: str) -> None:
-    """Put what the rules say of the evidence shown in the place of the tags that were kept."""
-    columns = ", ".join(name for name in TAGS.names if name != "tagged_at")
+    """Put what the rules say of the evidence shown in the place of the tags that were kept.
+
+    Their texts, of which there are few, stay members of enumerations in memory: each is read as the
+    text it is, for it sorts as such.
+    """
+    names = [name for name in TAGS.names if name != "tagged_at"]
     connection.execute("CREATE VIEW items AS SELECT * FROM evidence")
-    connection.execute(
-        f"CREATE TABLE lake_made AS SELECT {columns}, NULL::TIMESTAMPTZ AS tagged_at FROM ({sql})"  # noqa: S608
-    )
+    connection.execute(f"CREATE TABLE lake_made AS SELECT {', '.join(names)} FROM ({sql})")  # noqa: S608
     connection.execute("DROP VIEW items")
-    connection.execute("CREATE OR REPLACE VIEW lake_tags AS SELECT * FROM lake_made")
+    texts = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in names)
+    connection.execute(f"""CREATE OR REPLACE VIEW lake_tags AS
+        SELECT {texts}, NULL::TIMESTAMPTZ AS tagged_at FROM lake_made""")  # noqa: S608
 
 
 def _newest_digest(connection: Connection, as_of: datetime | None) -> str:

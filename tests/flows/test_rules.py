@@ -68,6 +68,18 @@ def test_what_a_folder_of_rules_would_change_is_counted_and_nothing_is(
     assert rules.differ(house.config.file, "@1", "today") == 0
 
 
+def test_tags_made_for_one_answer_are_texts_like_the_kept_ones(house: House) -> None:
+    made = load(house.config.file).mapping().rules.sql()
+    with connect(house.lake) as kept, connect(house.lake, tags_sql=made) as anew:
+        types = [
+            [row[:2] for row in connection.execute("DESCRIBE tags").fetchall()]
+            for connection in (kept, anew)
+        ]
+        enumerated = anew.execute("SELECT count(*) FROM lake_made WHERE control > ''").fetchall()
+    assert types[0] == types[1]
+    assert enumerated[0][0] > 0
+
+
 def test_the_queue_names_what_no_rule_takes_by_the_rules_of_today(
     house: House, own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
