@@ -11,7 +11,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -81,11 +81,11 @@ def pull(lake: Lake, number: int, at: datetime) -> None:
     lake.follow_sql("tags", TAGS, app="m")
 
 
-def took(work: object) -> tuple[float, object]:
-    """Seconds, and what came of it."""
-    began = time.perf_counter()
-    found = work()  # type: ignore[operator]
-    return time.perf_counter() - began, found
+def took(work: Callable[[], object]) -> tuple[float, float, object]:
+    """Seconds by the clock, of CPU, and what came of it."""
+    began, used = time.perf_counter(), time.process_time()
+    found = work()
+    return time.perf_counter() - began, time.process_time() - used, found
 
 
 def main(items: int) -> None:
@@ -103,24 +103,26 @@ def main(items: int) -> None:
         def by_now() -> object:
             return landed_by_now(lake, "m", clock[0], [], ample(), ages=AGES)
 
-        print(f"{items:,} items, all of them: {min(took(whole)[0] for _ in range(3)):.2f} s")
-        print(f"all of them, and the state kept: {took(by_now)[0]:.2f} s")
+        clocked, cpu = min(took(whole)[:2] for _ in range(2))
+        print(f"{items:,} items, all of them: {clocked:.2f} s, {cpu:.2f} CPU", flush=True)
+        clocked, cpu, _ = took(by_now)
+        print(f"all of them, and the state kept: {clocked:.2f} s, {cpu:.2f} CPU", flush=True)
         folder = lake.place.derived(FOLDER)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         print(f"the state: {size / 1e6:.1f} MB")
-        each = []
+        each: list[tuple[float, float]] = []
         for number in range(1, COMMITS + 1):
             clock[0] += timedelta(minutes=10)
             pull(lake, number, clock[0])
-            seconds, found = took(by_now)
-            each.append(seconds)
+            clocked, cpu, found = took(by_now)
+            each.append((clocked, cpu))
             if number in {1, COMMITS} and found != whole():
                 raise SystemExit("the kept state says otherwise: nothing here is true")
-        told = f"median {median(each) * 1000:.0f} ms, first {each[0] * 1000:.0f}"
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"most memory, that of making the rows included: {most:,.0f} MiB")
-        print(f"judged after each of {COMMITS} commits of {SMALL}: {told}, last "
-              f"{each[-1] * 1000:.0f}")  # fmt: skip
+        clocked, cpu = (1000 * median(one[n] for one in each) for n in (0, 1))
+        print(f"judged after each of {COMMITS} commits of {SMALL}, median: {clocked:.0f} ms, "
+              f"{cpu:.0f} CPU")  # fmt: skip
 
 
 if __name__ == "__main__":

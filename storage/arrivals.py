@@ -45,15 +45,18 @@ SPEAKING = f"""held AS (
 KNOWN = """whole AS (
     -- A pull is known to be whole when its record has landed.
     SELECT pull_id, min(landed_at) AS told FROM complete GROUP BY pull_id
-), known AS (
-    SELECT s.*, greatest(s.observed_to, s.landed_at, told) AS known
-    FROM speaking s JOIN whole USING (pull_id)
-    UNION ALL
-    SELECT s.*, greatest(s.observed_to, s.landed_at, told) AS known
-    FROM (FROM speaking ANTI JOIN whole USING (pull_id)) s ASOF LEFT JOIN (
+), collected AS (
+    SELECT DISTINCT source, collected_at FROM speaking ANTI JOIN whole USING (pull_id)
+), confirmed AS (
+    SELECT c.source, c.collected_at, b.told
+    FROM collected c ASOF LEFT JOIN (
             SELECT source, finished_at, greatest(finished_at, landed_at) AS told
             FROM complete WHERE NOT backfill
-        ) b ON s.source = b.source AND s.collected_at <= b.finished_at
+        ) b ON c.source = b.source AND c.collected_at <= b.finished_at
+), known AS (
+    SELECT s.*, greatest(s.observed_to, s.landed_at, coalesce(w.told, c.told)) AS known
+    FROM speaking s LEFT JOIN whole w USING (pull_id)
+        LEFT JOIN confirmed c ON s.source = c.source AND s.collected_at = c.collected_at
 )"""
 """Those that are `speaking`, with when they became `known`."""
 _SQL = f"""
