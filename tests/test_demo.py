@@ -119,5 +119,9 @@ def test_the_board_is_quiet_in_a_browser_and_makes_the_readme_picture(
         assert complaints(chromium) == []
         assert "Brookside Lending" in chromium.title
         if os.environ.get("HEADWATER_PICTURE"):
+            site = tmp_path / "site"
+            config = str(company / "headwater.toml")
+            assert headwater(company, "dashboard", "-o", str(site), "-c", config).returncode == 0
+            chromium.get((site / "index.html").as_uri())
             chromium.save_screenshot(str(PICTURE))
     assert PICTURE.stat().st_size > 20_000
