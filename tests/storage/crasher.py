@@ -64,14 +64,14 @@ def _follow(lake: Lake, key: Path) -> None:
     integrate(lake, load_key(key), witness=key.with_name("witness"))
 
 
-def work_among_others(path: Path, number: int) -> None:
+def work_among_others(path: Path, number: int, batches: int) -> None:
     """The same source in several processes: whoever loses reads the cursor again."""
     random.seed(number)
     lake = Lake.open(path, clock=now)
     while True:
         bookmark = lake.bookmark("jira")
         turn = json.loads(bookmark.cursor.value) + 1 if bookmark.cursor else 0
-        if turn >= BATCHES:
+        if turn >= batches:
             return
         try:
             lake.land("jira", batch(turn), bookmark=bookmark, cursor=Cursor(json.dumps(turn)),

@@ -16,7 +16,7 @@ from storage.verify import verify
 from storage.views import ask, connect
 from tests.nursery import NURSERY
 from tests.storage import crasher
-from tests.storage.crasher import BATCHES, batch, now, run, work, work_among_others
+from tests.storage.crasher import batch, now, run, work, work_among_others
 
 POINTS = ["sync", "sync after", "commit", "commit after", "replace", "replace after", "timer"]
 KILLS_EACH = 3
@@ -97,13 +97,14 @@ def _check_between(home: Path) -> None:
 
 
 def test_four_processes_of_one_source_land_each_item_once(home: Path) -> None:
-    children = [_start(work_among_others, home / "lake", n) for n in range(4)]
+    batches = 24
+    children = [_start(work_among_others, home / "lake", n, batches) for n in range(4)]
     for child in children:
         child.join(120)
     assert [child.exitcode for child in children] == [0] * 4
     _check_between(home)
     lake = Lake.open(home / "lake", clock=now)
-    assert lake.bookmark("jira").cursor == crasher.Cursor(str(BATCHES - 1))
-    assert lake.version == BATCHES
+    assert lake.bookmark("jira").cursor == crasher.Cursor(str(batches - 1))
+    assert lake.version == batches
     files = {file.path for file in lake.files("evidence")}
     assert {*(home / "lake/evidence").rglob("month=*/*.parquet")} == files

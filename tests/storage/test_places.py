@@ -243,15 +243,14 @@ def test_eight_processes_of_one_source_land_each_item_once(shared: ObjectPlace) 
         child.join(100)
     assert [child.exitcode for child in children] == [0] * 8
     lake = _check(shared)
-    assert lake.bookmark("jira").cursor == Cursor("7")
+    assert lake.bookmark("jira").cursor == Cursor("4")
     stored = [n for n in lake.place.at("evidence").names() if not n.startswith("_")]
     assert sorted(stored) == sorted(f.name for f in lake.files("evidence")), "losers tidy up"
 
 
 def _among_others(environment: dict[str, str], uri: str, number: int) -> None:
     os.environ.update(environment)
-    crasher.BATCHES = 8
-    crasher.work_among_others(uri, number)  # type: ignore[arg-type]
+    crasher.work_among_others(uri, number, 5)  # type: ignore[arg-type]
 
 
 def test_killed_while_landing_and_run_again_nothing_is_lost_or_twice(
