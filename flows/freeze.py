@@ -22,7 +22,7 @@ from flows.judgement import judge_lake
 from flows.keys import public_key_of
 from flows.moment import Asked, moment
 from mappings.in_force import InForce
-from storage.checkpoints import read_checkpoint
+from storage.checkpoints import checkpoint_for, read_checkpoint
 from storage.code import code_version
 from storage.disposed import absent
 from storage.freezes import Freeze, Frozen, counted, freeze_facts, freezes
@@ -30,7 +30,6 @@ from storage.holds import FREEZE, Hold
 from storage.keys import load_key
 from storage.lake import Lake
 from storage.note import VerifierKey
-from storage.pack import checkpoint_for
 from storage.views import connect
 
 

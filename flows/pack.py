@@ -5,30 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
 
-from dashboards.cut import standing_of
 from evidence.canonical import canonical, plain
-from evidence.errors import ConfigError, InvalidItem
-from evidence.excerpt import Excerpt
-from evidence.freshness import ControlStanding, Verdict
-from evidence.times import day_or_time, stamp
+from evidence.errors import ConfigError
+from evidence.times import stamp
 from flows.config import Config, load, now
 from flows.follow import leave_record
 from flows.judgement import Judged, judge_lake, told_standing, told_verdict
 from flows.moment import Asked, moment
+from flows.pack_about import About, Wanted, about_of
 from flows.pack_board import page
 from flows.pack_missing import Missing, as_text, missing
-from mappings.controls import Control
 from mappings.oscal_results import assessment_results
-from storage import pack
+from storage import pack, pack_told
 from storage.anchors import anchors_of
-from storage.checkpoints import read_checkpoint
+from storage.checkpoints import checkpoint_for, read_checkpoint
 from storage.engine import Connection, ample
 from storage.keys import Signer, load_key
 from storage.lake import Lake
@@ -79,40 +75,6 @@ nothing else belongs here. Times are UTC. `manifest.json` counts what was left o
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a pack is asked for. None or empty: no limit; a `framework` stands for all controls
-    that speak to it. `items` are ids; `about`, `extra` (file name → rows) and `lacks` say what they
-    answer, and what not."""
-
-    controls: Sequence[str] = ()
-    framework: str = ""
-    systems: Sequence[str] = ()
-    kinds: Sequence[str] = ()
-    begin: datetime | None = None
-    end: datetime | None = None
-    items: Sequence[str] | None = None
-    about: str = ""
-    extra: Sequence[tuple[str, Sequence[dict[str, Any]]]] = ()
-    lacks: Sequence[Missing] = ()
-
-
-def wanted_of(
-    controls: Sequence[str] | None, framework: str, systems: Sequence[str] | None,
-    kinds: Sequence[str] | None, since: str, until: str, *, everything: bool,
-) -> Wanted:  # fmt: skip
-    """What the options ask for. Raises ConfigError."""
-    if bool(controls or framework) == everything:
-        raise ConfigError("say what to pack: --control, --framework, or --everything")
-    try:
-        begin, end = (day_or_time(text) if text else None for text in (since, until))
-    except InvalidItem as error:
-        raise ConfigError(
-            f"--from and --to want a day, or a time with its zone: {error}"
-        ) from error
-    return Wanted(controls or (), framework, systems or (), kinds or (), begin, end)
-
-
 def write(file: Path, wanted: Wanted, output: Path, asked: Asked | None, say: Say) -> int:
     """Write a pack to a new file, whole or not at all; 0 when done. Raises ConfigError, LakeError.
 
@@ -122,7 +84,7 @@ def write(file: Path, wanted: Wanted, output: Path, asked: Asked | None, say: Sa
     lake = Lake.open(config.lake, clock=now)
     signer = load_key(config.key, origin=config.origin)
     judged = judge_lake(lake, moment(lake, config, asked or Asked(size=read_checkpoint(lake).size)))
-    about = _about(judged, wanted)
+    about = about_of(judged, wanted)
     if not about.scope.size:
         raise ConfigError("nothing had been sealed by then: there is nothing that can be proved")
     with folder_for(output) as folder:
@@ -150,89 +112,6 @@ def write(file: Path, wanted: Wanted, output: Path, asked: Asked | None, say: Sa
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """A pack's scope, the controls and verdicts that fall into it, and one sentence of it all."""
-
-    scope: pack.Scope
-    controls: tuple[Control, ...]
-    standings: tuple[ControlStanding, ...]
-    verdicts: tuple[Verdict, ...]
-    framework: str
-    sentence: str
-
-
-def _about(judged: Judged, wanted: Wanted) -> About:
-    """What was asked for, checked against what there was by then. Raises ConfigError."""
-    if wanted.begin and wanted.end and wanted.begin >= wanted.end:
-        raise ConfigError(f"--from {stamp(wanted.begin)} is not before --to {stamp(wanted.end)}")
-    for system in wanted.systems:
-        if system and system not in judged.systems:
-            known = ", ".join(judged.systems) or "none"
-            raise ConfigError(f"--system {system!r} is no system of that time; known: {known}")
-    framework, chosen = _controls(judged, wanted)
-    systems = tuple(sorted(set(wanted.systems))) if wanted.systems else None
-    controls = tuple(c for c in judged.catalogue.controls if chosen is None or c.id in chosen)
-    if wanted.items is not None:
-        controls = ()  # they answer something else than where controls stand
-    shown = Excerpt(systems)
-    standings = tuple(standing_of(judged.standings[control.id], shown) for control in controls)
-    verdicts = tuple(v for stands in standings for v in stands.verdicts)
-    rests = sorted({one for v in verdicts for one in (v.item_id, *v.overridden) if one})
-    ids = None if chosen is None else tuple(control.id for control in controls)
-    scope = pack.Scope(
-        judged.moment.size or 0, judged.at, ids, systems, tuple(sorted(set(wanted.kinds))),
-        wanted.begin, wanted.end,
-        None if wanted.items is None else tuple(sorted(set(wanted.items))), tuple(rests),
-    )  # fmt: skip
-    return About(
-        scope, controls, standings, verdicts, framework, _sentence(scope, framework, wanted)
-    )
-
-
-def _controls(judged: Judged, wanted: Wanted) -> tuple[str, set[str] | None]:
-    """The framework's id and the ids of the controls; None for all evidence, tagged or not."""
-    if not wanted.framework:
-        named = {_control(judged, name).id for name in wanted.controls}
-        return "", {str(one) for one in named} or None
-    if wanted.controls:
-        raise ConfigError("--framework says which controls: leave --control out")
-    known = judged.moment.mapping.frameworks
-    found = [name for name in known if name.startswith(wanted.framework)]
-    if len(found) != 1:
-        raise ConfigError(
-            f"--framework {wanted.framework!r} names {len(found)}; known: {', '.join(known)}"
-        )
-    rows = known[found[0]].rows
-    speaking = {str(row.control) for row in rows if (row.review or row).relation.value != "none"}
-    return found[0], speaking
-
-
-def _control(judged: Judged, control: str) -> Control:
-    for known in judged.catalogue.controls:
-        if control in (known.id, known.number):
-            return known
-    raise ConfigError(f"--control {control!r} is none of the catalogue's; write A.6.2.4, or 5.2")
-
-
-def _sentence(scope: pack.Scope, framework: str, wanted: Wanted) -> str:
-    """One line for people: what the pack is about."""
-    named = "everything"
-    if wanted.about:
-        named = wanted.about
-    elif framework:
-        named = f"the {len(scope.controls or ())} controls that speak to {framework}"
-    elif scope.controls:
-        named = ", ".join(one.partition(":")[2] for one in scope.controls)
-    if scope.systems is not None:
-        named += f", of {', '.join(one or 'the organisation' for one in scope.systems)}"
-    if scope.kinds:
-        named += f", only {', '.join(scope.kinds)}"
-    if scope.begin:
-        named += f", from {stamp(scope.begin)}"
-    return named + (f", until {stamp(scope.end)}" if scope.end else "")
-
-
-@dataclass(frozen=True, slots=True)
 class _Filling:
     """Fills a pack's folder."""
 
@@ -246,11 +125,11 @@ class _Filling:
     def all(self, wanted: Wanted) -> dict[str, Any]:
         """Every file but the manifest; what the manifest says. Raises LakeError."""
         scope, mapping = self.about.scope, self.judged.moment.mapping
-        head = pack.checkpoint_for(self.lake, scope.size)
+        head = checkpoint_for(self.lake, scope.size)
         with self.judged.moment.connect(self.lake, ample()) as connection:
             found = pack.select(connection, scope, mapping.digest)
             self._items(connection, head, found)
-            left = pack.left_out(connection, scope)
+            left = pack_told.left_out(connection, scope)
             lacks = [*wanted.lacks, *self._told(connection, left)]
             predicate = self._predicate(head) | {
                 "counts": dict(found.counts), "left_out": left,
@@ -269,14 +148,14 @@ class _Filling:
         with _bar(found.total) as advance:
             for number in self.folder.put_steps(steps):
                 advance(number)
-        self.folder.put_lines("tags", pack.tags_in(connection, found))
-        self.folder.put_lines("pulls", map(plain, pack.pulls_in(connection)))
+        self.folder.put_lines("tags", pack_told.tags_in(connection, found))
+        self.folder.put_lines("pulls", map(plain, pack_told.pulls_in(connection)))
 
     def _told(self, connection: Connection, left: Mapping[str, int]) -> list[Missing]:
         about = self.about
-        history = pack.verdict_history(connection, about.scope)
-        self.folder.put_table("corrections", pack.corrections_in(connection))
-        self.folder.put_table("disposals", pack.disposals_in(connection))
+        history = pack_told.verdict_history(connection, about.scope)
+        self.folder.put_table("corrections", pack_told.corrections_in(connection))
+        self.folder.put_table("disposals", pack_told.disposals_in(connection))
         self.folder.put_table("verdict_history", history)
         self.folder.put_table("verdicts", [told_verdict(verdict) for verdict in about.verdicts])
         self.folder.put_table("standings", [told_standing(one) for one in about.standings])

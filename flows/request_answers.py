@@ -19,7 +19,8 @@ from evidence.sampling import draw, proposed
 from evidence.times import day_or_time, stamp
 from flows.config import Config, load, now
 from flows.moment import Asked, Moment, moment
-from flows.pack import Say, Wanted, write
+from flows.pack import Say, write
+from flows.pack_about import Wanted
 from flows.pack_missing import Missing
 from flows.query import controls
 from flows.sample import control_named

@@ -20,10 +20,9 @@ from flows.follow import leave_record
 from flows.moment import Asked, Moment, moment
 from mappings.catalogue import Catalogue
 from storage.apart import ask_apart
-from storage.checkpoints import read_checkpoint
+from storage.checkpoints import checkpoint_for, read_checkpoint
 from storage.draws import SAMPLE, DrawnFrom, earlier_draws, population
 from storage.lake import Lake
-from storage.pack import checkpoint_for
 from storage.pages import item_rows
 from storage.views import connect
 

@@ -37,6 +37,14 @@ def checkpoint_of(lake: Lake, size: int | None) -> Checkpoint:
     return parse_note(text, what=lake.place.shown(name))
 
 
+def checkpoint_for(lake: Lake, size: int) -> Checkpoint:
+    """The first kept checkpoint that covers `size` items. Raises LakeError if none does."""
+    for kept in history_sizes(lake.place):
+        if kept >= size:
+            return checkpoint_of(lake, kept)
+    raise LakeError(f"no checkpoint covers {size} items; run `headwater collect` to seal them")
+
+
 def history_name(size: int) -> str:
     """Where the checkpoint of a size is kept for good."""
     return f"{HISTORY}/{size:020}"

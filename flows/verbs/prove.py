@@ -115,7 +115,8 @@ def pack(
     as_of: AsOf = "",
 ) -> None:
     """Write evidence with its proofs as one signed file, checked without Headwater."""
-    from flows.pack import wanted_of, write
+    from flows.pack import write
+    from flows.pack_about import wanted_of
 
     wanted = wanted_of(controls, framework, systems, kinds, since, until, everything=everything)
     raise typer.Exit(write(config, wanted, output, moment_asked(as_of), typer.echo))

@@ -28,7 +28,8 @@ from flows.config import load, now
 from flows.correct import answer, correct
 from flows.dispose import rests_on
 from flows.follow import follow
-from flows.pack import Wanted, write
+from flows.pack import write
+from flows.pack_about import Wanted
 from storage import verify_pack
 from storage.actions import act
 from storage.keys import load_key

@@ -26,7 +26,7 @@ from evidence.canonical import canonical
 from evidence.errors import ConfigError, LakeError
 from evidence.runs import Gap, Pull, PullFacts, PullOutcome
 from evidence.times import parse
-from flows import pack
+from flows.pack_about import wanted_of
 from storage import pack as selecting
 from storage import pack_file, verify_pack
 from tests.flows.test_pack import Packed, archived, check, lines, packed_again, resigned
@@ -286,6 +286,6 @@ def test_a_moment_and_a_period_that_hold_nothing_are_refused_or_told(packed: Pac
         packed.write("x.zip", begin=packed.house.clock.now,
                      end=packed.house.clock.now - timedelta(days=1), **EVERYTHING)  # fmt: skip
     with pytest.raises(ConfigError, match="say what to pack"):
-        pack.wanted_of(None, "", None, None, "", "", everything=False)
+        wanted_of(None, "", None, None, "", "", everything=False)
     with pytest.raises(ConfigError, match="want a day"):
-        pack.wanted_of(["5.2"], "", None, None, "soon", "", everything=False)
+        wanted_of(["5.2"], "", None, None, "soon", "", everything=False)
