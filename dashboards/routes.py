@@ -109,10 +109,10 @@ class Pages:
     def _drawn(
         self, request: Request, address: Address, hidden: frozenset[str],
         beside: Sequence[tuple[str, str]],
-    ) -> str:  # fmt: skip
+    ) -> bytes:  # fmt: skip
         wanted, page = self._made(request, address)
         links = Served(address, wanted.as_of, wanted.given, hidden, beside)
-        return render_page(page, links)
+        return render_page(page, links).encode()
 
     def _data(self, request: Request, address: Address, form: str) -> Response:
         if form not in TYPES:
