@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from evidence.errors import MappingError
+from mappings.conditions import Field, Is, leaves
 from mappings.examples import example_row
 from mappings.nodes import Node
 from mappings.rules import RULES, Rule, RuleSet, load_rules
@@ -14,6 +15,7 @@ from mappings.suggest.draft import declared_kinds
 from tests.mappings.test_rules import GOOD, load, row
 from tests.mappings.test_shipped import tagged
 
+REGISTER = Field("payload", ("register",))
 CHAT = """context:
   - name: chat
     kind: jira.issue
@@ -127,6 +129,20 @@ def test_every_row_that_is_context_is_of_a_register_that_speaks_as_a_whole() -> 
         node = Node.of(whole, "whole")
         matched = rules.explain(example_row(node, row_of)).matched
         assert any(claim.evidence for m in matched for claim in m.claims), register
+
+
+def test_no_row_of_a_register_that_our_rules_name_waits() -> None:
+    rules = load_rules()
+    asked = (leaf for rule in rules.rules for leaf in leaves(rule.when))
+    named = {
+        v for one in asked if isinstance(one, Is) and one.field == REGISTER for v in one.values
+    }
+    assert len(named) > 30
+    for register in named:
+        for level in ("register", "record"):
+            payload = {"register": register, "level": level}
+            told = rules.explain(row(kind="git.register", change="changed", payload=payload))
+            assert told.matched or told.context, (register, level)
 
 
 READ = {"eventSource": "s3.amazonaws.com", "eventName": "GetBucketPolicy", "readOnly": True,
