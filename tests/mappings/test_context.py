@@ -134,9 +134,8 @@ def test_every_row_that_is_context_is_of_a_register_that_speaks_as_a_whole() -> 
 def test_no_row_of_a_register_that_our_rules_name_waits() -> None:
     rules = load_rules()
     asked = (leaf for rule in rules.rules for leaf in leaves(rule.when))
-    named = {
-        v for one in asked if isinstance(one, Is) and one.field == REGISTER for v in one.values
-    }
+    named = {v for a in asked if isinstance(a, Is) and a.field == REGISTER for v in a.values}
+    named -= {"attestations", "impact_assessments"}  # their rows speak, or wait
     assert len(named) > 30
     for register in named:
         for level in ("register", "record"):
