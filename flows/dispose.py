@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from evidence.errors import ConfigError, LakeError
+from evidence.freshness import State, Verdict
 from evidence.times import stamp
 from flows.config import Config, load, now
 from flows.floors import below, short
 from flows.follow import follow, seal
+from flows.judgement import judge_lake
 from flows.moment import present, tagged
 from storage.actions import act
 from storage.checkpoints import read_checkpoint
@@ -21,6 +24,7 @@ from storage.disposal import Done, dispose, finish, unfinished
 from storage.engine import ample
 from storage.keys import load_key
 from storage.lake import Lake
+from storage.living import around
 from storage.retention import Plan, plan
 from storage.views import Connection, sightings
 
@@ -118,7 +122,10 @@ def make_plan(lake: Lake, config: Config) -> Plan:
         sealed = 0
     moment = tagged(lake, present(lake, config))
     with moment.connect(lake, ample()) as connection:
-        needed = rests_on(connection, moment.at) if config.retention else frozenset()
+        needed = frozenset[str]()
+        if config.retention:
+            gap = recovered_by(connection, judge_lake(lake, moment).verdicts)
+            needed = rests_on(connection, moment.at) | gap
         return plan(connection, config.retention, now=moment.at, sealed=sealed, needed=needed)
 
 
@@ -132,6 +139,16 @@ def rests_on(connection: Connection, at: datetime) -> frozenset[str]:
     supports = frozenset(one.support.item_id for one in seen if one.support)
     found = (i for one in seen for i in (one.item_id, *one.failing, *one.overridden))
     return supports.union(found) - {""}
+
+
+def recovered_by(connection: Connection, verdicts: Iterable[Verdict]) -> frozenset[str]:
+    """All that lies around the gaps that are told of as recovered, as long as they are.
+
+    Without what came before it a gap is none, and evidence would look as if it had never lapsed.
+    """
+    found = [one for one in verdicts if one.state is State.RECOVERED]
+    pairs = {(one.control, one.evidence) for one in found}
+    return around(connection, pairs, {one.source for one in found})
 
 
 def _warn(console: Console, config: Config) -> list[str]:

@@ -74,6 +74,19 @@ def living(connection: Connection, needed: Iterable[str], now: datetime) -> pa.T
         connection.unregister("needed")
 
 
+def around(
+    connection: Connection, claims: Iterable[tuple[str, str]], sources: Iterable[str]
+) -> frozenset[str]:
+    """The ids of all that is claimed for these (control, evidence), and of these sources' pulls."""
+    wanted = [{"control": control, "evidence": evidence} for control, evidence in sorted(claims)]
+    sql = """SELECT item_id FROM lake_claims SEMI JOIN (
+            SELECT unnest($wanted::STRUCT(control VARCHAR, evidence VARCHAR)[], recursive := true)
+        ) USING (control, evidence)
+        UNION SELECT item_id FROM pulls WHERE list_contains($sources, source)"""
+    rows = connection.execute(sql, {"wanted": wanted, "sources": sorted(sources)}).fetchall()
+    return frozenset(row[0] for row in rows)
+
+
 def bound(connection: Connection, going: Iterable[str]) -> frozenset[str]:
     """Of what would go, the changes whose subject has a version that landed earlier and stays.
 

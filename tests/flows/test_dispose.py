@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 from evidence.canonical import plain
 from evidence.correction import Act, Correction, Wrong
 from evidence.freshness import State
+from evidence.gaps import Continuity
 from evidence.model import Change, EvidenceItem, Nature, Outcome
 from evidence.runs import Gap, Pull, PullFacts, PullOutcome, Total
 from flows import coverage as covering
@@ -271,9 +272,28 @@ def _same_verdicts(before: dict[Any, Any], after: dict[Any, Any]) -> None:
     assert before.keys() == after.keys()
     for key, was in before.items():
         now = replace(after[key], count=was.count, judged_at=was.judged_at)
+        now = replace(now, continuity=_looked_back(was.continuity, now.continuity))
         if was.state is State.UNKNOWN and not was.failed:
             now = replace(now, why=was.why, source=was.source)
         assert now == was
+
+
+FOREVER = datetime.max.replace(tzinfo=UTC)
+
+
+def _looked_back(was: Continuity | None, now: Continuity | None) -> Continuity | None:
+    """What was told, if no gap that is looked back on now is shorter than it was told to be."""
+    if now is None:
+        return was
+    assert was is not None
+    assert was.since <= now.since
+    for gap in was.gaps:
+        until = gap.ended or FOREVER
+        assert until <= now.since or any(
+            one.began <= max(gap.began, now.since) and (one.ended or FOREVER) >= until
+            for one in now.gaps
+        )
+    return was
 
 
 def _same_source(was: dict[str, Any], now: dict[str, Any]) -> None:
