@@ -112,7 +112,7 @@ def test_what_no_source_here_brings_is_said(home: Home, explained: Path) -> None
 
 
 def test_a_need_without_a_rule_is_said(explained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mappings.rules.RuleSet.taken", lambda _: {})
+    monkeypatch.setattr("mappings.rules.RuleSet.taken", lambda *_: {})
     assert "nothing can fill it: no rule takes anything" in told(explained, "explain", "4.1")[1]
 
 

@@ -100,6 +100,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     log = ReadLog(config)
     with serving(board_app(config, token=None, note=log.note)) as url:
         yield House(config, url, log)
+    log.land()  # which closes its file
 
 
 def test_the_page_holds_questions_forms_and_the_dictionary(house: House) -> None:
