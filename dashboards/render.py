@@ -99,6 +99,7 @@ def _environment() -> Environment:
         "lasting": text.lasting,
         "long_day": text.long_day,
         "many": text.many,
+        "parted": text.parted,
         "tick": text.tick,
         "web_address": text.web_address,
         "when": text.when,

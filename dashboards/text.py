@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MARKS = re.compile(r"(?P<kept>[̀-ͯ҃-҉᷀-᷿⃐-⃿︠-︯]{4})[̀-ͯ҃-҉᷀-᷿⃐-⃿︠-︯]+")
+_PART = re.compile(r"([_.:/])(?=\w)")
 
 
 def visible(text: str) -> str:
@@ -30,6 +31,11 @@ def _seen(character: str) -> str:
 def block(text: str) -> Markup:
     """A preformatted text: as `visible`, but its line breaks stay line breaks."""
     return Markup("\n").join(escape(visible(line)) for line in text.split("\n"))
+
+
+def parted(name: str) -> Markup:
+    """A name of many parts, which may break after one of them: a narrow column cuts no word."""
+    return Markup(_PART.sub(r"\1<wbr>", str(escape(visible(name)))))  # noqa: S704  escaped
 
 
 def tame(text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
-VOID = {"meta", "link", "br", "input", "img"}
+VOID = {"meta", "link", "br", "wbr", "input", "img"}
 
 
 @dataclass

@@ -360,3 +360,8 @@ def test_what_is_carried_elsewhere_is_told_with_its_denominator() -> None:
     assert "open with failures nothing in date failed: A.6.2.5" in page.text
     assert as_json(DEMO)["frameworks"][0]["counts"] == {"whole": 1, "part": 1, "open": 1}
     assert "The mapping in force holds no other framework." in DOCUMENTS["empty file"]
+
+
+def test_a_name_may_break_after_its_parts_and_stays_text() -> None:
+    assert text.parted("dq_validation") == "dq_<wbr>validation"
+    assert text.parted("a:<b>.c_") == "a:&lt;b&gt;.<wbr>c_"
