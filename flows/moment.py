@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -125,8 +126,10 @@ def moment(lake: Lake, config: Config, asked: Asked | None) -> Moment:
     seal = seal_of(lake, asked.size) if asked.size else _by(lake, asked.at)
     at, size = asked.at or seal.at, asked.size or seal.size
     bare = Moment(at, config.mapping(), size, seal.version)
-    mapping, notes = _mapping(lake, bare)
-    return tagged(lake, replace(bare, mapping=mapping, notes=(*_left_out(lake, bare), *notes)))
+    with _read(lake, bare) as connection:
+        mapping, notes = _mapping(connection, bare)
+        left_out = _left_out(connection, bare)
+    return tagged(lake, replace(bare, mapping=mapping, notes=(*left_out, *notes)))
 
 
 def _frozen(lake: Lake, config: Config, name: str) -> Moment:
@@ -168,39 +171,33 @@ def _by(lake: Lake, at: datetime | None) -> Seal:
     return seal_by(lake, at) or Seal(0, 0, at)
 
 
-def _mapping(lake: Lake, bare: Moment) -> tuple[InForce, tuple[str, ...]]:
+def _mapping(connection: Connection, bare: Moment) -> tuple[InForce, tuple[str, ...]]:
     """The mapping that was the last among those items; today's, and a note, where none was."""
-    rows = _asked(
-        lake, bare,
+    rows = connection.execute(
         "SELECT payload FROM evidence JOIN leaves USING (item_id) WHERE source = $1 AND kind = $2 "
         "ORDER BY leaf_index DESC LIMIT 1", [OWN_SOURCE, MAPPING_KIND],
-    )  # fmt: skip
+    ).fetchall()  # fmt: skip
     if rows:
         return read_document(rows[0][0]), ()
     return bare.mapping, ("no mapping had landed by then: judged by today's catalogue and rules",)
 
 
-def _left_out(lake: Lake, bare: Moment) -> tuple[str, ...]:
+def _left_out(connection: Connection, bare: Moment) -> tuple[str, ...]:
     """What had landed by its own clock, but was sealed only later."""
-    if bare.size == 0:
+    if not bare.size:
         return ("nothing had been sealed by then: nothing is shown",)
-    by_clock = replace(bare, size=None)
-    sealed = "SELECT item_id FROM lake_leaves WHERE leaf_index < $1"
-    rows = _asked(
-        lake, by_clock, f"SELECT count(*) FROM evidence WHERE item_id NOT IN ({sealed})",  # noqa: S608
-        [bare.size],
-    )  # fmt: skip
-    late = rows[0][0]
+    ((late,),) = connection.execute(
+        "SELECT count(*) FROM lake_evidence WHERE landed_at <= $1 AND item_id NOT IN "
+        "(SELECT item_id FROM lake_leaves WHERE leaf_index < $2)", [bare.at, bare.size],
+    ).fetchall()  # fmt: skip
     told = f"{late} items had landed by then, but the first {bare.size} of the ledger do not hold "
     told += "them: they are left out"
-    return ((told,) if late else ()) + _absent(lake, bare)
+    return ((told,) if late else ()) + _absent(connection, bare.size)
 
 
-def _absent(lake: Lake, bare: Moment) -> tuple[str, ...]:
+def _absent(connection: Connection, size: int) -> tuple[str, ...]:
     """What was sealed by then and is not there any more."""
-    size = bare.size or 0
-    with bare.connect(lake) as connection:
-        disposed, missing = absent(connection, size)
+    disposed, missing = absent(connection, size)
     told = f"of the first {size} items of the ledger {disposed} were disposed of since: they are "
     lost = f"{missing} sealed items are missing and no record says why: run `headwater verify`"
     return ((f"{told}not in this answer",) if disposed else ()) + ((lost,) if missing else ())
@@ -214,9 +211,10 @@ def tagged(lake: Lake, judged: Moment) -> Moment:
     return judged if kept else replace(judged, tags_sql=rules.sql())
 
 
-def _asked(lake: Lake, shown: Moment, sql: str, values: list[object]) -> list[Any]:
+@contextlib.contextmanager
+def _read(lake: Lake, shown: Moment) -> Iterator[Connection]:
     try:
-        with connect(lake, as_of=shown.at, size=shown.size) as connection:
-            return connection.execute(sql, values).fetchall()
+        with shown.connect(lake) as connection:
+            yield connection
     except duckdb.Error as error:
         raise LakeError(f"the lake cannot be read as of {shown.token}: {error}") from error
