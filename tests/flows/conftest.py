@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from flows import cli
 from flows.serve import _wait, free_port
 from flows.setup import initialise
 from storage.lake import Lake
@@ -48,6 +51,21 @@ def rows(config: Path, sql: str) -> list[tuple[Any, ...]]:
     lake = Lake.open(config.parent / "lake", clock=lambda: datetime.now(UTC))
     with connect(lake) as connection:
         return [tuple(row) for row in ask(connection, sql).rows]
+
+
+def said(*words: object) -> subprocess.CompletedProcess[str]:
+    """What `headwater WORDS` says and how it ends, of a verb that this process may run itself:
+    what it read of the mapping is kept for the next."""
+    out, err, code, given = io.StringIO(), io.StringIO(), 0, sys.argv
+    sys.argv = ["headwater", *map(str, words)]
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            cli.main()
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    finally:
+        sys.argv = given
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
 def quiet_environment(folder: Path) -> dict[str, str]:
