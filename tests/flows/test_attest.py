@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from evidence.errors import ConfigError
 from flows.cli import app
+from flows.setup import initialise
 from tests.flows.conftest import Home
 from tests.flows.test_docs_registers import FILES, SOURCE, commit
 
@@ -38,13 +39,16 @@ def standing(config: Path, control: str) -> str:
     return found[1]
 
 
-@pytest.fixture
-def config(home: Home) -> Path:
-    """A home without a source."""
-    return home()
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home without a source in which nobody signs."""
+    config = tmp_path_factory.mktemp("unsigned") / "headwater.toml"
+    list(initialise(config.parent, "Test House"))
+    return config
 
 
-def test_signed_withdrawn_and_signed_again(config: Path) -> None:
+def test_signed_withdrawn_and_signed_again(home: Home) -> None:
+    config = home()
     before = standing(config, "A.2.2")
     said = told(
         config, "attest", "A.2.2", "--by", "Ada Brandt", *SAYS, "--until", day(300), "--at", day(-3)
@@ -121,9 +125,10 @@ def test_a_signature_is_what_a_control_with_evidence_lacked(home: Home, tmp_path
         "none",
     ],
 )
-def test_what_is_refused_leaves_nothing(config: Path, given: dict[str, str], why: str) -> None:
+@pytest.mark.xdist_group("unsigned")
+def test_what_is_refused_leaves_nothing(empty: Path, given: dict[str, str], why: str) -> None:
     words = {"control": "A.2.2", "--by": "Ada", "--statement": "Seen.", "--until": day(30)} | given
     control = words.pop("control")
     with pytest.raises(ConfigError, match=why):
-        told(config, "attest", control, *(word for pair in words.items() for word in pair))
-    assert "Nobody signed" in told(config, "attest", "list")
+        told(empty, "attest", control, *(word for pair in words.items() for word in pair))
+    assert "Nobody signed" in told(empty, "attest", "list")

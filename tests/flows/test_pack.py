@@ -42,7 +42,7 @@ pytestmark = pytest.mark.xdist_group("packs")  # a house takes seconds to build
 
 
 class Packed:
-    """A house with a pack of one control, in a module's folder."""
+    """A house, in a module's folder, and `path`: the pack that its tests are about."""
 
     def __init__(self, folder: Path, pulls: int = 4) -> None:
         list(initialise(folder / "home", "Test House"))
@@ -55,7 +55,7 @@ class Packed:
             self.house.follow(seconds=60)
         self.sizes = history_sizes(self.house.config.lake)
         self.signer: Signer = load_key(self.house.config.key)
-        self.path = self.write("one.zip")
+        self.path = folder / "none"
 
     def write(self, name: str, asked: Asked | None = None, **given: Any) -> Path:
         path = self.folder / name
@@ -75,7 +75,16 @@ class Packed:
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
-    return Packed(tmp_path_factory.mktemp("packed"))
+    """With a pack of one control."""
+    made = Packed(tmp_path_factory.mktemp("packed"))
+    made.path = made.write("one.zip")
+    return made
+
+
+@pytest.fixture(scope="module")
+def middle(packed: Packed) -> Path:
+    """A pack of that control as of an earlier seal."""
+    return packed.write("middle.zip", Asked(size=packed.sizes[1]))
 
 
 def check(packed: Packed, path: Path, *words: object, key: str = "") -> tuple[int, str]:
@@ -147,14 +156,15 @@ def test_a_pack_holds_and_says_what_it_does_not_show(packed: Packed) -> None:
     assert roles.count("mapping") == 1
 
 
-def test_the_same_inputs_give_the_same_bytes_whatever_landed_since(packed: Packed) -> None:
-    asked = Asked(size=packed.sizes[1])
-    first = packed.write("first.zip", asked).read_bytes()
+def test_the_same_inputs_give_the_same_bytes_whatever_landed_since(
+    packed: Packed, middle: Path
+) -> None:
     packed.house.clock.now += timedelta(days=3)
     packed.house.land()
     packed.house.new_overrides()
     packed.house.follow(seconds=60)
-    assert packed.write("second.zip", asked).read_bytes() == first
+    again = packed.write("again.zip", Asked(size=packed.sizes[1]))
+    assert again.read_bytes() == middle.read_bytes()
 
 
 def test_it_runs_alone_with_nothing_but_cryptography(packed: Packed, tmp_path: Path) -> None:
@@ -294,9 +304,10 @@ def test_even_the_holder_of_the_key_cannot_bend_what_is_sealed(
     assert "it was changed" in check(packed, unsigned)[1]
 
 
-def test_items_of_another_pack_are_not_this_population(packed: Packed, tmp_path: Path) -> None:
-    other = packed.write("other.zip", Asked(size=packed.sizes[1]))
-    with zipfile.ZipFile(other) as archive:
+def test_items_of_another_pack_are_not_this_population(
+    packed: Packed, middle: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(middle) as archive:
         names = ("items.jsonl", "proofs.jsonl", "checkpoint.note")
         stranger = {name: archive.read(name) for name in names}
     files = packed.files() | stranger
@@ -411,9 +422,8 @@ def test_hostile_json_is_refused_even_when_it_is_signed(
     assert told.count("\n") == 1
 
 
-def test_an_own_checkpoint_is_compared(packed: Packed, tmp_path: Path) -> None:
-    old, new = packed.sizes[0], packed.sizes[2]
-    path = packed.write("middle.zip", Asked(size=packed.sizes[1]))
+def test_an_own_checkpoint_is_compared(packed: Packed, middle: Path, tmp_path: Path) -> None:
+    old, new, path = packed.sizes[0], packed.sizes[2], middle
     for size in (old, new, packed.sizes[1]):
         (tmp_path / f"{size}.note").write_text(packed.checkpoint(size))
     same = check(packed, path, "--checkpoint", tmp_path / f"{packed.sizes[1]}.note")
@@ -434,12 +444,13 @@ def test_an_own_checkpoint_is_compared(packed: Packed, tmp_path: Path) -> None:
         assert check(packed, path, *own, "--consistency", out)[0] == 1
 
 
-def test_a_checkpoint_of_another_history_is_two_histories(packed: Packed, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_history_is_two_histories(
+    packed: Packed, middle: Path, tmp_path: Path
+) -> None:
     seal = parse_note(packed.checkpoint(packed.sizes[1]), what="it")
     forked = packed.signer.sign(seal.size, bytes(32), seal.chain)
     (tmp_path / "fork.note").write_text(forked.text)
-    path = packed.write("forked.zip", Asked(size=packed.sizes[1]))
-    code, told = check(packed, path, "--checkpoint", tmp_path / "fork.note")
+    code, told = check(packed, middle, "--checkpoint", tmp_path / "fork.note")
     assert (code, "two histories" in told) == (1, True)
 
 

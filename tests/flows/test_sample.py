@@ -16,13 +16,15 @@ from flows.config import load, now
 from flows.follow import follow
 from flows.pull import attempt
 from flows.sample import Wanted, run
+from flows.setup import initialise
 from flows.verbs.options import moment_asked
 from storage.draws import DrawnFrom
 from storage.lake import Lake
 from storage.views import ask, connect
-from tests.flows.conftest import Home, numbers
+from tests.flows.conftest import numbers
 
 NUMBERS = DrawnFrom(kinds=("test.number",))
+pytestmark = pytest.mark.xdist_group("sampled")
 
 
 class House:
@@ -31,10 +33,6 @@ class House:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.said: list[str] = []
-        config = load(file)
-        lake = Lake.open(config.lake, clock=now)
-        attempt(lake, config.sources[0], now)
-        follow(lake, config)
 
     def draw(self, seed: str = "7", out: Path | None = None, **given: Any) -> list[str]:
         as_of = moment_asked(given.pop("as_of", ""))
@@ -48,9 +46,23 @@ class House:
             return [tuple(row) for row in ask(connection, sql).rows]
 
 
+@pytest.fixture(scope="module")
+def landed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a home as it is before the first draw."""
+    file = tmp_path_factory.mktemp("sampled") / "home" / "headwater.toml"
+    list(initialise(file.parent, "Test House"))
+    source = numbers("one", upto=30)
+    file.write_text(f"{file.read_text()}\n[[source]]\n{source}\n")
+    config = load(file)
+    lake = Lake.open(config.lake, clock=now)
+    attempt(lake, config.sources[0], now)
+    follow(lake, config)
+    return file.parent
+
+
 @pytest.fixture
-def house(home: Home) -> House:
-    return House(home(numbers("one", upto=30)))
+def house(landed: Path, tmp_path: Path) -> House:
+    return House(Path(shutil.copytree(landed, tmp_path / "home"), "headwater.toml"))
 
 
 def test_two_machines_draw_the_same(house: House, tmp_path: Path) -> None:
@@ -58,8 +70,7 @@ def test_two_machines_draw_the_same(house: House, tmp_path: Path) -> None:
     with connect(Lake.open(load(house.file).lake, clock=now)) as connection:
         sealed = ask(connection, "SELECT count(*) FROM leaves").rows[0][0]
     house.draw(out=tmp_path / "here.json", as_of=f"@{sealed}")
-    there = House.__new__(House)
-    there.file = tmp_path / "elsewhere" / "headwater.toml"
+    there = House(tmp_path / "elsewhere" / "headwater.toml")
     # what lands there in between is not in the population: it is as of a seal
     attempt(Lake.open(load(there.file).lake, clock=now), load(there.file).sources[0], now)
     there.draw(out=tmp_path / "there.json", as_of=f"@{sealed}")
