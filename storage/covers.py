@@ -177,6 +177,8 @@ def covers(
         return {}
     try:
         alike = _alike(connection, ages)
+        if not alike:
+            return {}
         asked = list(dict.fromkeys(alike.values()))
         found: dict[tuple[Aging, str], list[Cover]] = defaultdict(list)
         for number, system, late, starts, ends in _asked(connection, now, asked, only):
@@ -197,8 +199,9 @@ def covers(
 
 
 def _alike(connection: Connection, ages: Sequence[Aging]) -> dict[Aging, Aging]:
-    """Each with the one that is asked in its place: most controls that ask for a kind of evidence
-    claim the same items, and what is claimed alike is covered alike."""
+    """Each that anything is claimed for, with the one that is asked in its place: most controls
+    that ask for a kind of evidence claim the same items, and what is claimed alike is covered
+    alike. What nothing is claimed for covers nothing."""
     pairs = [{"control": one.control, "evidence": one.evidence} for one in ages]
     rows = connection.execute(_SETS, {"asked": pairs}).fetchall()
     first: dict[tuple[object, ...], str] = {}
@@ -207,8 +210,9 @@ def _alike(connection: Connection, ages: Sequence[Aging]) -> dict[Aging, Aging]:
         for control, evidence, *items in rows
     }
     return {
-        one: replace(one, control=stands_for.get((one.control, one.evidence), one.control))
+        one: replace(one, control=stands_for[one.control, one.evidence])
         for one in ages
+        if (one.control, one.evidence) in stands_for
     }
 
 
@@ -218,8 +222,14 @@ def _asked(
     values = {"now": utc(now, what="now"), "asked": [one.row(n) for n, one in enumerate(ages)]}
     among = f"AND k.item_id IN (SELECT item_id FROM {only})" if only else ""  # noqa: S608
     yield from _rows(connection, _EVENTS.replace("{only}", among), values)
-    if not only:
+    if not only and _any_state(connection):
         yield from _seen(connection, values, ages, _rows(connection, _STATES, values))
+
+
+def _any_state(connection: Connection) -> bool:
+    """Whether there is a state at all: to plan the question of them takes longer than this look."""
+    row = connection.execute("SELECT bool_or(nature = 'state') FROM evidence").fetchone()
+    return bool(row and row[0])
 
 
 Stretch = tuple[datetime, datetime]

@@ -6,6 +6,7 @@ import os
 import random
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +16,7 @@ from evidence.gaps import Continuity, continuity
 from evidence.model import Change, ControlId, EvidenceItem, Nature
 from evidence.runs import PullOutcome
 from storage.covers import Aging, covers
+from storage.engine import Connection
 from storage.sightings import event_times
 from storage.views import connect, sightings
 from tests.storage.makers import START, World, days, item
@@ -171,3 +173,39 @@ def test_whenever_one_asks_the_gaps_are_what_was_said_then(
             gap = any(one.began <= now and (one.ended is None or now < one.ended)
                       for one in whole.gaps)  # fmt: skip
             assert in_date is not gap, (_days(now), gaps(whole))
+
+
+class _Counting:
+    """A connection that counts what is asked of it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self.asked = connection, 0
+
+    def execute(self, *given: Any) -> Connection:
+        self.asked += 1
+        return self._connection.execute(*given)
+
+
+def test_what_nothing_is_claimed_for_costs_one_look(world: World) -> None:
+    land(world, event(1, collected=1), board(1, Change.NEW), at=2)
+    tagged(world)
+    other = [Aging("iso42001:A.9", "ticket", days(9)), Aging(KEY[0], "review", days(9))]
+    with connect(world.lake, as_of=world.clock.now, mapping_digest="m1") as connection:
+        counting = cast(Connection, _Counting(connection))
+        assert covers(counting, world.clock.now, other) == {}
+        assert cast(_Counting, counting).asked == 1
+        both = covers(connection, world.clock.now, [*other, Aging(*KEY[:2], days(9))])
+    assert list(both) == [KEY]
+
+
+def test_states_that_come_after_events_are_asked_for(world: World) -> None:
+    asked = [Aging(*KEY[:2], days(2))]
+    spans = []
+    for at, one in ((1, item(1, collected_at=START + days(1))), (7, board(7, Change.NEW))):
+        land(world, one, at=at)
+        tagged(world)
+        world.clock.now += days(1)
+        with connect(world.lake, as_of=world.clock.now, mapping_digest="m1") as connection:
+            found = covers(connection, world.clock.now, asked)[KEY]
+        spans.append([(_days(one.starts), _days(one.ends)) for one in found if not one.late])
+    assert spans == [[(1, 3)], [(1, 3), (7, 9)]]
