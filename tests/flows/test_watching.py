@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 import requests
@@ -22,6 +23,7 @@ from flows.board import build
 from flows.config import Config, load, now
 from flows.outlook import TOKEN, answering, pulse
 from flows.run import collect_direct
+from flows.setup import initialise
 from flows.status import show
 from flows.troubles import KINDS
 from flows.verify import run as verify
@@ -33,6 +35,7 @@ from storage.views import ask, connect
 from tests.flows.conftest import Home, numbers
 
 CALM = "\n[watch]\nask_clocks = false\nfree_gb = 0.0\n"
+pytestmark = pytest.mark.xdist_group("watched")
 KEPT = """select subject, outcome, observed_from, observed_to from evidence
     where kind = 'headwater.health' order by landed_at, subject"""
 
@@ -55,11 +58,21 @@ def days() -> Days:
     return Days()
 
 
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a house that collected."""
+    file = tmp_path_factory.mktemp("watched") / "home" / "headwater.toml"
+    list(initialise(file.parent, "Test House"))
+    source = numbers("good")
+    file.write_text(f"{file.read_text()}\n[[source]]\n{source}\n{CALM}")
+    collect_direct(load(file))
+    return file.parent
+
+
 @pytest.fixture
-def config(home: Home) -> Config:
-    """A house that collected and judged just now."""
-    made = load(home(numbers("good"), extra=CALM))
-    collect_direct(made)
+def config(collected: Path, tmp_path: Path) -> Config:
+    """A house that collected, and judged just now."""
+    made = load(Path(shutil.copytree(collected, tmp_path / "home"), "headwater.toml"))
     beat(made.lake, "freshness", now())
     return made
 
