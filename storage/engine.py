@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -40,6 +40,26 @@ def ample() -> Limits:
 
 
 _MEBIBYTES: Mapping[str, float] = {"MiB": 1, "GiB": 1024, "TiB": 1024**2}
+
+
+def enough(limits: Limits, files: Sequence[Path]) -> Limits:
+    """One thread where there is little to read: handing work to another costs more than doing it.
+
+    A file that is not there counts for nothing: who reads it says so.
+    """
+    if len(files) > _FEW or sum(_size(path) for path in files) > _LITTLE:
+        return limits
+    return replace(limits, threads=1)
+
+
+_FEW, _LITTLE = 64, 4 * 1024 * 1024
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def open_engine(limits: Limits) -> Connection:

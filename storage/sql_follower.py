@@ -16,7 +16,7 @@ from evidence.errors import LakeConflict, LakeError
 from evidence.times import utc
 from storage.ahead import ahead
 from storage.delta import Table
-from storage.engine import Limits, lock, open_engine, rows_of, sentence
+from storage.engine import Limits, enough, lock, open_engine, rows_of, sentence
 from storage.schema import TABLES, TableSpec
 
 STEP_ROWS = 50_000
@@ -185,7 +185,7 @@ def select(
 def _select(
     sql: str, items: Items, spec: TableSpec, now: datetime, limits: Limits
 ) -> Iterator[pa.Table]:
-    with open_engine(limits) as engine:
+    with open_engine(enough(limits, items.files)) as engine:
         try:
             engine.execute(f"CREATE VIEW items AS {items.sql}")
         except duckdb.Error as error:

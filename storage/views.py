@@ -17,6 +17,7 @@ from storage.corrections import corrected_sql, corrections_sql
 from storage.engine import (
     Connection,
     Limits,
+    enough,
     literal,
     load_table,
     lock,
@@ -186,13 +187,14 @@ def connect_files(
     """`connect` for who has only the files: no lake, no way to it and no key of it is needed."""
     if as_of is not None:
         as_of = utc(as_of, what="as_of")
-    connection = open_engine(limits or Limits())
+    paths = [path for many in files.values() for path in many]
+    connection = open_engine(enough(limits or Limits(), paths))
     try:
         shown = _until("landed_at", as_of) if size is None else _sealed(size)
         weighs = f"strength NOT IN ({', '.join(map(literal, aside))})" if aside else "true"
         connection.execute(f"CREATE MACRO lake_weighs(strength) AS {weighs}")
         _build(connection, files, as_of, shown, mapping_digest, tags_sql, dimensions or {}, excerpt)
-        lock(connection, [path for paths in files.values() for path in paths])
+        lock(connection, paths)
     except duckdb.Error as error:
         connection.close()
         told = f"the lake's files cannot be read: {sentence(error)}; run `headwater verify`"

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+from storage.engine import Limits, enough
+from storage.views import connect
+from tests.storage.makers import World
 
 
 def test_a_spawned_process_draws_no_progress_amid_what_it_prints() -> None:
@@ -16,3 +21,20 @@ with open_engine(Limits()) as engine:
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     ).stdout
     assert told.strip() == "[(False,)]"
+
+
+def test_little_is_read_by_one_thread_and_much_by_all_that_are_given(tmp_path: Path) -> None:
+    little, much = tmp_path / "little", tmp_path / "much"
+    little.write_bytes(b"x")
+    with much.open("wb") as file:
+        file.truncate(5 * 1024 * 1024)
+    given = Limits(threads=2)
+    assert enough(given, [little, tmp_path / "gone"]).threads == 1
+    assert enough(given, [little, much]) == given
+    assert enough(given, [little] * 100) == given
+
+
+def test_a_small_lake_is_read_by_one_thread(tmp_path: Path) -> None:
+    with connect(World(tmp_path / "lake").lake) as connection:
+        row = connection.execute("SELECT current_setting('threads')").fetchone()
+    assert row == (1,)
