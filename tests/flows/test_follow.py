@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,12 @@ from flows.board import build
 from flows.config import load, now
 from flows.follow import follow, leave_record
 from flows.pull import attempt
+from flows.setup import initialise
 from flows.upkeep import keep_lean
 from storage.lake import Lake
+from storage.trial import trials
 from storage.views import connect
-from tests.flows.conftest import Home, numbers
+from tests.flows.conftest import numbers
 
 ANCHOR = '[anchor]\nurl = "http://127.0.0.1:9"\nroots = "roots.pem"\n'
 
@@ -31,7 +35,9 @@ def verified(file: Path) -> None:
 
 
 def attacked(file: Path) -> None:
-    selftest.run(file, demo=False, keep=None, items=3)
+    with pytest.MonkeyPatch.context() as few:  # tests/storage/test_trial.py tries every attack
+        few.setattr(selftest, "trials", lambda base, *, keep: islice(trials(base, keep=keep), 3))
+        selftest.run(file, demo=False, keep=None, items=3)
 
 
 def packed(file: Path) -> None:
@@ -70,13 +76,28 @@ def untagged(file: Path) -> list[str]:
     return [note.sentence for note in board.attention if "not tagged" in note.sentence]
 
 
-def collected(file: Path) -> Lake:
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose lake holds what one pull brought, tagged and sealed: to be copied."""
+    file = tmp_path_factory.mktemp("collected") / "home" / "headwater.toml"
+    list(initialise(file.parent, "Test House"))
+    file.write_text(f"{file.read_text()}\n[[source]]\n{numbers('n')}\n")
     config = load(file)
     lake = Lake.open(config.lake, clock=now)
     attempt(lake, config.sources[0], now)
     assert untagged(file), "the line that must not be there later is there before"
     follow(lake, config)
-    return lake
+    return file
+
+
+@pytest.fixture
+def file(collected: Path, tmp_path: Path) -> Path:
+    """A home of its own for each test."""
+    return Path(shutil.copytree(collected.parent, tmp_path / "home"), collected.name)
+
+
+def opened(file: Path) -> Lake:
+    return Lake.open(load(file).lake, clock=now)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +105,8 @@ def collected(file: Path) -> Lake:
     [verified, attacked, packed, maintained, corrected, held, frozen, unanchored],
     ids=lambda done: done.__name__,
 )
-def test_no_verb_leaves_a_landing_untagged(home: Home, done: Callable[[Path], None]) -> None:
-    file = home(numbers("n"))
-    lake = collected(file)
+def test_no_verb_leaves_a_landing_untagged(file: Path, done: Callable[[Path], None]) -> None:
+    lake = opened(file)
     before = lake.version
     done(file)
     assert lake.version > before, f"{done.__name__} left no record: nothing was tried"
@@ -94,13 +114,12 @@ def test_no_verb_leaves_a_landing_untagged(home: Home, done: Callable[[Path], No
 
 
 def test_a_failed_verification_is_judged_at_once(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(*_: object, **__: object) -> None:
         raise VerificationFailed(("a row is missing",))
 
-    file = home(numbers("n"))
-    lake = collected(file)
+    lake = opened(file)
     monkeypatch.setattr(verify, "verify", failing)
     before = lake.version
     with pytest.raises(VerificationFailed):
@@ -109,10 +128,9 @@ def test_a_failed_verification_is_judged_at_once(
     assert untagged(file) == []
 
 
-def test_an_act_brings_no_other_mapping_into_force(home: Home) -> None:
+def test_an_act_brings_no_other_mapping_into_force(file: Path) -> None:
     """Else whoever looks with other rules would change by what the controls are judged."""
-    file = home(numbers("n"))
-    lake = collected(file)
+    lake = opened(file)
     reason = '[[override]]\ncontrol = "*"\nevidence = "dq_validation"\n'
     file.write_text(file.read_text() + f'{reason}applies = false\nreason = "we have none"\n')
     mapping = lake.bookmark("headwater").cursor
@@ -121,9 +139,8 @@ def test_an_act_brings_no_other_mapping_into_force(home: Home) -> None:
     assert untagged(file), "the landing waits for the collection that brings the mapping"
 
 
-def test_a_record_without_tags_says_so(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = home(numbers("n"))
-    lake = collected(file)
+def test_a_record_without_tags_says_so(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = opened(file)
 
     def broken(*_: object, **__: object) -> int:
         raise HeadwaterError("the table of tags cannot be written")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +24,7 @@ from flows.follow import follow, seal
 from flows.judgement import judge_lake
 from flows.moment import moment, parse_as_of
 from flows.pull import attempt
+from flows.setup import initialise
 from flows.upkeep import keep_lean
 from storage import disposal
 from storage.actions import act
@@ -64,6 +66,8 @@ class House:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+
+    def land_long_ago(self) -> None:
         old = Lake.open(self.config.lake, clock=long_ago)
         attempt(old, self.config.sources[0], long_ago)
         follow(old, self.config)
@@ -100,9 +104,19 @@ class House:
         return [line for line in said if "freeze" in line]
 
 
+@pytest.fixture(scope="module")
+def landed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a house, to be copied."""
+    file = tmp_path_factory.mktemp("landed") / "home" / "headwater.toml"
+    list(initialise(file.parent, "Test House"))
+    file.write_text(f"{file.read_text()}\n[[source]]\n{numbers('n')}\n{CLASS}")
+    House(file).land_long_ago()
+    return file
+
+
 @pytest.fixture
-def house(home: Home) -> House:
-    return House(home(numbers("n"), extra=CLASS))
+def house(landed: Path, tmp_path: Path) -> House:
+    return House(Path(shutil.copytree(landed.parent, tmp_path / "home"), landed.name))
 
 
 def test_a_frozen_moment_gives_the_same_whatever_happens_later(
@@ -275,12 +289,11 @@ def test_an_act_leaves_nothing_untagged_behind(house: House) -> None:
     assert [told for told in notes if told.startswith("10 items were disposed of")]
 
 
-def test_what_cannot_be_meant_is_refused(home: Home) -> None:
+def test_what_cannot_be_meant_is_refused(home: Home, house: House) -> None:
     empty = home(numbers("n"), folder="empty")
     config = load(empty)
     with pytest.raises(HeadwaterError, match="there is no such freeze; known: none"):
         moment(Lake.open(config.lake, clock=now), config, parse_as_of("freeze:none"))
-    house = House(home(numbers("n"), folder="full"))
     for given, told in (
         ({"by": " "}, "by is empty"), ({"why": ""}, "a reason is missing"),
         ({"until": "2001-01-01T00:00:00Z"}, "is over"), ({"name": "Not/So"}, "lower-case"),

@@ -17,7 +17,7 @@ from storage.verify import verify
 from tests import nursery
 from tests.flows.conftest import Home, numbers, rows
 
-KILLS = int(os.environ.get("HEADWATER_KILLS", "8"))
+KILLS = int(os.environ.get("HEADWATER_KILLS", "5"))
 SOURCES = [numbers("one", upto=120, size=2), numbers("two", upto=60, size=3)]
 ROWS = """
     select source, kind, subject, item_id, content_sha256, change from evidence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 from multiprocessing.context import ForkServerProcess
@@ -19,7 +20,7 @@ from tests.storage import crasher
 from tests.storage.crasher import batch, now, run, work, work_among_others
 
 POINTS = ["sync", "sync after", "commit", "commit after", "replace", "replace after", "timer"]
-KILLS_EACH = 3
+KILLS_EACH = int(os.environ.get("HEADWATER_KILLS_EACH", "2"))
 
 
 @pytest.fixture
