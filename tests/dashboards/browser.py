@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.support.wait import WebDriverWait
 
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -51,14 +52,29 @@ def look(
     driver: Chrome, url: str, *, width: int = 1280, scheme: str = "light", media: str = "screen"
 ) -> None:
     """Open a page at a width in CSS pixels, in a colour scheme, on screen or as print would be."""
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
+    _emulate(driver, width, scheme, media)
     driver.get("about:blank")
     for name in ("browser", "performance"):
         _log(driver, name)
     driver.get(url)
+
+
+def show(driver: Chrome, *, width: int = 1280, scheme: str = "light") -> None:
+    """The page that is open, on a screen of another width or scheme."""
+    _emulate(driver, width, scheme, "screen")
+    shown = "return [innerWidth, matchMedia(arguments[0]).matches]"
+    query = f"(prefers-color-scheme: {scheme})"
+    WebDriverWait(driver, 30).until(
+        lambda d: d.execute_script(shown, query) == [width, True],
+        f"no {scheme} screen of {width} pixels: does a wider page push it apart?",
+    )
+
+
+def _emulate(driver: Chrome, width: int, scheme: str, media: str) -> None:
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
 
 
 def _log(driver: Chrome, name: str) -> list[dict[str, Any]]:
