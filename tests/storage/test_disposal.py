@@ -33,17 +33,18 @@ from storage.retention import Plan, RetentionClass, plan
 from storage.survey import Finding
 from storage.verify import examine
 from storage.views import ask, connect, connect_files
-from tests.storage.makers import START, World, days, item
+from tests.storage.makers import START, Clock, World, days, item
 
 YEAR = RetentionClass("tickets", ("jira.*",), timedelta(days=365), "no longer needed")
 PULLS = RetentionClass("pulls", ("headwater.pull",), timedelta(days=365), "no longer needed")
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> World:
     """Six old tickets in two months and two pulls, then a year, then two new tickets; sealed."""
-    world = World(tmp_path / "lake")
-    make_key(tmp_path / "key", origin="test.example/lake")
+    folder = tmp_path_factory.mktemp("sealed") / "house"
+    world = World(folder / "lake")
+    make_key(folder / "key", origin="test.example/lake")
     world.land(*(item(n, at=START + days(4 * n)) for n in range(6)), cursor="1",
                outcome=PullOutcome.COMPLETE)  # fmt: skip
     world.clock.now += days(400)
@@ -52,6 +53,13 @@ def world(tmp_path: Path) -> World:
     world.tag("iso42001:5.2", "tickets")
     seal(world)
     return world
+
+
+@pytest.fixture
+def world(sealed: World, tmp_path: Path) -> World:
+    """A copy of it for each test, which goes on at the same moment."""
+    house = Path(shutil.copytree(sealed.path.parent, tmp_path / "house"))
+    return World(house / "lake", Clock(sealed.clock.now), pulls=sealed.pulls)
 
 
 def signer(world: World) -> Signer:
