@@ -24,7 +24,7 @@ from evidence.model import EvidenceItem
 from evidence.own import CORRECTION_KIND, OWN_SOURCE
 from storage.actions import acting_user
 from storage.code import code_version
-from storage.engine import literal
+from storage.engine import Connection, literal
 from storage.lake import Lake
 
 _BAD = ", ".join(sorted(literal(word) for word in BAD))
@@ -93,6 +93,19 @@ def corrected_sql(corrections: str) -> str:
             ({_FAILS} OR state = 'overriding') AS why
     FROM {corrections} WHERE state <> 'withdrawn' GROUP BY item_id
     """  # noqa: S608  ours
+
+
+NONE_CORRECTED = """SELECT NULL::VARCHAR AS item_id, NULL::VARCHAR AS says,
+        NULL::BOOLEAN AS overridden, NULL::BOOLEAN AS elsewhere,
+        NULL::STRUCT(one VARCHAR, two VARCHAR, reason VARCHAR) AS why WHERE false"""
+"""What `corrected_sql` gives where nothing was corrected, in a tenth of the time to plan."""
+
+
+def any_correction(connection: Connection) -> bool:
+    """Whether the connection shows an act that corrects, confirms or withdraws, of any form."""
+    sql = f"""SELECT 1 FROM evidence
+        WHERE source = '{OWN_SOURCE}' AND kind = '{CORRECTION_KIND}' LIMIT 1"""  # noqa: S608  ours
+    return connection.execute(sql).fetchone() is not None
 
 
 def correction_item(lake: Lake, act: Act, facts: Mapping[str, Any], *, title: str) -> EvidenceItem:

@@ -12,7 +12,7 @@ from evidence.errors import LakeError
 from evidence.freshness import CLOCK_SKEW, Sighting, Support
 from evidence.model import Nature
 from evidence.times import utc
-from storage.corrections import corrected_sql, corrections_sql
+from storage.corrections import NONE_CORRECTED, any_correction, corrected_sql, corrections_sql
 from storage.engine import Connection
 
 Key = tuple[str, str, str]
@@ -50,12 +50,13 @@ LAST = """last AS (
 dated ahead."""
 
 _CORRECTIONS = corrections_sql("(SELECT * FROM evidence WHERE landed_at <= $now)")
+_CORRECTED = corrected_sql(f"({_CORRECTIONS})")
 _SQL = f"""
 WITH {SEEN}, many AS (
     -- Most events stand alone: what is the last of one row need not be asked, nor kept in memory.
     SELECT source, kind, system, subject FROM seen GROUP BY ALL HAVING count(*) > 1
 ), {LAST.format(subjects="many")}, corrected AS (
-    {corrected_sql(f"({_CORRECTIONS})")}
+    {_CORRECTED}
 ), last_uncorrected AS (
     -- What a corrected item once ended counts again, or a correction could hide a failure.
     SELECT source, kind, system, subject, max(place) AS place,
@@ -147,6 +148,7 @@ WITH {SEEN}, many AS (
 SELECT f.*, e.events FROM folded f LEFT JOIN event_times e USING (system)
 ORDER BY control, evidence, system
 """  # noqa: S608  no text from outside
+_UNCORRECTED = _SQL.replace(_CORRECTED, NONE_CORRECTED)
 
 
 def sightings(connection: Connection, now: datetime) -> dict[Key, Sighting]:
@@ -161,7 +163,8 @@ def sightings(connection: Connection, now: datetime) -> dict[Key, Sighting]:
     moment = utc(now, what="now")
     values = {"now": moment, "skew": CLOCK_SKEW.total_seconds()}
     try:
-        cursor = connection.execute(_SQL, values)
+        sql = _SQL if any_correction(connection) else _UNCORRECTED
+        cursor = connection.execute(sql, values)
         names = [column[0] for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     except duckdb.Error as error:
