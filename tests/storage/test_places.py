@@ -327,12 +327,12 @@ def test_with_every_object_locked_landing_sealing_and_verifying_go_on(
     )
     with spoiling(store, 0.0) as (url, _):
         world = World(store.place(tmp_path, bucket, url=url))  # type: ignore[arg-type]
-        for number in range(12):
+        for number in range(8):
             world.land(item(number), cursor=str(number))
             if number % 4 == 3:
                 integrate(world.lake, signer)
     place = store.place(tmp_path, bucket)
-    assert verify(place, signer.vkey).items == 12
+    assert verify(place, signer.vkey).items == 8
     key = f"{place.prefix}/evidence/{_first(place)}"
     (version,) = client.list_object_versions(Bucket=bucket, Prefix=key)["Versions"]
     with pytest.raises(client.exceptions.ClientError, match="AccessDenied"):
@@ -342,7 +342,7 @@ def test_with_every_object_locked_landing_sealing_and_verifying_go_on(
         verify(place, signer.vkey)
     marker = client.list_object_versions(Bucket=bucket, Prefix=key)["DeleteMarkers"][0]
     client.delete_object(Bucket=bucket, Key=key, VersionId=marker["VersionId"])
-    assert verify(place, signer.vkey).items == 12
+    assert verify(place, signer.vkey).items == 8
 
 
 def test_eight_sources_land_and_three_integrators_seal_at_once(
