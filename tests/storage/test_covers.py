@@ -160,7 +160,7 @@ def test_whenever_one_asks_the_gaps_are_what_was_said_then(
     with connect(world.lake, mapping_digest="m1") as connection:
         found = covers(connection, world.clock.now, asked).get(KEY, ())
         whole = continuity(found, told_span(age), world.clock.now)
-        for _ in range(25):
+        for _ in range(12):
             now = START + days(rng.uniform(0, at))
             with connect(world.lake, as_of=now, mapping_digest="m1") as then:
                 seen = sightings(then, now).get(KEY)
