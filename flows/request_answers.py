@@ -18,6 +18,7 @@ from evidence.requests import REGISTERS, WAITING, Request, read_request, renewed
 from evidence.sampling import draw, proposed
 from evidence.times import day_or_time, stamp
 from flows.config import Config, load, now
+from flows.draft_file import hand_over
 from flows.moment import Asked, Moment, moment
 from flows.pack import Say, write
 from flows.pack_about import Wanted
@@ -199,16 +200,7 @@ def renew(file: Path, year: int, output: Path | None, asked: Asked | None) -> in
         *(f"  - {json.dumps(renewed(one, year - last, year), ensure_ascii=False)}" for one in kept),
     ]  # fmt: skip
     text = "\n".join(lines) + "\n"
-    if output is None:
-        print(text, end="")
-        return 0
-    try:
-        with output.open("x", encoding="utf-8") as out:
-            out.write(text)
-    except OSError as error:
-        raise ConfigError(f"{output} cannot be written: {error.strerror}") from error
-    print(f"written {output}: {len(kept)} requests")
-    return 0
+    return hand_over(text, output, f"{len(kept)} requests")
 
 
 def _print(found: Sequence[Found], shown: Moment) -> None:

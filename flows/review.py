@@ -10,11 +10,11 @@ from typing import Any
 
 from dashboards.pages.review import INPUTS
 from evidence.audits import ACTIONS, AUDITS, DECISIONS, FINDINGS, Books, Entry, lacks
-from evidence.errors import ConfigError
 from evidence.freshness import Standing, State, Verdict
 from evidence.model import ControlId
 from flows.audits import books
 from flows.config import load, now
+from flows.draft_file import hand_over
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
 from flows.pack_missing import one_line
@@ -64,16 +64,8 @@ def write(file: Path, output: Path | None, asked: Asked | None) -> int:
     judged = judge_lake(lake, moment(lake, config, asked))
     with judged.moment.connect(lake, ample()) as connection:
         text = document(connection, judged, config.organisation)
-    if output is None:
-        print(text, end="")
-        return 0
-    try:
-        with output.open("x", encoding="utf-8") as out:
-            out.write(text)
-    except OSError as error:
-        raise ConfigError(f"{output} cannot be written: {error.strerror}") from error
-    print(f"written {output}: a draft; fill it in, commit it where documents are collected")
-    return 0
+    told = "a draft; fill it in, commit it where documents are collected"
+    return hand_over(text, output, told)
 
 
 def document(connection: Connection, judged: Judged, organisation: str) -> str:

@@ -7,8 +7,7 @@ most questions are answered without parsing it once more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sqlglot import exp
 
@@ -29,18 +28,8 @@ from mappings.conditions import (
 )
 from mappings.engines import fragment
 from mappings.patterns import MAX_TEXT, glob_expression, literal_expression
+from mappings.sql import COMPARE, TEXTS, and_, cast, func, not_, or_, paren
 
-# Each node is made for one place in the tree; with copies, every step would copy all below it.
-_and = partial(exp.and_, copy=False)
-_or = partial(exp.or_, copy=False)
-_not = partial(exp.not_, copy=False)
-_func = partial(exp.func, copy=False)
-_paren = partial(exp.paren, copy=False)
-_cast = partial(exp.cast, copy=False)
-_TEXTS = exp.DataType.build("VARCHAR[]", dialect="duckdb")
-_COMPARE: Mapping[str, type[exp.Binary]] = {
-    "gt": exp.GT, "gte": exp.GTE, "lt": exp.LT, "lte": exp.LTE,
-}  # fmt: skip
 _LONGEST = 10_000
 """The engine refuses an expression that is a hundred times as long."""
 
@@ -62,43 +51,43 @@ class Asking:
         Elsewhere false or NULL; with `known` false alone: `not` means what it says.
         """
         if isinstance(what, All):
-            return _and(exp.true(), *(self.condition(part, known=known) for part in what.parts))
+            return and_(exp.true(), *(self.condition(part, known=known) for part in what.parts))
         if isinstance(what, Some):
-            return _or(*(self.condition(part, known=known) for part in what.parts))
+            return or_(*(self.condition(part, known=known) for part in what.parts))
         if isinstance(what, Not) and isinstance(what.part, Is) and _as_text(what.part):
-            return _and(*self._differs(what.part))
+            return and_(*self._differs(what.part))
         if isinstance(what, Not):
-            return _not(self.condition(what.part, known=True))
-        leaf = _paren(self._leaf(what))
-        return _func("COALESCE", leaf, exp.false()) if known else leaf
+            return not_(self.condition(what.part, known=True))
+        leaf = paren(self._leaf(what))
+        return func("COALESCE", leaf, exp.false()) if known else leaf
 
     def names(self, field: Field, names: Sequence[str]) -> exp.Expr:
         """That a place is one of the JSON texts, or a list that has one."""
         one = self._place(field).isin(*map(text, names), copy=False)
-        return _paren(_or(one, self._has(field, names)))
+        return paren(or_(one, self._has(field, names)))
 
     def _leaf(self, what: Leaf) -> exp.Expr:
         field = what.field
         if isinstance(what, Exists):
             return self._exists(field)
         if isinstance(what, Is):
-            return _or(*self._equal(field, what.values))
+            return or_(*self._equal(field, what.values))
         if isinstance(what, Range):
             bound = _double(text(repr(float(what.bound))))
-            return _COMPARE[what.op](this=self._number(field), expression=bound)
+            return COMPARE[what.op](this=self._number(field), expression=bound)
         if isinstance(what, Like):
-            return _or(*(self._covers(field, any_of) for any_of in _either(what.globs)))
+            return or_(*(self._covers(field, any_of) for any_of in _either(what.globs)))
         if isinstance(what, Matches):
             length = exp.Length(this=self._string(field))
             short = exp.LTE(this=length, expression=number(MAX_TEXT))
-            return _and(short, self._covers(field, what.pattern))
+            return and_(short, self._covers(field, what.pattern))
         return self._has(field, [fragment(wanted) for wanted in what.texts])
 
     def _exists(self, field: Field) -> exp.Expr:
         if not field.path:
             return self._string(field).neq(text(""))
         empty = (text(nothing) for nothing in ("null", '""', "[]", "{}"))
-        return _not(self._place(field).isin(*empty, copy=False))
+        return not_(self._place(field).isin(*empty, copy=False))
 
     def _equal(self, field: Field, values: Sequence[Scalar]) -> Iterator[exp.Expr]:
         if texts := [value for value in values if not is_number(value)]:
@@ -120,12 +109,12 @@ class Asking:
                     for any_of in _either(wanted, literal_expression))  # fmt: skip
         entries = entries_of(self._place(field))
         found = call("LIST_HAS_ANY", entries, array(map(text, wanted)))
-        return _and(is_list(self._place(field)), _or(*mentions), found)
+        return and_(is_list(self._place(field)), or_(*mentions), found)
 
     def _covers(self, field: Field, pattern: str) -> exp.Expr:
         match = call("REGEXP_FULL_MATCH", self._string(field), text(pattern), text("s"))
         known = _starts(self._place(field), '"') if field.path else self._exists(field)
-        return _and(known, match)
+        return and_(known, match)
 
     def _place(self, field: Field) -> exp.Expr:
         return exp.column(f"place_{self.places[field]}", table="i")
@@ -205,7 +194,7 @@ def _path(field: Field) -> str:
 
 
 def _list(value: exp.Expr) -> exp.Expr:
-    return _cast(value, _TEXTS.copy())
+    return cast(value, TEXTS.copy())
 
 
 def _double(value: exp.Expr) -> exp.Expr:

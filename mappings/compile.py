@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -12,13 +11,10 @@ from sqlglot import exp
 from mappings import elsewhere
 from mappings.asking import Asking, array, call, entries_of, is_list, number, text
 from mappings.conditions import COLUMNS, Field, leaves
+from mappings.sql import and_, or_
 
 if TYPE_CHECKING:
     from mappings.rules import Rule, RuleSet, Target
-
-# Each node is made for one place in the tree; with copies, every step would copy all below it.
-_and = partial(exp.and_, copy=False)
-_or = partial(exp.or_, copy=False)
 
 
 def select(rules: RuleSet, dialect: str) -> str:
@@ -88,9 +84,9 @@ def _meets() -> exp.Expr:
     """A claim is met by its number, and where an item has to name the control also by that."""
     place = call("LIST_EXTRACT", _column("m", "places"), _column("t", "place"))
     called = call("LIST_HAS_ANY", _names(place), _column("t", "names"))
-    return _and(
+    return and_(
         _column("m", "claim").eq(_column("t", "claim")),
-        _or(_column("t", "place").eq(number(0)), called),
+        or_(_column("t", "place").eq(number(0)), called),
     )
 
 
@@ -148,7 +144,7 @@ class _Kind:
         if rule.named and all(target.names for target in targets):
             # Of few items that a rule takes does a name stand there: the others are let go here.
             names = [name for target in targets for name in target.names]
-            holds = _and(holds, self.asking.names(rule.named, names))
+            holds = and_(holds, self.asking.names(rule.named, names))
         return exp.Case(ifs=[exp.If(this=holds, true=claim)])
 
 

@@ -7,7 +7,6 @@ in `mappings.compile`, is another shape, made for speed; tests hold their tags t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -32,20 +31,12 @@ from mappings.conditions import (
 )
 from mappings.engines import ENGINES, Engine, array, fragment, literal, no_texts
 from mappings.patterns import MAX_TEXT
+from mappings.sql import COMPARE, and_, func, not_, or_, paren
 
 if TYPE_CHECKING:
     from mappings.rules import Rule, RuleSet
 
-# Each node is made for one place in the tree; with copies, every step would copy all below it.
-_and = partial(exp.and_, copy=False)
-_or = partial(exp.or_, copy=False)
-_not = partial(exp.not_, copy=False)
-_func = partial(exp.func, copy=False)
-_paren = partial(exp.paren, copy=False)
 _EMPTY = ("null", '""', "[]", "{}")
-_COMPARE: dict[str, type[exp.Binary]] = {
-    "gt": exp.GT, "gte": exp.GTE, "lt": exp.LT, "lte": exp.LTE,
-}  # fmt: skip
 
 
 def select(rules: RuleSet, dialect: str) -> str:
@@ -103,41 +94,41 @@ class _Query:
     def condition(self, what: Condition) -> exp.Expr:
         """The boolean expression of one condition; never NULL: `not` means what it says."""
         if isinstance(what, All):
-            return _and(exp.true(), *(self.condition(part) for part in what.parts))
+            return and_(exp.true(), *(self.condition(part) for part in what.parts))
         if isinstance(what, Some):
-            return _or(*(self.condition(part) for part in what.parts))
+            return or_(*(self.condition(part) for part in what.parts))
         if isinstance(what, Not):
-            return _not(self.condition(what.part))
-        return _func("COALESCE", _paren(self._leaf(what)), exp.false())
+            return not_(self.condition(what.part))
+        return func("COALESCE", paren(self._leaf(what)), exp.false())
 
     def _leaf(self, what: Leaf) -> exp.Expr:
         field = what.field
         if isinstance(what, Exists):
             return self._exists(field)
         if isinstance(what, Is):
-            return _or(*self._equal(field, what.values))
+            return or_(*self._equal(field, what.values))
         if isinstance(what, Range):
             bound = _double(literal(repr(float(what.bound))))
             value = _double(self._text(field))
-            return _and(
+            return and_(
                 self.engine.is_number(self._place(field)),
-                _COMPARE[what.op](this=value, expression=bound),
+                COMPARE[what.op](this=value, expression=bound),
             )
         if isinstance(what, Like):
             asked = (self.engine.like(self._text(field), glob) for glob in what.globs)
-            return _and(self._is_text(field), _or(*asked))
+            return and_(self._is_text(field), or_(*asked))
         if isinstance(what, Matches):
             length = exp.Length(this=self._text(field))
             short = exp.LTE(this=length, expression=exp.Literal.number(MAX_TEXT))
             covers = self.engine.matches(self._text(field), what.pattern)
-            return _and(self._is_text(field), short, covers)
+            return and_(self._is_text(field), short, covers)
         return self.engine.has_one_of(self._place(field), what.texts)
 
     def _exists(self, field: Field) -> exp.Expr:
         if not field.path:
             return self._text(field).neq(literal(""))
         written = self.engine.written(self._place(field))
-        return _not(written.isin(*map(literal, _EMPTY), copy=False))
+        return not_(written.isin(*map(literal, _EMPTY), copy=False))
 
     def _equal(self, field: Field, values: Sequence[Scalar]) -> Iterator[exp.Expr]:
         if texts := [value for value in values if isinstance(value, str)]:
@@ -147,7 +138,7 @@ class _Query:
                 yield self._text(field).isin(*map(literal, texts), copy=False)
         if numbers := [_double(literal(repr(float(v)))) for v in values if is_number(v)]:
             number = _double(self._text(field)).isin(*numbers, copy=False)
-            yield _and(self.engine.is_number(self._place(field)), number)
+            yield and_(self.engine.is_number(self._place(field)), number)
         if flags := [literal(fragment(value)) for value in values if isinstance(value, bool)]:
             yield self.engine.written(self._place(field)).isin(*flags, copy=False)
 
@@ -170,10 +161,10 @@ class _Query:
         """A target is met by rule and kind; where it goes by name, also by a name of the item."""
         nameless = exp.ArraySize(this=_column("t", "names")).eq(exp.Literal.number(0))
         called = self.engine.overlap(_column("m", "named"), _column("t", "names"))
-        return _and(
+        return and_(
             _column("t", "rule").eq(_column("m", "rule")),
             _column("t", "kind").eq(_column("m", "kind")),
-            _or(nameless, _func("COALESCE", called, exp.false())),
+            or_(nameless, func("COALESCE", called, exp.false())),
         )
 
 

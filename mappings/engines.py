@@ -9,18 +9,15 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Protocol
 
 from sqlglot import exp
 
 from mappings.conditions import Field
 from mappings.patterns import ascii_only, glob
+from mappings.sql import TEXTS, and_, cast
 
 Expr = exp.Expr
-_and = partial(exp.and_, copy=False)
-_cast = partial(exp.cast, copy=False)
-_TEXTS = exp.DataType.build("VARCHAR[]", dialect="duckdb")
 _DIGITS = ("-", *"0123456789")
 
 
@@ -93,7 +90,7 @@ class _Typed(ABC):
 
     def is_one_of(self, place: Expr, texts: Sequence[str]) -> Expr:
         found = self.text(place.copy()).isin(*map(literal, texts), copy=False)
-        return _and(self.is_text(place), found)
+        return and_(self.is_text(place), found)
 
     def overlap(self, one: Expr, other: Expr) -> Expr:
         return _call("ARRAYS_OVERLAP", one, other)
@@ -220,7 +217,7 @@ def _whole(pattern: str) -> str:
 
 
 def _texts(value: Expr) -> Expr:
-    return _cast(value, _TEXTS.copy())
+    return cast(value, TEXTS.copy())
 
 
 def _call(name: str, *arguments: Expr) -> Expr:
