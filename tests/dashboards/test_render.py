@@ -365,3 +365,14 @@ def test_what_is_carried_elsewhere_is_told_with_its_denominator() -> None:
 def test_a_name_may_break_after_its_parts_and_stays_text() -> None:
     assert text.parted("dq_validation") == "dq_<wbr>validation"
     assert text.parted("a:<b>.c_") == "a:&lt;b&gt;.<wbr>c_"
+
+
+def test_no_two_standings_are_drawn_alike() -> None:
+    document = render(DEMO)
+    page = Page.read(document)
+    rows = re.search(r'<table class="counts".*?</table>', document, re.DOTALL)
+    assert rows
+    tones = re.findall(r'class="state (t-[a-z]+)"', rows[0])
+    fills = [re.search(rf"\.{tone} {{[^}}]*--bar: ([^;]+);", page.style) for tone in tones]
+    drawn = [fill[1] for fill in fills if fill]
+    assert len(set(drawn)) == len(drawn) == len(Standing)
