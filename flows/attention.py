@@ -28,6 +28,7 @@ EVIDENCE = "evidence"
 CONFIRM = "Let a second person look: headwater suggest confirm ID, or withdraw it."
 SHOWN = 20
 PARTIAL = "Mend what is named, or its rights; until a pull is whole, nothing in it counts as fresh."
+_WRITTEN = {"git.register", "git.document"}
 
 
 def attention(judged: Judged, sources: Sequence[SourceRow], lake: LakeFacts) -> Iterator[Attention]:
@@ -124,10 +125,19 @@ def _empty(judged: Judged) -> Iterator[Attention]:
         yield Attention(
             "missing", f"No {_kind(evidence)}{about}: {verdicts[0].why} "
             f"({len(verdicts)} control{'s' if len(verdicts) > 1 else ''}).",
-            "Connect a source that has it, or state in an override why it is not needed.",
+            f"{_where_from(judged, verdicts[0])}, or state in an override why it is not needed.",
             control=verdicts[0].control, system=system, cause=cause_of(verdicts[0]),
             controls=tuple(v.control for v in verdicts),
         )  # fmt: skip
+
+
+def _where_from(judged: Judged, verdict: Verdict) -> str:
+    """Evidence that people write asks for a file of theirs, all other for a source."""
+    kinds = set(judged.catalogue.kinds[verdict.evidence].source_types)
+    if not kinds & _WRITTEN:
+        return "Connect a source that has it"
+    other = "Connect a source that has it, or write" if kinds - _WRITTEN else "Write"
+    return f"{other} it in git (docs/registers.md; `headwater init --registers` drafts)"
 
 
 def _unsigned(judged: Judged) -> Iterator[Attention]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,18 +87,25 @@ def initialise(
     if file.exists():
         yield f"kept    {file}"
     else:
-        LocalPlace(folder).put_new(FILE, _starter(name, lake, registers).encode())
+        LocalPlace(folder).put_new(FILE, _starter(folder, name, lake, registers).encode())
         yield f"written {file}"
     config = load(file)
     yield from prepare(config)
     if registers is not None:
         yield from starter_set(registers)
-        yield f"next    in {registers}: git init, fill in, take `draft` out, git commit"
-    yield f"next    add a [[source]] to {file}, then: headwater check -c {file}"
+        yield f"next    in {registers}: fill in, take `draft` out, git init, git add ., git commit"
+    else:
+        yield f"next    add a [[source]] to {file}"
+    yield f"next    headwater check -c {file}, then collect and status"
 
 
-def _starter(name: str, lake: str, registers: Path | None) -> str:
-    given = {"name": name, "lake": lake, "repository": str((registers or Path()).resolve())}
+def _beside(folder: Path, other: Path) -> str:
+    """Relative, so that both can be moved or cloned together."""
+    return os.path.relpath(other.resolve(), folder.resolve())
+
+
+def _starter(folder: Path, name: str, lake: str, registers: Path | None) -> str:
+    given = {"name": name, "lake": lake, "repository": _beside(folder, registers or Path())}
     told = {key: json.dumps(text, ensure_ascii=False) for key, text in given.items()}
     return (STARTER + SOURCE * (registers is not None)).format(**told)
 

@@ -227,6 +227,8 @@ def _environment(path: Path) -> dict[str, str]:
 def _error(path: Path, stderr: bytes) -> SourceBusy | SourceRefused:
     lines = stderr.decode("utf-8", "backslashreplace").strip().splitlines() or ["no reason given"]
     text = f"{path}: {lines[-1]}"
+    if "not a git repository" in text:
+        text += "; run git init there and commit, or correct `repository`"
     return SourceBusy(text) if _PASSING.search(text) else SourceRefused(text)
 
 

@@ -53,8 +53,14 @@ def test_a_placeholder_turns_nothing_green(tmp_path: Path) -> None:
     said = run("init", home, "--name", "Acme", "--registers", registers)
     assert f"written {registers / 'registers/soa.yaml'}" in said
     assert "kept" in run("init", home, "--registers", registers)
+    assert 'repository = "../governance"' in (home / "headwater.toml").read_text()
     commit(registers)
     assert standings(home) == {"missing": 70}
+    told = json.loads(run("status", "--json", "-c", home / "headwater.toml"))["attention"]
+    todo = {a["sentence"].split(":")[0]: a["action"] for a in told if a["severity"] == "missing"}
+    assert todo["No soa"].startswith("Write it in git")
+    assert todo["No incident ticket"].startswith("Connect a source that has it, or write it in git")
+    assert todo["No iam report"].startswith("Connect a source that has it, or state")
     sql = "SELECT count(*) AS n FROM evidence WHERE title LIKE '%is a draft%'"
     (row,) = json.loads(run("query", sql, "--format", "json", "-c", home / "headwater.toml"))
     files = [*(registers / "registers").iterdir(), *(registers / "documents").iterdir()]
