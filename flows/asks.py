@@ -10,8 +10,9 @@ from dashboards.questions import Asked, Questions, Saved, View, Wanted
 from evidence.errors import ConfigError, LakeError
 from evidence.excerpt import Excerpt
 from flows.config import Config, now
+from flows.given import given
 from flows.moment import Moment, moment, parse_as_of
-from flows.query import controls, json_value, rows_digest
+from flows.query import json_value, rows_digest
 from mappings.questions import Question, load_questions
 from storage.apart import ask_apart
 from storage.checkpoints import checkpoint_of
@@ -56,10 +57,10 @@ def answered(
     values: Mapping[str, Any] = question.values(asked.values) if question else {}
     lake, past = Lake.open(config.lake, clock=now), parse_as_of(asked.as_of)
     shown = moment(lake, config, past)
-    given = shown.views() if past else {"mapping_digest": shown.mapping.rules.digest}
-    dimensions = {"controls": controls(shown.mapping.catalogue)}
+    views = shown.views() if past else {"mapping_digest": shown.mapping.rules.digest}
+    beside = given(lake, shown, sql, excerpt=excerpt)
     answer = ask_apart(
-        config.lake, sql, values, **given, dimensions=dimensions, excerpt=excerpt, gone=gone
+        config.lake, sql, values, **views, dimensions=beside, excerpt=excerpt, gone=gone
     )
     return _told(lake, shown, answer, sql, values, question, excerpt)
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,13 +17,12 @@ from dashboards.text import tame
 from evidence.canonical import canonical, digest, plain
 from evidence.errors import ConfigError
 from flows.config import load, now
+from flows.given import given
 from flows.moment import Asked, moment
 from flows.terminal import printable
-from mappings.catalogue import Catalogue
 from mappings.questions import load_questions
 from storage.apart import ask_apart
 from storage.lake import Lake
-from storage.pages import table_of
 from storage.views import Answer
 
 FORMS = ("table", "csv", "json")
@@ -84,10 +82,11 @@ def run(file: Path, question: ToAsk, asked: Asked | None, form: str) -> int:
     if form not in FORMS:
         raise ConfigError(f"--format {form!r}: choose one of {', '.join(FORMS)}")
     config = load(file)
-    shown = moment(Lake.open(config.lake, clock=now), config, asked)
-    given = shown.views() if asked else {"mapping_digest": shown.mapping.rules.digest}
-    dimensions = {"controls": controls(shown.mapping.catalogue)}
-    answer = ask_apart(config.lake, question.sql, question.values, **given, dimensions=dimensions)
+    lake = Lake.open(config.lake, clock=now)
+    shown = moment(lake, config, asked)
+    views = shown.views() if asked else {"mapping_digest": shown.mapping.rules.digest}
+    beside = given(lake, shown, question.sql)
+    answer = ask_apart(config.lake, question.sql, question.values, **views, dimensions=beside)
     {"table": _table, "csv": _csv, "json": _json}[form](answer)
     if question.empty and not answer.rows:
         print(f"headwater: {question.empty}", file=sys.stderr)
@@ -110,15 +109,6 @@ def rows_digest(answer: Answer) -> str:
         return "has no digest: it was cut off"
     rows = sorted(canonical([json_value(value) for value in row]).decode() for row in answer.rows)
     return digest({"columns": list(answer.columns), "rows": rows})
-
-
-def controls(catalogue: Catalogue) -> Any:
-    """The catalogue as a table beside the lake's views, so that ids have titles."""
-    rows = [
-        {"control": c.id, "number": c.number, "title": c.title, "group_title": c.group_title}
-        for c in catalogue.controls
-    ]
-    return table_of(rows)
 
 
 def _table(answer: Answer) -> None:

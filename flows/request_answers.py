@@ -19,11 +19,11 @@ from evidence.sampling import draw, proposed
 from evidence.times import day_or_time, stamp
 from flows.config import Config, load, now
 from flows.draft_file import hand_over
+from flows.given import given
 from flows.moment import Asked, Moment, moment
 from flows.pack import Say, write
 from flows.pack_about import Wanted
 from flows.pack_missing import Missing
-from flows.query import controls
 from flows.sample import control_named
 from flows.terminal import printable
 from mappings.questions import Question, load_questions
@@ -82,10 +82,12 @@ def show(file: Path, asked: Asked | None, *, as_json: bool) -> int:
 def answers(lake: Lake, config: Config, shown: Moment) -> Iterator[Found]:
     """Every request of the register, in its order, with what answers it as of the moment."""
     questions = load_questions(config.own_questions)
-    dimensions = {"controls": controls(shown.mapping.catalogue)}
-    with connect(lake, **shown.views(), dimensions=dimensions) as connection:
-        for row in records(connection, *REGISTERS):
-            request = read_request(row)
+    with connect(lake, **shown.views()) as connection:
+        requests = [read_request(row) for row in records(connection, *REGISTERS)]
+    named = {one.question for one in requests} & questions.keys()
+    beside = given(lake, shown, *(questions[name].sql for name in named))
+    with connect(lake, **shown.views(), dimensions=beside) as connection:
+        for request in requests:
             try:
                 yield _named(connection, _answer(connection, request, shown, questions))
             except HeadwaterError as error:

@@ -1,4 +1,5 @@
-"""The data dictionary: what each column of the views means, and a question that shows each view."""
+"""The data dictionary: what each column of the views, and of what is given beside them, means, and
+a question that shows each."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from storage.given import GIVEN, given_table
 from storage.schema import TABLES
 from storage.views import VIEWS, connect_files
 
@@ -152,8 +154,23 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "leaf_hash": "RFC 6962 hash of the row",
         "evidence_version": "the version of the evidence table that brought it",
     },
+    "controls": {
+        "control": "its id, such as iso42001:A.6.2.4",
+        "number": "its number, such as A.6.2.4",
+        "title": "its short title",
+        "group_title": "the title of the group that it is in",
+    },
+    "broken_edges": {
+        "edge": "how it is broken, such as deployed-before-approval: docs/trace.md tells each",
+        "system": "the AI system whose life it is; empty: of none, or not known which",
+        "stage": "the stage of what it begins at",
+        "about": "the name of what it begins at",
+        "missing": "the stage that lacks, comes too late or does not hold",
+        "why": "one sentence",
+        "item_ids": "the items that it rests on",
+    },
 }
-"""View → column → what it means."""
+"""View, or relation given beside the views → column → what it means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +185,10 @@ class ViewDoc:
 
 @cache
 def dictionary() -> tuple[ViewDoc, ...]:
-    """Every view, with the types that the engine itself gives its columns."""
-    with connect_files({name: [] for name in TABLES}) as connection:
+    """Every view, and what is given beside them, with the types that the engine itself gives their
+    columns."""
+    beside = {name: given_table(name, []) for name in GIVEN}
+    with connect_files({name: [] for name in TABLES}, dimensions=beside) as connection:
         return tuple(
             ViewDoc(
                 view, shows,
@@ -179,7 +198,7 @@ def dictionary() -> tuple[ViewDoc, ...]:
                 ),
                 _EXAMPLES[view],
             )
-            for view, (shows, _) in VIEWS.items()
+            for view, (shows, _) in {**VIEWS, **GIVEN}.items()
         )  # fmt: skip
 
 
@@ -197,5 +216,7 @@ _EXAMPLES = {
     "pulls": "SELECT source, outcome, max(finished_at) AS last FROM pulls GROUP BY ALL",
     "verdicts": "SELECT control, evidence, system, state, why FROM verdicts WHERE state = 'stale'",
     "standings": "SELECT control, standing, in_date, expected FROM standings ORDER BY control",
+    "controls": "SELECT control, title FROM controls ORDER BY control",
+    "broken_edges": "SELECT edge, system, why FROM broken_edges ORDER BY system, edge, about",
     "leaves": "SELECT count(*) AS sealed, max(leaf_index) AS last FROM leaves",
 }

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from evidence.errors import LakeError
 from evidence.own import OWN_SOURCE, WAIVER_KIND
@@ -19,7 +18,7 @@ from storage.placed import SUBJECT, latest_of
 __all__ = [
     "Connection", "Counted", "context_of", "control_items", "control_page", "corrections_of",
     "counts", "find_items", "item_rows", "item_tags", "known_items", "leaf_indexes",
-    "overridden_items", "records", "seen_systems", "table_of", "versions_of",
+    "overridden_items", "records", "seen_systems", "versions_of",
 ]  # fmt: skip
 
 _ITEM = """item_id, source, kind, nature, system, subject, title, change, outcome, actor, locator,
@@ -286,11 +285,6 @@ def seen_systems(connection: Connection) -> list[str]:
         ORDER BY system""",
     )
     return [row["system"] for row in rows]
-
-
-def table_of(rows: Sequence[Mapping[str, object]]) -> pa.Table:
-    """Rows of equal keys as a table to hand to `connect`."""
-    return pa.Table.from_pylist([dict(row) for row in rows])
 
 
 def all_rows(

@@ -8,12 +8,16 @@ from datetime import timedelta
 import pytest
 
 from benchmarks.mixed import mixed
+from dashboards.questions import Asked as Question
 from evidence.broken import Look, broken_edges
+from evidence.excerpt import EVERYTHING, Excerpt
 from evidence.model import EvidenceItem, Nature, Outcome
 from evidence.runs import Pull, PullFacts, PullOutcome
 from flows._alerts.causes import seen
+from flows.asks import answered
 from flows.board import needs
 from flows.broken import broken
+from flows.moment import Asked
 from flows.trace import graph_of, tied_graph
 from mappings.trace import load_trace
 from storage.views import connect
@@ -106,3 +110,33 @@ def test_many_broken_alike_are_one_cause(house: House) -> None:
 def test_an_empty_lake_tells_its_missing_inventory_once(house: House) -> None:
     with connect(house.lake) as connection:
         assert list(broken(connection, NOW)) == []
+
+
+def asked_edges(house: House, as_of: str, excerpt: Excerpt = EVERYTHING) -> set[tuple[str, ...]]:
+    answer = answered(house.config, Question("broken-edges", as_of=as_of), excerpt)
+    assert answer.columns[:3] == ("edge", "system", "stage")
+    assert not answer.truncated
+    return {(row[0], row[1], row[5]) for row in answer.rows}
+
+
+def test_one_question_gives_every_broken_edge_as_of_a_moment(house: House) -> None:
+    risk = {"register": "risks", "level": "record", "id": "R-1", "treatment": "reduce"}
+    land(house, [item("git.register", "churn", SYSTEM), *version(1),
+                 item("git.register", "R-1", risk, system="ghost")])  # fmt: skip
+    house.clock.now += timedelta(minutes=1)
+    then = house.judge(Asked(at=house.clock.now)).moment
+    with then.connect(house.lake) as connection:
+        whole = broken_edges(Look(graph_of(connection, load_trace()), then.at))
+    assert len(whole) > 8
+    found = asked_edges(house, then.token)
+    assert found == {(edge.check, edge.system, edge.why) for edge in whole}
+    of_one = asked_edges(house, then.token, Excerpt(systems=("ghost",)))
+    assert of_one == {one for one in found if one[1] == "ghost"}
+    assert asked_edges(house, then.token, Excerpt(systems=())) == set()
+    house.clock.now += timedelta(hours=1)
+    approval = {"model": "churn", "version": "1", "approved_by": "Bea"}
+    land(house, [item("mlflow.approval", "churn/1", approval, outcome=Outcome.PASSED)])
+    house.clock.now += timedelta(minutes=1)
+    later = asked_edges(house, house.judge(Asked(at=house.clock.now)).moment.token)
+    assert {edge for edge, *_ in found} - {edge for edge, *_ in later} == {"live-without-approval"}
+    assert asked_edges(house, then.token) == found

@@ -10,6 +10,7 @@ from evidence.errors import ConfigError
 from flows import query
 from flows.config import load, now
 from flows.follow import follow
+from flows.given import given
 from flows.judgement import judge_lake
 from flows.moment import present
 from flows.pull import attempt
@@ -42,9 +43,10 @@ def test_each_is_answered_on_a_lake_with_items_and_on_an_empty_one(
         attempt(lake, config.sources[0], now)
         follow(lake, config)
         record(lake, judge_lake(lake, present(lake, config)))
-    controls = query.controls(config.mapping().catalogue)
-    with connect(lake, dimensions={"controls": controls}) as connection:
-        for question in load_questions().values():
+    questions = load_questions().values()
+    beside = given(lake, present(lake, config), *(question.sql for question in questions))
+    with connect(lake, dimensions=beside) as connection:
+        for question in questions:
             wants = {p.name: GIVEN[p.name] for p in question.parameters if p.default is None}
             answer = ask(connection, question.sql, question.values(wants))
             assert not answer.truncated
@@ -67,7 +69,7 @@ def test_own_questions_are_listed_and_asked(home: Home, capsys: pytest.CaptureFi
         told = capsys.readouterr()
         assert told.out.replace("\r", "") == out
         assert err in told.err
-    for sql, saved, given, why in [
+    for sql, saved, values, why in [
         ("", "", [], "write one SELECT, or --saved NAME"),
         ("SELECT 1", "mine", [], "write one SELECT, or --saved NAME"),
         ("SELECT 1", "", ["a=1"], "--with fills in a saved question"),
@@ -75,7 +77,7 @@ def test_own_questions_are_listed_and_asked(home: Home, capsys: pytest.CaptureFi
         ("", "mine", ["kind"], "--with 'kind': write NAME=VALUE"),
     ]:
         with pytest.raises(ConfigError, match=why):
-            query.asked_for(file, sql, saved, given)
+            query.asked_for(file, sql, saved, values)
 
 
 def test_what_is_filled_in_stays_a_value(home: Home, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_pull_is_typed(world: World) -> None:
 
 
 def test_dimensions_are_tables_and_cannot_hide_views(world: World) -> None:
-    controls = pages.table_of([{"control": "iso42001:A.1", "title": "Robert'); DROP"}])
+    controls = pa.table({"control": ["iso42001:A.1"], "title": ["Robert'); DROP"]})
     with connect(world.lake, dimensions={'odd "name': controls}) as connection:
         assert ask(connection, 'SELECT title FROM "odd ""name"').rows == (("Robert'); DROP",),)
     with pytest.raises(LakeError, match="view of the lake"):
