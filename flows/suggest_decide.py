@@ -6,19 +6,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from evidence.errors import ConfigError, HeadwaterError, LakeError
 from evidence.model import EvidenceItem
-from evidence.people import person, same_person
+from evidence.people import same_person
 from evidence.suggestion import Act, Becomes, Proposal
 from flows.changes import Say, standings, tell_changes
 from flows.config import Config, load, now
+from flows.decision import Decision
 from flows.follow import follow
-from flows.lookup import SIGNS, find_item
+from flows.lookup import find_item
 from flows.terminal import printable
 from mappings.catalogue import Catalogue
 from mappings.rules import RULES
@@ -42,26 +42,6 @@ _MOVES = {Act.ACCEPT, Act.CONFIRM, Act.WITHDRAW}
 """The acts by which a control may come to stand otherwise."""
 _Facts = dict[str, Any]
 _Make = Callable[[Connection], _Facts]
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Which proposal or decision (id, or its start) a person speaks of, who that is, and why."""
-
-    what: str
-    by: str
-    why: str
-
-    def named(self) -> str:
-        """The person, as a name is kept. Raises ConfigError for too little of any of the three."""
-        if len(self.what) < SIGNS:
-            raise ConfigError(f"{self.what!r}: an id needs at least {SIGNS} signs")
-        if not self.why.strip():
-            raise ConfigError("--why is empty: say why, it stands in the record")
-        try:
-            return person(self.by)
-        except ValueError as error:
-            raise ConfigError(str(error)) from error
 
 
 def accept(file: Path, decision: Decision, wish: Wish | None, say: Say) -> int:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from evidence.errors import ConfigError
 from evidence.secret import Secret
+from flows.model_endpoint import Endpoint, wrong_endpoint
 
 if TYPE_CHECKING:
-    from flows.suggest_endpoint import Endpoint
     from mappings.catalogue import Catalogue
     from mappings.suggest.asks import Ask
     from mappings.suggest.models import Model
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 MEASURED = {"words": 0.15, "local": 0.22}
 """Model → the threshold that was chosen by the labelled texts (docs/suggest.md)."""
 _ENDPOINT = ("embeddings", "chat")
-_HERE = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +53,12 @@ class Suggest:
         return wrong + (self._wrong_endpoint() if self.model in _ENDPOINT else [])
 
     def _wrong_endpoint(self) -> list[str]:
-        wrong = []
-        if not self.url or not self.name:
-            wrong.append(f'model = "{self.model}" needs url and name: whom to ask for which model')
+        wrong = wrong_endpoint(self.model, self.url, self.name)
         if not self.threshold:
             wrong.append(
                 f'model = "{self.model}" needs a threshold: run `headwater suggest measure`, which '
                 "chooses one by the labelled texts (write 1.0 until then)"
             )
-        try:
-            parts = urlsplit(self.url)
-            host = parts.hostname or ""
-        except ValueError:
-            return [*wrong, f"url {self.url!r} is no address"]
-        if parts.scheme != "https" and host not in _HERE and self.url:
-            wrong.append(f"url {self.url!r}: evidence goes there, so it must begin with https://")
         return wrong
 
     @property
@@ -112,6 +101,4 @@ def _alike(settings: Suggest, needs: Sequence[Ask]) -> Model:
 
 
 def _endpoint(settings: Suggest) -> Endpoint:
-    from flows.suggest_endpoint import Endpoint
-
     return Endpoint(settings.url, settings.name, settings.key, settings.timeout)

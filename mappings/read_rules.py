@@ -76,6 +76,8 @@ def _own_kinds(pages: Sequence[Mapping[str, Node]], catalogue: Catalogue) -> dic
             stands_for = said.text("a source type")
             if kind in catalogue.native_kinds or kind in found:
                 raise said.error(f"the kind {kind!r} is known already")
+            if kind.startswith("headwater."):
+                raise said.error(f"the kind {kind!r} is Headwater's own: it is evidence of nothing")
             if stands_for not in catalogue.source_types:
                 raise said.error(f"unknown source type {stands_for!r}")
             found[kind] = stands_for

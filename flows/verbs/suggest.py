@@ -53,7 +53,8 @@ def suggest_accept(
 ) -> None:
     """Accept a proposal: a tag of this one item, or a rule that people commit and review."""
     from evidence.errors import ConfigError
-    from flows.suggest_decide import Decision, accept
+    from flows.decision import Decision
+    from flows.suggest_decide import accept
     from mappings.suggest.draft import Wish
 
     if not rule and (when or every_item or stands_for):
@@ -65,7 +66,8 @@ def suggest_accept(
 @suggestions.command("confirm")
 def suggest_confirm(what: Decided, by: By, why: Why, config: ConfigFile = DEFAULT) -> None:
     """As a second person stand by an acceptance."""
-    from flows.suggest_decide import Decision, confirm
+    from flows.decision import Decision
+    from flows.suggest_decide import confirm
 
     raise typer.Exit(confirm(config, Decision(what, by, why), typer.echo))
 
@@ -73,7 +75,8 @@ def suggest_confirm(what: Decided, by: By, why: Why, config: ConfigFile = DEFAUL
 @suggestions.command("reject")
 def suggest_reject(what: Proposal, by: By, why: Why, config: ConfigFile = DEFAULT) -> None:
     """Reject a proposal, so that it is not made again."""
-    from flows.suggest_decide import Decision, reject
+    from flows.decision import Decision
+    from flows.suggest_decide import reject
 
     raise typer.Exit(reject(config, Decision(what, by, why), typer.echo))
 
@@ -81,7 +84,8 @@ def suggest_reject(what: Proposal, by: By, why: Why, config: ConfigFile = DEFAUL
 @suggestions.command("withdraw")
 def suggest_withdraw(what: Decided, by: By, why: Why, config: ConfigFile = DEFAULT) -> None:
     """Take a decision back; one person is enough."""
-    from flows.suggest_decide import Decision, withdraw
+    from flows.decision import Decision
+    from flows.suggest_decide import withdraw
 
     raise typer.Exit(withdraw(config, Decision(what, by, why), typer.echo))
 

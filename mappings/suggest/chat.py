@@ -74,16 +74,21 @@ def _record(item: ItemText) -> str:
 
 def read_answer(text: str) -> Answer:
     """The claims in a model's answer; what is none is told by its reason, never raised."""
-    try:
-        given = json.loads(_bare(text)) if len(text) <= _LONGEST else None
-    except (ValueError, RecursionError):
-        given = None
-    proposals = given.get("proposals") if isinstance(given, dict) else None
+    proposals = json_object(text).get("proposals")
     if not isinstance(proposals, list):
         return Answer((), (UNREADABLE,))
     read = [_claim(entry) for entry in proposals[:MOST]]
     unread = [INCOMPLETE] * read.count(None) + [TOO_MANY] * max(len(proposals) - MOST, 0)
     return Answer(tuple(claim for claim in read if claim is not None), tuple(unread))
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """The JSON object that a model's answer is; an empty one where it is none, or far too long."""
+    try:
+        given = json.loads(_bare(text)) if len(text) <= _LONGEST else None
+    except (ValueError, RecursionError):
+        given = None
+    return given if isinstance(given, dict) else {}
 
 
 def _bare(text: str) -> str:

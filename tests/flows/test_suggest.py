@@ -22,8 +22,8 @@ from evidence.suggestion import Act
 from flows.cli import app
 from flows.config import load, now
 from flows.follow import follow
+from flows.model_endpoint import Endpoint
 from flows.setup import initialise
-from flows.suggest_endpoint import Endpoint
 from flows.suggest_model import Suggest, model_of
 from mappings.catalogue import load_catalogue
 from mappings.in_force import mapping_in_force

@@ -128,6 +128,7 @@ def test_a_strangers_kind_stands_for_a_source_type(tmp_path: Path) -> None:
     [
         ("acme.decision: git.documents", "unknown source type 'git.documents'"),
         ("mlflow.run: git.document", "the kind 'mlflow.run' is known already"),
+        ("headwater.draft: git.document", "the kind 'headwater.draft' is Headwater's own"),
     ],
 )
 def test_a_strangers_kind_is_checked(tmp_path: Path, line: str, says: str) -> None:

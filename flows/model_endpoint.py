@@ -5,16 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from collectors.http import Auth, Http
 from evidence.canonical import digest
 from evidence.errors import SourceBroken
 from evidence.secret import Secret
 
+if TYPE_CHECKING:
+    from collectors.http import Http
+
 _MAX_BYTES = 16 << 20
 _AT_ONCE = 64
 _LONGEST = 4096
+_HERE = {"localhost", "127.0.0.1", "::1"}
+
+
+def wrong_endpoint(model: str, url: str, name: str) -> list[str]:
+    """What is wrong with the settings of a model at an endpoint, a sentence each."""
+    wrong = []
+    if not url or not name:
+        wrong.append(f'model = "{model}" needs url and name: whom to ask for which model')
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return [*wrong, f"url {url!r} is no address"]
+    if parts.scheme != "https" and host not in _HERE and url:
+        wrong.append(f"url {url!r}: evidence goes there, so it must begin with https://")
+    return wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +79,8 @@ class Endpoint:
         return content if isinstance(content, str) else ""
 
     def _open(self) -> Http:
+        from collectors.http import Auth, Http
+
         auth = Auth.bearer(self.key) if self.key.reveal() else Auth()
         return Http(
             self.url, auth, connect_timeout=min(self.timeout, 10), read_timeout=self.timeout,
