@@ -182,13 +182,19 @@ def _gaps(unbroken: Continuity | None, now: datetime) -> str:
     ended = [gap for gap in (unbroken.gaps if unbroken else ()) if gap.ended]
     if not unbroken or not ended:
         return ""
-    counted = f"; {unbroken.kept} of {unbroken.months} months without a gap"
-    named = "".join(f"; {_gap(gap, now)}" for gap in ended[-MISSES:][::-1])
+    counted = f"; {kept_words(unbroken)}"
+    named = "".join(f"; {gap_words(gap, now)}" for gap in ended[-MISSES:][::-1])
     more = f" (+{len(ended) - MISSES} more)" if len(ended) > MISSES else ""
     return f"{counted if unbroken.months else ''}{named}{more}"
 
 
-def _gap(gap: Gap, now: datetime) -> str:
+def kept_words(unbroken: Continuity) -> str:
+    """`10 of 12 months without a gap`."""
+    return f"{unbroken.kept} of {unbroken.months} months without a gap"
+
+
+def gap_words(gap: Gap, now: datetime) -> str:
+    """How long, since when, and how much of it was filled by what came late."""
     told = f"out of date for {ago(gap.lasted(now))} from {day(gap.began)}"
     if gap.filled < min(gap.lasted(now), timedelta(days=1)):
         return told

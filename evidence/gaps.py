@@ -15,6 +15,9 @@ from itertools import pairwise
 
 MONTHS = 12
 """Closed calendar months that are looked back on."""
+SHORTEST = timedelta(seconds=1)
+"""Less is no gap: rows of one landing, such as an event and what was checked after it, bear times
+that are microseconds apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def _stretches(covers: Iterable[Cover]) -> list[Stretch]:
 def _between(known: Sequence[Stretch], since: datetime, now: datetime) -> Iterator[Stretch]:
     edges = [since, *(edge for stretch in known for edge in stretch), now]
     for began, ended in zip(edges[::2], edges[1::2], strict=True):
-        if max(began, since) < min(ended, now):
+        if min(ended, now) - max(began, since) >= SHORTEST:
             yield max(began, since), min(ended, now)
 
 

@@ -10,8 +10,11 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from evidence.ageing import gap_words, kept_words
 from evidence.canonical import plain
+from evidence.deadline import Kept
 from evidence.freshness import ControlStanding, Standing, State, Verdict
+from evidence.gaps import MONTHS
 from evidence.times import stamp
 from flows.coverage import coverage, uncovered
 from storage import pack
@@ -23,10 +26,13 @@ TITLES: Mapping[str, str] = {
     "request": "Requests that nothing, or not everything, was found for",
     "control": "Controls that do not stand on evidence in date",
     "evidence": "Evidence that is asked for and not there in date, or fails",
-    "gap": "Times in which evidence was not in date",
+    "gap": "Times in which evidence was not in date, by what was known then",
+    "period": "Deadlines that were not kept",
+    "judged": "Times in which it was judged not to be in date, as kept then",
     "pull": "Pulls that were not whole",
     "population": "What should be there and is not",
     "untagged": "Items that no rule takes: they may belong here",
+    "context": "Items that are declared to speak to no control, and by which words",
     "disposed": "What was disposed of",
     "withheld": "What the scope leaves out",
 }
@@ -68,13 +74,18 @@ def missing(
         if verdict.failed or not verdict.in_date:
             about = _named(verdict.control, verdict.evidence, verdict.system)
             yield Missing("evidence", about, verdict.why)
-    yield from _gaps(history, scope)
+    for verdict in verdicts:
+        yield from _gaps(verdict, scope)
+    for verdict in verdicts:
+        yield from _late(verdict, scope)
+    yield from _judged(history, scope)
     yield from _pulls(connection, scope)
     if scope.systems is None and scope.items is None:
         for lack in uncovered(coverage(connection)):
             yield Missing("population", lack.system or "expected population", lack.sentence)
     if scope.items is None:
         yield from _untagged(connection, scope)
+        yield from _context(connection, scope)
     yield from (Missing("disposed", "items", told) for told in went_of(connection, scope.size))
     for what, number in left_out.items():
         if number:
@@ -85,7 +96,39 @@ def _named(control: str, evidence: str, system: str) -> str:
     return f"{control} {evidence} · {system or 'organisation'}"
 
 
-def _gaps(history: Sequence[Mapping[str, Any]], scope: pack.Scope) -> Iterator[Missing]:
+def _gaps(verdict: Verdict, scope: pack.Scope) -> Iterator[Missing]:
+    """The gaps by the age limit that reach into the scope's time, and what it begins before."""
+    unbroken = verdict.continuity
+    if unbroken is None:
+        return
+    about = _named(verdict.control, verdict.evidence, verdict.system)
+    if scope.begin and scope.begin < unbroken.since:
+        why = f"nothing was known, or it is more than {MONTHS} months ago: whether it was in date "
+        why += "is not told"
+        yield Missing("gap", about, why, stamp(scope.begin), stamp(unbroken.since))
+    for gap in unbroken.gaps:
+        if _reaches(scope, gap.began, gap.ended or scope.at):
+            why = f"{gap_words(gap, scope.at)}; {kept_words(unbroken)}"
+            yield Missing("gap", about, why, stamp(gap.began), stamp(gap.ended or scope.at))
+
+
+def _late(verdict: Verdict, scope: pack.Scope) -> Iterator[Missing]:
+    """The closed periods of its deadline that were late or are missing."""
+    about = _named(verdict.control, verdict.evidence, verdict.system)
+    for met in verdict.history:
+        opens, due = met.period.opens, met.period.due
+        if met.kept in {Kept.LATE, Kept.MISSING} and _reaches(scope, opens, due):
+            known = f", known {stamp(met.known)}" if met.known else ""
+            yield Missing("period", about, f"{met.kept.value}{known}", stamp(opens), stamp(due))
+
+
+def _reaches(scope: pack.Scope, began: datetime, ended: datetime) -> bool:
+    """Whether a stretch reaches into the scope's time."""
+    late = scope.end is not None and began >= scope.end
+    return not late and (scope.begin is None or ended > scope.begin)
+
+
+def _judged(history: Sequence[Mapping[str, Any]], scope: pack.Scope) -> Iterator[Missing]:
     """From when a verdict was not in date until the next one that was, as it was judged then."""
 
     def key(row: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -99,11 +142,11 @@ def _gaps(history: Sequence[Mapping[str, Any]], scope: pack.Scope) -> Iterator[M
                 since, why = row["judged_at"], row["why"]
             if since and not lacks:
                 about = _named(control, evidence, system)
-                yield Missing("gap", about, why, since, row["judged_at"])
+                yield Missing("judged", about, why, since, row["judged_at"])
                 since = ""
         if since:
             until = stamp(scope.end or scope.at)
-            yield Missing("gap", _named(control, evidence, system), why, since, until)
+            yield Missing("judged", _named(control, evidence, system), why, since, until)
 
 
 def _pulls(connection: Connection, scope: pack.Scope) -> Iterator[Missing]:
@@ -123,25 +166,38 @@ def _pulls(connection: Connection, scope: pack.Scope) -> Iterator[Missing]:
         yield Missing("pull", row["source"], why, row["started_at"] or "", row["finished_at"] or "")
 
 
-def _untagged(connection: Connection, scope: pack.Scope) -> Iterator[Missing]:
-    rows = all_rows(
-        connection,
-        """SELECT source, kind, count(*) AS n, min(observed_from) AS since,
+_TOLD_OF = """($systems::VARCHAR[] IS NULL OR system = ''
+                OR system IN (SELECT unnest($systems::VARCHAR[])))
+            AND ($begin::TIMESTAMPTZ IS NULL OR observed_to >= $begin::TIMESTAMPTZ)
+            AND ($end::TIMESTAMPTZ IS NULL OR observed_from < $end::TIMESTAMPTZ)"""
+_UNTAGGED = f"""SELECT source, kind, count(*) AS n, min(observed_from) AS since,
             max(observed_to) AS until
         FROM evidence WHERE NOT starts_with(kind, 'headwater.') AND change <> 'gone'
             AND item_id NOT IN (SELECT item_id FROM tags)
-            AND ($systems::VARCHAR[] IS NULL OR system = ''
-                OR system IN (SELECT unnest($systems::VARCHAR[])))
-            AND ($begin::TIMESTAMPTZ IS NULL OR observed_to >= $begin::TIMESTAMPTZ)
-            AND ($end::TIMESTAMPTZ IS NULL OR observed_from < $end::TIMESTAMPTZ)
-        GROUP BY ALL ORDER BY source, kind""",
-        {name: scope.values()[name] for name in ("systems", "begin", "end")},
-    )
-    for row in map(plain, rows):
+            AND item_id NOT IN (SELECT item_id FROM context) AND {_TOLD_OF}
+        GROUP BY ALL ORDER BY source, kind"""  # noqa: S608  ours
+_CONTEXT = f"""SELECT declaration, rationale, count(*) AS n, min(observed_from) AS since,
+            max(observed_to) AS until
+        FROM evidence JOIN context USING (item_id) WHERE {_TOLD_OF}
+        GROUP BY ALL ORDER BY ALL"""  # noqa: S608  ours
+
+
+def _untagged(connection: Connection, scope: pack.Scope) -> Iterator[Missing]:
+    for row in _counted(connection, _UNTAGGED, scope):
         why = f"{row['n']} items speak to no control by the rules in force"
-        yield Missing(
-            "untagged", f"{row['kind']} of {row['source']}", why, row["since"], row["until"]
-        )
+        about = f"{row['kind']} of {row['source']}"
+        yield Missing("untagged", about, why, row["since"], row["until"])
+
+
+def _context(connection: Connection, scope: pack.Scope) -> Iterator[Missing]:
+    for row in _counted(connection, _CONTEXT, scope):
+        why = f"{row['n']} items: {row['rationale']}"
+        yield Missing("context", row["declaration"], why, row["since"], row["until"])
+
+
+def _counted(connection: Connection, sql: str, scope: pack.Scope) -> Iterator[Mapping[str, Any]]:
+    values = {name: scope.values()[name] for name in ("systems", "begin", "end")}
+    return map(plain, all_rows(connection, sql, values))
 
 
 def as_text(lacks: Sequence[Missing], about: str, at: datetime) -> str:

@@ -73,6 +73,14 @@ def test_another_age_is_another_history_and_nothing_known_is_none() -> None:
     assert continuity([ahead], told_span(AGE), NOW) is None
 
 
+def test_rows_of_one_landing_leave_no_gap() -> None:
+    """An event and what was checked after it land together, microseconds apart."""
+    first = cover("2026-01-01", "2026-03-01")
+    for apart, gaps in ((timedelta(microseconds=20_000), 0), (timedelta(seconds=1), 1)):
+        next_ = Cover(first.age, first.ends + apart, NOW + DAY)
+        assert len(found(first, next_).gaps) == gaps
+
+
 def test_covers_that_meet_are_one() -> None:
     late = cover("2026-01-02", "2026-01-04", late=True)
     parts = [

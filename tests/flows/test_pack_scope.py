@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from trestle.oscal.assessment_results import AssessmentResults
 from dashboards.text import tame
 from evidence.canonical import canonical
 from evidence.errors import ConfigError, LakeError
+from evidence.model import EvidenceItem
 from evidence.runs import Gap, Pull, PullFacts, PullOutcome
 from evidence.times import parse
 from flows.pack_about import wanted_of
@@ -290,3 +292,40 @@ def test_a_moment_and_a_period_that_hold_nothing_are_refused_or_told(packed: Pac
         wanted_of(None, "", None, None, "", "", everything=False)
     with pytest.raises(ConfigError, match="want a day"):
         wanted_of(["5.2"], "", None, None, "soon", "", everything=False)
+
+
+def test_gaps_are_those_of_the_evidence_and_context_waits_for_no_rule(packed: Packed) -> None:
+    """What nobody judged in between is a gap all the same; what speaks to nothing is told apart."""
+    house = packed.house
+    first = house.clock.now
+    house.clock.now += timedelta(days=40)
+    house.rng.seed(1)
+    house.land()
+    at = house.clock.now
+    told = {"tag": "v3-rc", "early": True}
+    early = EvidenceItem(
+        source="checks", kind="review.release", subject="v3-rc", observed_from=at, observed_to=at,
+        collected_at=at, payload=told, system="churn", title="v3-rc",
+    )  # fmt: skip
+    odd = replace(early, kind="odd.kind", payload={"n": 1})
+    house.lake.land("checks", [early, odd], bookmark=house.lake.bookmark("checks"), cursor=None,
+                    pull_id="pull-early")  # fmt: skip
+    house.follow(seconds=60)
+    path = packed.write("gaps.zip", **EVERYTHING)
+    assert check(packed, path)[0] == 0
+    lacks = json.loads(held(path)["missing.json"])
+    (gap, *_) = [one for one in lacks if one["what"] == "gap" and "dq_validation" in one["about"]
+                 and "out of date for 33 days" in one["why"]]  # fmt: skip
+    assert gap["why"].endswith("0 of 1 months without a gap")
+    assert first < parse(gap["since"]) < parse(gap["until"]) <= house.clock.now
+    untagged = {one["about"] for one in lacks if one["what"] == "untagged"}
+    assert "odd.kind of checks" in untagged
+    assert "review.release of checks" not in untagged
+    (context,) = [one for one in lacks if one["what"] == "context"]
+    assert context["about"] == "review-release-early"
+    assert context["why"].startswith("1 items: A version that its makers call early")
+    before = packed.write("gapless.zip", end=first, **EVERYTHING)
+    assert not [one for one in json.loads(held(before)["missing.json"]) if one["what"] == "gap"]
+    year = packed.write("year.zip", begin=first - timedelta(days=90), **EVERYTHING)
+    known = [one for one in json.loads(held(year)["missing.json"]) if one["what"] == "gap"]
+    assert any("nothing was known" in one["why"] for one in known), "no silence before the first"
