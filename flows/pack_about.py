@@ -42,7 +42,7 @@ def wanted_of(
 ) -> Wanted:  # fmt: skip
     """What the options ask for. Raises ConfigError."""
     if bool(controls or framework) == everything:
-        raise ConfigError("say what to pack: --control, --framework, or --everything")
+        raise ConfigError("say what to pack: --control, --framework, --request, or --everything")
     try:
         begin, end = (day_or_time(text) if text else None for text in (since, until))
     except InvalidItem as error:
@@ -50,6 +50,12 @@ def wanted_of(
             f"--from and --to want a day, or a time with its zone: {error}"
         ) from error
     return Wanted(controls or (), framework, systems or (), kinds or (), begin, end)
+
+
+def refuse_beside(option: str, *others: object) -> None:
+    """Raises ConfigError if another option would narrow what this one stands for as a whole."""
+    if any(others):
+        raise ConfigError(f"{option} says which items: leave the other options out, but --as-of")
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,7 @@ def _plain(value: object) -> Any:
 
 
 def pack(file: Path, only: Sequence[str], output: Path, asked: Asked | None, say: Say) -> int:
-    """Write a pack of what answers the requests (those named, else all that are not withdrawn).
+    """Write a pack of what answers the requests (those named; by `all` those not withdrawn).
 
     Raises ConfigError, LakeError.
     """
@@ -163,10 +163,10 @@ def pack(file: Path, only: Sequence[str], output: Path, asked: Asked | None, say
     seal = asked or Asked(size=read_checkpoint(lake).size)
     found = [
         one for one in answers(lake, config, moment(lake, config, seal))
-        if (one.request.id in only if only else one.request.state != "withdrawn")
+        if (one.request.state != "withdrawn" if "all" in only else one.request.id in only)
     ]  # fmt: skip
     known = {one.request.id for one in found}
-    if strange := [name for name in only if name not in known]:
+    if strange := [name for name in only if name not in {*known, "all"}]:
         raise ConfigError(f"there is no request {strange[0]!r} in the register as of that moment")
     if not found:
         raise ConfigError("no register called requests was collected: docs/audits.md shows one")

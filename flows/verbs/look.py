@@ -173,21 +173,6 @@ def requests_show(
     raise typer.Exit(show(config, moment_asked(as_of), as_json=json))
 
 
-@requests.command("pack")
-def requests_pack(
-    output: Annotated[Path, typer.Option("--output", "-o", help="A new .zip file.")],
-    only: Annotated[
-        list[str] | None, typer.Option("--request", help="Its id; repeatable. Else all.")
-    ] = None,
-    config: ConfigFile = DEFAULT,
-    as_of: AsOf = "",
-) -> None:
-    """Write what answers the requests as a signed pack, with what is not found and why."""
-    from flows.request_answers import pack
-
-    raise typer.Exit(pack(config, only or [], output, moment_asked(as_of), typer.echo))
-
-
 @requests.command("renew")
 def requests_renew(
     year: Annotated[int, typer.Argument(help="The year that the list is for.")],

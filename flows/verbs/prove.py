@@ -112,12 +112,21 @@ def pack(
         str, typer.Option("--from", help="What tells of this day (UTC) or later, or stood then.")
     ] = "",
     until: Annotated[str, typer.Option("--to", help="What tells of a time before this day.")] = "",
+    requests: Annotated[
+        list[str] | None,
+        typer.Option("--request", help="Instead: what answers this request; repeatable, or `all`."),
+    ] = None,
     as_of: AsOf = "",
 ) -> None:
     """Write evidence with its proofs as one signed file, checked without Headwater."""
     from flows.pack import write
-    from flows.pack_about import wanted_of
+    from flows.pack_about import refuse_beside, wanted_of
 
+    if requests:
+        from flows.request_answers import pack as pack_answers
+
+        refuse_beside("--request", controls, everything, framework, systems, kinds, since, until)
+        raise typer.Exit(pack_answers(config, requests, output, moment_asked(as_of), typer.echo))
     wanted = wanted_of(controls, framework, systems, kinds, since, until, everything=everything)
     raise typer.Exit(write(config, wanted, output, moment_asked(as_of), typer.echo))
 

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from evidence.errors import ConfigError
 from evidence.requests import read_request
 from flows.board import build
 from flows.config import load, now
+from flows.pack_about import refuse_beside
 from storage import verify_pack
 from storage.keys import load_key
 from storage.lake import Lake
@@ -56,7 +58,7 @@ def test_the_page_in_use(config: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert soon.severity == "due"
     assert [row.title[:10] for row in board.calendar] == ["PBC-2026-2", "PBC-2026-1"]
     path = tmp_path / "answers.zip"
-    done = headwater("requests", "pack", "-o", path, "-c", config)
+    done = headwater("pack", "--request", "all", "-o", path, "-c", config)
     assert done.returncode == 0, done.stderr
     assert verify_pack.main([str(path), "--key", load_key(load(config).key).vkey]) == 0
     assert "the answers to 3 requests" in capsys.readouterr().out
@@ -67,8 +69,12 @@ def test_the_page_in_use(config: Path, tmp_path: Path, capsys: pytest.CaptureFix
         assert "board.html" not in archive.namelist(), "it would show what nobody asked for"
     assert [row["row"]["item_id"] for row in rows if row["role"] == "item"] == [answer["item_id"]]
     assert "PBC-2026-3: the lake does not hold DOCUMENT" in missing
-    none = headwater("requests", "pack", "--request", "X", "-o", tmp_path / "x", "-c", config)
+    one = headwater("pack", "--request", "PBC-2026-2", "-o", tmp_path / "one.zip", "-c", config)
+    assert "1 items" in one.stdout, one.stderr
+    none = headwater("pack", "--request", "X", "-o", tmp_path / "x", "-c", config)
     assert (none.returncode, "there is no request 'X'" in none.stderr) == (2, True)
+    with pytest.raises(ConfigError, match="leave the other options out"):
+        refuse_beside("--request", None, False, "", ["churn"])
 
 
 def test_next_years_list_is_this_years_moved(config: Path, tmp_path: Path) -> None:
