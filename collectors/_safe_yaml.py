@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -47,13 +48,25 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def load(text: str, *, first_line: int = 1) -> tuple[Any, dict[int, int]]:
-    """The value, and the line of each entry of a top-level `records` list. Raises Unreadable."""
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Where a mapping and its fields begin, as 1-based lines; 0 where it is not known."""
+
+    line: int = 0
+    names: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, name: str) -> int:
+        """The line of a field."""
+        return self.names.get(name, self.line)
+
+
+def load(text: str, *, first_line: int = 1) -> tuple[Any, Lines, dict[int, Lines]]:
+    """The value, and where it and each entry of its `records` stand. Raises Unreadable."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
         value = loader.construct_document(node) if node is not None else None
-        return value, _record_lines(node, first_line)
+        return value, _lines(node, first_line), _record_lines(node, first_line)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + first_line if error.problem_mark else 0
         raise Unreadable(error.problem or "is not YAML", line) from error
@@ -61,9 +74,17 @@ def load(text: str, *, first_line: int = 1) -> tuple[Any, dict[int, int]]:
         raise Unreadable(f"is not YAML that can be read: {type(error).__name__}") from error
 
 
-def _record_lines(node: yaml.Node | None, first_line: int) -> dict[int, int]:
+def _lines(node: yaml.Node | None, first_line: int) -> Lines:
+    if node is None:
+        return Lines()
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    names = {str(getattr(key, "value", "")): key.start_mark.line + first_line for key, _ in pairs}
+    return Lines(node.start_mark.line + first_line, names)
+
+
+def _record_lines(node: yaml.Node | None, first_line: int) -> dict[int, Lines]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if getattr(key, "value", None) == "records" and isinstance(value, yaml.SequenceNode):
-                return {n: e.start_mark.line + first_line for n, e in enumerate(value.value)}
+                return {n: _lines(entry, first_line) for n, entry in enumerate(value.value)}
     return {}

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from evidence.errors import InvalidItem
+from evidence.fields import told_once
 from evidence.people import same_person
 from evidence.times import day_or_time
 
@@ -95,12 +96,13 @@ class Books:
 def read_entry(row: Mapping[str, Any]) -> Entry:
     """A record of one of the registers in CALLED; what cannot be read is a problem of it."""
     what = CALLED[str(row["register"])]
-    wrong = [str(one) for one in row.get("problems") or ()]
+    wrong: list[str] = []
     due, done = (_day(row, name, wrong) for name in _FIELDS[what][:2])
     grade = _text(row, "stage" if what == CERTIFICATION else "grade").lower()
     allowed = {FINDINGS: GRADES, CERTIFICATION: STAGES}.get(what, ())
     if allowed and grade not in allowed:
-        wrong.append(f"{grade[:40]!r} is none of {', '.join(allowed)}")
+        name = "grade" if what == FINDINGS else "stage"
+        wrong.append(f"`{name}` is {grade[:40]!r}, none of {', '.join(allowed)}")
     if due is None and done is None and what != FINDINGS:
         wrong.append(f"has no `{_FIELDS[what][0]}`: it can never be late")
     names = {FINDINGS: "audit", ACTIONS: "finding"}.get(what, "")
@@ -108,7 +110,7 @@ def read_entry(row: Mapping[str, Any]) -> Entry:
         what, _text(row, "id"), _text(row, "title") or _text(row, "id"),
         _text(row, _FIELDS[what][2]), due, done, grade, _text(row, names) if names else "",
         _text(row, "effective"), _texts(row, "controls"), _texts(row, "evidence"),
-        str(row.get("item_id") or ""), tuple(wrong),
+        str(row.get("item_id") or ""), told_once(row.get("problems"), wrong),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from evidence.errors import InvalidItem
+from evidence.fields import told_once
 from evidence.times import day_or_time
 
 REGISTERS = ("requests", "request_list", "pbc")
@@ -51,7 +52,7 @@ class Request:
 
 def read_request(row: Mapping[str, Any]) -> Request:
     """A record of the register; what cannot be read is a problem of it, never passed over."""
-    wrong = [str(one) for one in row.get("problems") or ()]
+    wrong: list[str] = []
     state = _text(row, "state").lower() or "open"
     if state not in STATES:
         wrong.append(f"`state` is {state[:40]!r}, none of {', '.join(STATES)}")
@@ -70,8 +71,8 @@ def read_request(row: Mapping[str, Any]) -> Request:
     return Request(
         _text(row, "id"), _text(row, "text"), _text(row, "asked_by"), _text(row, "owner"),
         _due(_text(row, "due"), wrong), state, _text(row, "question"), sample is not None, values,
-        tuple(str(one) for one in row.get("evidence") or ()), _text(row, "item_id"), tuple(wrong),
-        kept,
+        tuple(str(one) for one in row.get("evidence") or ()), _text(row, "item_id"),
+        told_once(row.get("problems"), wrong), kept,
     )  # fmt: skip
 
 

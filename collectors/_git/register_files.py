@@ -8,29 +8,54 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
 from collectors._disk import shown
-from collectors._safe_yaml import Unreadable, load
+from collectors._safe_yaml import Lines, Unreadable, load
 from evidence import attestation
 from evidence.canonical import canonical, digest, plain
 from evidence.errors import InvalidItem
+from evidence.fields import EVERYWHERE, HEADER, TO_FILL_IN, Field, wrong_fields
 from evidence.model import Outcome
+from evidence.registers import register_called
 from evidence.times import day_or_time
 
 REGISTER, DOCUMENT, ATTESTATION = "git.register", "git.document", attestation.KIND
 REGISTER_ENDINGS, DOCUMENT_ENDINGS = (".yaml", ".yml", ".csv"), (".md", ".markdown")
-_TO_FILL_IN = "FILL IN"
 _LFS = b"version https://git-lfs.github.com/spec/"
 _HEADER = ("owner", "approved_by", "reviewed", "approved")
+_REVIEWS = ("reviewed", "approved")
 _NAMES = ("title", "name", "summary", "description", "statement")
 _INVENTORIES = {"ai_systems", "ai_inventory"}
 _FRONT = re.compile(r"---[ \t]*\n(.*?)(?:^|\n)---[ \t]*(?:\n|$)", re.DOTALL)
 _COMMENT = re.compile(r"#([^\n]*)(?:\n|$)")
 _HIDDEN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is missing or wrong, and on which line of its file (0: not known).
+
+    A record that only moved to another line is the same record.
+    """
+
+    why: str
+    line: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.why}" if self.line else self.why
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A record as it was read: its fields, its number from 1, and where it stands."""
+
+    number: int
+    fields: Mapping[str, Any]
+    lines: Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +73,7 @@ class Declared:
     dated: datetime | None
     system: str = ""
     actor: str = ""
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -73,8 +98,8 @@ def read_document(path: str, raw: bytes) -> list[Declared]:
     body = text[front.end() :] if front else text
     if _is_draft(fields):
         return [_draft(DOCUMENT, shown(path), str(fields.get("doc_type") or ""))]
-    problems = (*_missing_in_document(fields, bool(front)), *_unfilled(fields, body))
-    dated, wrong = _dated(fields, ("reviewed", "approved"))
+    dated, wrong = _dated(fields, _REVIEWS)
+    problems = (*_missing_in_document(fields, bool(front)), *_unfilled(fields, body), *wrong)
     title = one_line(fields.get("title") or PurePosixPath(shown(path)).stem)
     payload = beside(fields, {
         "doc_type": str(fields.get("doc_type") or ""),
@@ -84,7 +109,7 @@ def read_document(path: str, raw: bytes) -> list[Declared]:
     return [
         Declared(
             kind=DOCUMENT, subject=shown(path), title=title, payload=_kept(payload), dated=dated,
-            system=str(fields.get("system") or ""), problems=(*problems, *wrong),
+            system=str(fields.get("system") or ""), problems=tuple(map(Problem, problems)),
         )
     ]  # fmt: skip
 
@@ -94,15 +119,15 @@ def read_register(path: str, raw: bytes) -> list[Declared]:
     Unreadable."""
     text = _text(raw)
     stem = PurePosixPath(shown(path)).stem
-    header, records = _csv(text) if path.endswith(".csv") else _yaml(text)
+    header, lines, records = _csv(text) if path.endswith(".csv") else _yaml(text)
     name = str(header.pop("register", None) or stem)
     if _is_draft(header):
         return [_draft(REGISTER, f"register/{name}", name)]
-    entries = [_record(name, header, number, line, rec) for number, line, rec in records]
+    entries = [_record(name, header, row) for row in records]
     count = Counter(entry.payload["id"] for entry in entries)
     if twice := [key for key, times in count.items() if times > 1]:
         raise Unreadable(f"id {twice[0]!r} stands on {count[twice[0]]} records")
-    return [_whole(name, header, entries), *entries]
+    return [_whole(name, header, lines, entries), *entries]
 
 
 def _is_draft(fields: Mapping[str, Any]) -> bool:
@@ -118,13 +143,13 @@ def _draft(kind: str, subject: str, name: str) -> Declared:
 
 def _unfilled(fields: Mapping[str, Any], body: str = "") -> tuple[str, ...]:
     """What a template left to fill in proves nothing."""
-    left = [str(name) for name, value in fields.items() if _TO_FILL_IN in str(value)]
-    left += ["the text"] * (_TO_FILL_IN in body)
+    left = [str(name) for name, value in fields.items() if TO_FILL_IN in str(value)]
+    left += ["the text"] * (TO_FILL_IN in body)
     return (f"still to fill in: {one_line(', '.join(left))}",) if left else ()
 
 
-def _whole(name: str, header: Mapping[str, Any], entries: list[Declared]) -> Declared:
-    dated, wrong = _dated(header, ("reviewed", "approved"))
+def _whole(name: str, header: Mapping[str, Any], lines: Lines, entries: list[Declared]) -> Declared:
+    dated, _ = _dated(header, _REVIEWS)
     payload = beside(header, {
         "register": name, "level": "register", "records": len(entries),
         "records_sha256": digest([plain(dict(entry.payload)) for entry in entries]),
@@ -132,34 +157,46 @@ def _whole(name: str, header: Mapping[str, Any], entries: list[Declared]) -> Dec
     return Declared(
         kind=REGISTER, subject=f"register/{name}", title=f"{name}: {len(entries)} records",
         payload=_kept(payload), dated=dated, system=str(header.get("system") or ""),
-        problems=(*wrong, *_unfilled(header)),
+        problems=_problems(HEADER, header, lines),
     )  # fmt: skip
 
 
-def _record(
-    name: str, header: Mapping[str, Any], number: int, line: int, fields: Mapping[str, Any]
-) -> Declared:
+def _record(name: str, header: Mapping[str, Any], row: _Row) -> Declared:
+    fields = row.fields
     key = str(fields.get("id") if fields.get("id") is not None else "").strip()
     if not key:
-        raise Unreadable(f"record {number} has no id", line)
+        raise Unreadable(f"record {row.number} has no id", row.lines.line)
     if name in attestation.REGISTERS:
-        return _attestation(name, key, fields)
-    own = {k: fields[k] for k in ("reviewed", "approved") if fields.get(k)}
-    dated, wrong = _dated(own or header, ("reviewed", "approved"))
+        return _attestation(name, key, row)
+    own = {k: fields[k] for k in _REVIEWS if fields.get(k)}
+    dated, wrong = _dated(own or header, _REVIEWS)
     label = next((fields[n] for n in _NAMES if isinstance(fields.get(n), str)), "")
     system = fields.get("system") or (key if name in _INVENTORIES else "")
     payload = beside(fields, {
         "id": key, "register": name, "level": "record",
         "header": {k: header[k] for k in _HEADER if k in header},
     })  # fmt: skip
+    known = register_called(name)
+    inherited = () if own else tuple(map(Problem, wrong))
     return Declared(
         kind=REGISTER, subject=f"register/{name}/{key}", dated=dated, system=str(system),
         title=one_line(f"{name} {key}: {label}" if label else f"{name} {key}"),
-        payload=_kept(payload), problems=(*wrong, *_unfilled(fields)),
+        payload=_kept(payload),
+        problems=(*inherited, *_problems(known.of_record if known else EVERYWHERE, fields,
+                                         row.lines)),
     )  # fmt: skip
 
 
-def _attestation(name: str, key: str, fields: Mapping[str, Any]) -> Declared:
+def _problems(
+    known: tuple[Field, ...], fields: Mapping[str, Any], lines: Lines
+) -> tuple[Problem, ...]:
+    """Fields that hold what they may not, and those that a template left to fill in."""
+    wrong = [Problem(one_line(why), lines.of(name)) for name, why in wrong_fields(known, fields)]
+    return (*wrong, *(Problem(why, lines.line) for why in _unfilled(fields)))
+
+
+def _attestation(name: str, key: str, row: _Row) -> Declared:
+    fields = row.fields
     dated, _ = _dated(fields, ("at",))
     control, by = (one_line(fields.get(k) or "") for k in ("control", "by"))
     told = f"{control or '?'} attested by {by or '?'}: {fields.get('statement', '')}"
@@ -168,7 +205,8 @@ def _attestation(name: str, key: str, fields: Mapping[str, Any]) -> Declared:
         subject=attestation.subject(control, by) if control and by else f"attestation/{key}",
         title=one_line(f"withdrawn: {told}" if fields.get("withdrawn") else told),
         payload=_kept(beside(fields, {"id": key, "register": name, "level": "record"})),
-        problems=(*attestation.flaws(fields), *_unfilled(fields)),
+        problems=tuple(Problem(why, row.lines.line)
+                       for why in (*attestation.flaws(fields), *_unfilled(fields))),
     )  # fmt: skip
 
 
@@ -201,24 +239,23 @@ def _dated(
     return (max(moments) if moments and not wrong else None), tuple(wrong)
 
 
-def _yaml(text: str) -> tuple[dict[str, Any], Iterator[tuple[int, int, Mapping[str, Any]]]]:
-    value, lines = load(text)
+def _yaml(text: str) -> tuple[dict[str, Any], Lines, Iterator[_Row]]:
+    value, lines, places = load(text)
     if not isinstance(value, Mapping) or not isinstance(value.get("records"), list):
         raise Unreadable("a register is a mapping with a list named `records`", 1)
     header = {str(k): v for k, v in value.items() if k != "records"}
-    return header, _yaml_records(value["records"], lines)
+    return header, lines, _yaml_records(value["records"], places)
 
 
-def _yaml_records(
-    records: list[Any], lines: Mapping[int, int]
-) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
+def _yaml_records(records: list[Any], places: Mapping[int, Lines]) -> Iterator[_Row]:
     for number, record in enumerate(records):
+        lines = places.get(number, Lines())
         if not isinstance(record, Mapping):
-            raise Unreadable(f"record {number + 1} is no mapping", lines.get(number, 0))
-        yield number + 1, lines.get(number, 0), {str(k): v for k, v in record.items()}
+            raise Unreadable(f"record {number + 1} is no mapping", lines.line)
+        yield _Row(number + 1, {str(k): v for k, v in record.items()}, lines)
 
 
-def _csv(text: str) -> tuple[dict[str, Any], Iterator[tuple[int, int, Mapping[str, Any]]]]:
+def _csv(text: str) -> tuple[dict[str, Any], Lines, Iterator[_Row]]:
     header, rest = _csv_header(text)
     rows = csv.DictReader(io.StringIO(rest, newline=""), strict=True)
     before = text.count("\n") - rest.count("\n")
@@ -230,7 +267,7 @@ def _csv(text: str) -> tuple[dict[str, Any], Iterator[tuple[int, int, Mapping[st
         raise Unreadable(
             "a CSV register begins with comma-separated, distinct names, one `id`", before + 1
         )
-    return header, _csv_records(rows, before)
+    return header, Lines(), _csv_records(rows, before)
 
 
 def _csv_header(text: str) -> tuple[dict[str, Any], str]:
@@ -244,14 +281,12 @@ def _csv_header(text: str) -> tuple[dict[str, Any], str]:
     return header, rest
 
 
-def _csv_records(
-    rows: csv.DictReader[str], before: int
-) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
+def _csv_records(rows: csv.DictReader[str], before: int) -> Iterator[_Row]:
     try:
         for number, row in enumerate(rows, start=1):
             if None in row or None in row.values():
                 raise Unreadable("has more or fewer cells than the header", before + rows.line_num)
-            yield number, before + rows.line_num, row
+            yield _Row(number, row, Lines(before + rows.line_num))
     except csv.Error as error:
         raise Unreadable(str(error), before + rows.reader.line_num) from error
 

@@ -14,6 +14,7 @@ from collectors._git.register_files import (
     DOCUMENT_ENDINGS,
     REGISTER_ENDINGS,
     Declared,
+    Problem,
     beside,
     one_line,
     read_document,
@@ -225,12 +226,12 @@ def _item(
 ) -> EvidenceItem:
     at, note = _observed(declared, commit, origin.collected_at)
     if wrong := _believed(declared, commit, origin):
-        declared = replace(declared, problems=wrong)
+        declared = replace(declared, problems=tuple(map(Problem, wrong)))
     payload = beside(declared.payload, _provenance(path, commit))
     if note:
         payload["reviewed_note"] = note
     if declared.problems:
-        payload["problems"] = list(declared.problems)
+        payload["problems"] = list(map(str, declared.problems))
     if declared.actor:
         payload["by_is_author"] = declared.actor in (commit.author, commit.author_email)
     if declared.kind == ATTESTATION and origin.signers:

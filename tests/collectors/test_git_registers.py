@@ -280,6 +280,49 @@ def test_a_document_says_what_it_lacks(repo: Repo) -> None:
     assert "no front matter" in payload(found["documents/none.md"])["problems"][0]
 
 
+def test_a_wrong_field_is_an_error_that_names_its_line(repo: Repo) -> None:
+    text = """register: soa
+next_review: soon
+records:
+  - id: A.2.2
+    applicable: true
+  - id: A.2.3
+    applicable: "false"
+    reviewed: 2026-01-05
+    risks: {R-1: yes}
+    mood: [kept, as, it, is]
+"""
+    repo.commit({"registers/soa.yaml": text})
+    items, cursor, _ = repo.pull()
+    found = {i.subject: i for i in items if i.kind == "git.register"}
+    bad = found["register/soa/A.2.3"]
+    assert bad.outcome is Outcome.ERROR
+    assert payload(bad)["problems"] == [
+        "line 7: `applicable` is the text 'false': write true or false, without quotes",
+        "line 9: `risks` is no list of texts: write a list, or texts with commas",
+    ]
+    assert bad.locator.startswith("registers/soa.yaml@")
+    assert payload(bad)["mood"] == ["kept", "as", "it", "is"]
+    whole = found["register/soa"]
+    assert payload(whole)["problems"][0].startswith("line 2: `next_review` is 'soon'")
+    assert found["register/soa/A.2.2"].outcome is Outcome.RECORDED
+    repo.commit({"registers/soa.yaml": "# a line more\n" + text})
+    again = [i for i in repo.pull(cursor)[0] if i.kind == "git.register"]
+    assert again == [], "a record that only moved down is the same record"
+
+
+def test_a_wrong_cell_of_a_table_names_its_line(repo: Repo) -> None:
+    rows = "# owner: Ann\nid,person,finished\n1,Ann,2026-01-02\n2,Ben,last week\n3,Cy,\n"
+    repo.commit({"registers/training.csv": rows})
+    found = {i.subject: i for i in repo.pull()[0] if i.kind == "git.register"}
+    errors = {name: payload(i)["problems"] for name, i in found.items() if "problems" in payload(i)}
+    assert errors == {
+        "register/training/2": [
+            "line 4: `finished` is 'last week': write YYYY-MM-DD, or a time with its zone"
+        ]
+    }
+
+
 def test_an_attestation_names_who_and_until_when(repo: Repo) -> None:
     text = """records:
 - {id: 1, control: A.3.2, by: Ann, statement: Yes, at: 2026-01-01, until: 2027-01-01}
@@ -293,9 +336,9 @@ def test_an_attestation_names_who_and_until_when(repo: Repo) -> None:
     assert items[0].observed_to == datetime(2026, 1, 1, tzinfo=UTC)
     assert payload(items[0])["by_is_author"] is True
     assert payload(items[2])["problems"] == [
-        "by is missing",
-        "until is missing",
-        "at '2026-01-01T10:00:00' is neither YYYY-MM-DD nor a time with a zone",
+        "line 4: by is missing",
+        "line 4: until is missing",
+        "line 4: at '2026-01-01T10:00:00' is neither YYYY-MM-DD nor a time with a zone",
     ]
 
 

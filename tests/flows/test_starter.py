@@ -84,8 +84,9 @@ def test_what_is_filled_in_reads_well(tmp_path: Path, document: bool) -> None:
         edit(
             file,
             (r"^draft: true\n", ""),
-            (r"^(\s*(reviewed|at): )FILL IN.*$", rf"\g<1>{YESTERDAY}"),
             (r"^(\s*until: )FILL IN.*$", rf"\g<1>{NEXT_YEAR}"),
+            (r"FILL IN.*YYYY-MM-DD.*$", YESTERDAY),
+            (r"FILL IN true or false", "true"),
             (r"FILL IN", "Told"),
         )
         read = read_document if document else read_register

@@ -1,0 +1,159 @@
+"""Fields of registers: what each may hold, and why one that holds something else is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from evidence.errors import InvalidItem
+from evidence.times import day_or_time
+
+TO_FILL_IN = "FILL IN"
+"""What a starter leaves to people; a field that still holds it is told as such, not as wrong."""
+_FLAGS = {"true", "false", "yes", "no"}
+_SHOWN = 40
+_NAMED = re.compile(r"`(\w+)`")
+
+
+class Form(StrEnum):
+    """What a field may hold."""
+
+    TEXT = "text"
+    PERSON = "a person's name"
+    DAY = "YYYY-MM-DD, or a time with its zone"
+    NUMBER = "a number"
+    FLAG = "true or false"
+    DECISION = "true or false, without quotes"
+    WORD = "one word of a list"
+    LIST = "a list, or texts with commas"
+    MODELS = "a list of {name, last_seen}"
+    ENTRIES = "a list of mappings"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: its name, its form, and in a few words what belongs in it.
+
+    `words` are those of a WORD; `names` the registers of which it names a record (several: any).
+    """
+
+    name: str
+    what: str
+    form: Form = Form.TEXT
+    words: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+HEADER = (
+    Field("owner", "who keeps the register", Form.PERSON),
+    Field("approved_by", "who approved it as a whole", Form.PERSON),
+    Field("reviewed", "when it was last read as a whole", Form.DAY),
+    Field("approved", "when it was approved as a whole", Form.DAY),
+    Field("next_review", "by when it is to be read again", Form.DAY),
+)
+"""What a register says of itself, before its records."""
+EVERYWHERE = (
+    Field("system", "the AI system that the record speaks of", names=("ai_systems",)),
+    Field("reviewed", "of this record alone", Form.DAY),
+    Field("approved", "of this record alone", Form.DAY),
+)
+"""Fields that a record of any register may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """What a register of one name holds beside the `id` of each record; `also`: its other names."""
+
+    name: str
+    what: str
+    fields: tuple[Field, ...]
+    also: tuple[str, ...] = ()
+
+    @property
+    def of_record(self) -> tuple[Field, ...]:
+        """All known fields of a record, its own first."""
+        own = {one.name for one in self.fields}
+        return (*self.fields, *(one for one in EVERYWHERE if one.name not in own))
+
+    def field(self, name: str) -> Field | None:
+        """The field of that name, None if it is not known."""
+        return next((one for one in self.of_record if one.name == name), None)
+
+
+def listed(value: object) -> tuple[str, ...]:
+    """A list's entries as text, or the texts between commas, as a CSV has them."""
+    given = value if isinstance(value, list) else str(value if value is not None else "").split(",")
+    return tuple(text for one in given if (text := str(one).strip()))
+
+
+def wrong_fields(
+    known: tuple[Field, ...], fields: Mapping[str, object]
+) -> Iterator[tuple[str, str]]:
+    """Each known field that holds what it may not, with the sentence why.
+
+    Fields that are not known, that are empty or still to fill in are not looked at.
+    """
+    for one in known:
+        value = fields.get(one.name)
+        if value is None or value == "" or TO_FILL_IN in str(value):
+            continue
+        if why := _wrong(one, value):
+            yield one.name, f"`{one.name}` {why}"
+
+
+def told_once(collected: Iterable[object] | None, found: Iterable[str]) -> tuple[str, ...]:
+    """What the collector told of a record, then what is found of other fields than those."""
+    told = [str(one) for one in collected or ()]
+    named = {name for one in told for name in _NAMED.findall(one)}
+    return (*told, *(one for one in found if not named.intersection(_NAMED.findall(one))))
+
+
+def _wrong(field: Field, value: object) -> str:
+    held = str(value)[:_SHOWN]
+    nested = isinstance(value, list | Mapping)
+    match field.form:
+        case Form.LIST:
+            flat = isinstance(value, list) and not any(isinstance(v, list | Mapping) for v in value)
+            return "" if flat or not nested else f"is no list of texts: write {field.form}"
+        case Form.MODELS | Form.ENTRIES:
+            return "" if _entries(field.form, value) else f"is {held!r}: write {field.form}"
+        case _ if nested:
+            return f"holds a list or a mapping: write {field.form}"
+        case Form.DAY:
+            return "" if _is_day(str(value)) else f"is {held!r}: write {field.form}"
+        case Form.NUMBER:
+            return "" if _is_number(value) else f"is {held!r}: write {field.form}"
+        case Form.FLAG:
+            fits = str(value).strip().lower() in _FLAGS
+            return "" if fits else f"is {held!r}: write {field.form}"
+        case Form.DECISION:
+            return "" if isinstance(value, bool) else f"is the text {held!r}: write {field.form}"
+        case Form.WORD:
+            fits = str(value).strip().lower() in field.words
+            return "" if fits else f"is {held!r}: write one of {', '.join(field.words)}"
+    return ""
+
+
+def _entries(form: Form, value: object) -> bool:
+    entries = isinstance(value, list) and all(isinstance(one, Mapping) for one in value)
+    if not entries or form is Form.ENTRIES:
+        return entries
+    return isinstance(value, list) and all(one.get("name") for one in value)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        day_or_time(text)
+    except InvalidItem:
+        return False
+    return True
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return not isinstance(value, bool)
