@@ -1,7 +1,8 @@
 """Audits, findings, corrective action and certification as an organisation's registers tell them.
 
 What they must hold is asked by ISO/IEC 42001 9.2 and 10.2; that a certificate is looked at once in
-twelve months and renewed within three years by ISO/IEC 17021-1 (certification.yaml of mappings/).
+twelve months and renewed within three years, and that a major nonconformity of stage 2 is closed
+within six, by ISO/IEC 17021-1 (certification.yaml of mappings/).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from evidence.duration import Duration, plus
 from evidence.errors import InvalidItem
 from evidence.fields import told_once
 from evidence.people import same_person
@@ -30,6 +32,8 @@ STAGES = ("stage 1", "stage 2", "surveillance", "recertification")
 GRADES = ("major", "minor", "observation", "opportunity")
 GRAVE = frozenset({"major", "minor"})
 SURVEILLANCE, CYCLE = timedelta(days=365), timedelta(days=3 * 365)
+MAJOR = Duration(6)
+"""From the last day of stage 2 until its major nonconformities are corrected and verified."""
 SOON = timedelta(days=30)
 _FIELDS: Mapping[str, tuple[str, str, str]] = {
     AUDITS: ("planned", "performed", "auditor"),
@@ -141,6 +145,7 @@ def lacks(books: Books) -> Iterator[Lack]:
             cause = f"{entry.what} {entry.id} {action}"
             yield Lack(severity, f"{_named(entry)} {why}.", action, entry.item_id, cause)
     yield from _certificate(books)
+    yield from _majors(books)
 
 
 def _named(entry: Entry) -> str:
@@ -240,6 +245,40 @@ def _certificate(books: Books) -> Iterator[Lack]:
             f"No {stage} is planned by {until:%Y-%m-%d}.",
             "Agree a date with the certification body and record it.", cause=f"certificate {stage}",
         )  # fmt: skip
+
+
+def majors(books: Books) -> list[tuple[datetime, Entry]]:
+    """The major nonconformities of stage 2 that were not closed in time, or not yet, each by when
+    it has to be; those without the ones after which stage 2 was repeated."""
+    stages = {
+        one.id: one.done for one in books.of(CERTIFICATION)
+        if one.grade == "stage 2" and one.done and one.done <= books.at
+    }  # fmt: skip
+    found = [(plus(stages[one.names], MAJOR), one) for one in books.of(FINDINGS)
+             if one.grade == "major" and one.names in stages]  # fmt: skip
+    return [
+        (until, one) for until, one in found
+        if not (one.done and one.done <= books.at and one.done < until + timedelta(days=1))
+        and not any(again > until for again in stages.values())
+    ]  # fmt: skip
+
+
+def _majors(books: Books) -> Iterator[Lack]:
+    for until, one in majors(books):
+        day, cause = f"{until:%Y-%m-%d}", f"major {one.id}"
+        late = "was not closed" if one.done is None else f"was closed on {one.done:%Y-%m-%d}, not"
+        if until + timedelta(days=1) <= books.at:
+            yield Lack(
+                "stale", f"{_named(one)} {late} by {day}, six months after the last day of stage "
+                "2: stage 2 is repeated.",
+                "Agree the repetition with the certification body, and record it.",
+                one.item_id, cause,
+            )  # fmt: skip
+        elif until <= books.at + SOON:
+            yield Lack(
+                "due", f"{_named(one)} is to be closed by {day}, or stage 2 is repeated.",
+                "Have its correction verified by the certification body.", one.item_id, cause,
+            )  # fmt: skip
 
 
 def unaudited(books: Books, controls: Collection[str]) -> list[str]:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dashboards.model import Attention, DateRow
-from evidence.audits import CALLED, Books, Entry, lacks, next_looks, read_entry, unaudited
+from evidence.audits import CALLED, Books, Entry, lacks, majors, next_looks, read_entry, unaudited
 from evidence.canonical import plain
 from evidence.freshness import Standing
 from flows.config import load, now
@@ -54,6 +54,9 @@ def calendar(held: Books) -> tuple[DateRow, ...]:
              for e in open_ if e.due]  # fmt: skip
     dated += [DateRow(until, "certification", f"{stage}, at the latest", "")
               for until, stage in next_looks(held)]  # fmt: skip
+    dated += [DateRow(until, "certification", f"{one.title}: closed, or stage 2 is repeated",
+                      one.who, one.item_id)
+              for until, one in majors(held) if one.done is None]  # fmt: skip
     return tuple(sorted(dated, key=lambda row: (row.on, row.what, row.title)))
 
 

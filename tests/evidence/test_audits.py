@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evidence.audits import Books, lacks, next_looks, read_entry, unaudited
+from evidence.audits import Books, lacks, majors, next_looks, read_entry, unaudited
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
 ITEM = "3fa94c21" * 8
@@ -95,3 +95,37 @@ def test_a_part_is_audited_with_its_whole_and_not_for_ever() -> None:
     assert unaudited(books(AUDIT), ["8.1", "8", "9.2.1", "80"]) == ["9.2.1", "80"]
     old = AUDIT | {"performed": (AT - timedelta(days=1100)).date().isoformat()}
     assert unaudited(books(old), ["8.1"]) == ["8.1"]
+
+
+STAGE = row("certification", id="C-2", stage="stage 2", body="Body", performed="2026-05-08")
+MAJOR = row("findings", id="F-1", audit="C-2", grade="major", owner="Lena")
+
+
+@pytest.mark.parametrize(
+    ("stage", "closed", "says"),
+    [
+        ("2026-05-08", "", "was not closed by 2026-11-08"),
+        ("2026-05-08", "2026-11-20", "was closed on 2026-11-20, not by 2026-11-08"),
+        ("2026-05-08", "2026-11-08", ""),
+        ("2026-05-08", "2026-12-24", "was closed on 2026-12-24, not by"),
+        ("2026-05-26", "", "is to be closed by 2026-11-26"),
+        ("2026-06-20", "", "is to be closed by 2026-12-20"),
+        ("2026-08-31", "", ""),
+        ("2026-12-01", "", ""),
+    ],
+)
+def test_a_major_nonconformity_has_six_months(stage: str, closed: str, says: str) -> None:
+    rows = STAGE | {"performed": stage}, MAJOR | {"closed": closed}, ACTION
+    found = [one for one in told(*rows) if "stage 2 is repeated" in one]
+    assert [says in one for one in found] == ([True] if says else [])
+    minor = told(rows[0], rows[1] | {"grade": "minor"}, ACTION)
+    assert not [one for one in minor if "repeated" in one]
+    again = STAGE | {"id": "C-3", "performed": "2026-11-24"}
+    repeated = [one for one in told(*rows, again) if "was not closed" in one or "was closed" in one]
+    assert repeated == [], "stage 2 was repeated"
+
+
+def test_months_end_where_months_end() -> None:
+    held = books(STAGE | {"performed": "2026-08-31"}, MAJOR)
+    ((until, one),) = majors(held)
+    assert (until.date().isoformat(), one.id) == ("2027-02-28", "F-1")
