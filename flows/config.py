@@ -123,6 +123,7 @@ class Config:
     retention: tuple[RetentionClass, ...] = ()
     anchor: Anchor | None = None
     own_questions: tuple[Path, ...] = ()
+    own_documents: tuple[Path, ...] = ()
     alerts: Alerts | None = None
     channels: tuple[Channel, ...] = ()
     suggest: Suggest | None = None

@@ -34,6 +34,7 @@ _MOST = 1_000_000
 LAKE = (
     "path", "endpoint", "region", "access_key", "secret_key", "session_token", "cache", "cache_gb",
 )  # fmt: skip
+MAPPING = ("rules", "frameworks", "questions", "documents")
 TABLES = (
     "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "redaction",
     "source", "override", "redact", "retention", "witness", "mail", "anchor",
@@ -52,7 +53,7 @@ class Reader(Overrides, AccessTables):
         self.unknown("", raw, TABLES)
         lake = self.table(raw, "lake", LAKE)
         ledger = self.table(raw, "ledger", ("key", "witness", "origin"))
-        mapping = self.table(raw, "mapping", ("rules", "frameworks", "questions"))
+        mapping = self.table(raw, "mapping", MAPPING)
         collect = self.table(raw, "collect", COLLECT)
         freshness = self.table(raw, "freshness", FRESHNESS)
         maintain = self.table(raw, "maintain", ("schedule", "keep_snapshots"))
@@ -77,6 +78,7 @@ class Reader(Overrides, AccessTables):
             own_rules=self._own(mapping, "rules"),
             own_frameworks=self._own(mapping, "frameworks"),
             own_questions=self._own(mapping, "questions"),
+            own_documents=self._own(mapping, "documents"),
             patience=self.given(collect, "collect", "patience", int, 2),
             wait=self.given(collect, "collect", "wait", timedelta, timedelta(seconds=5)),
             sources=tuple(self.sources(

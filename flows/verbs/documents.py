@@ -1,0 +1,47 @@
+"""The verbs of documents: policies and procedures rendered, compared, approved and printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.verbs.options import DEFAULT, ConfigFile, VerbFirst
+
+verbs = typer.Typer()
+PANEL = "Look"
+
+documents = typer.Typer(
+    cls=VerbFirst, help="Policies and procedures that say what is really done, and what is not.",
+)  # fmt: skip
+verbs.add_typer(documents, name="documents", rich_help_panel=PANEL)
+
+
+@documents.command("list")
+def documents_list(
+    config: ConfigFile = DEFAULT,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show which documents there are templates for, and which controls ask for them."""
+    from flows.documents import show_templates
+
+    raise typer.Exit(show_templates(config, as_json=json))
+
+
+@documents.command("render")
+def documents_render(
+    folder: Annotated[Path, typer.Argument(help="Where documents are kept in git.")],
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="A template's name; repeatable. Else all.")
+    ] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Also over files that are there: git shows what changed."),
+    ] = False,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Write drafts of documents from the registers and from what headwater.toml has running."""
+    from flows.documents import write
+
+    raise typer.Exit(write(config, folder, only or [], typer.echo, again=again))
