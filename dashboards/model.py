@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from dashboards.detail import Past
 from evidence.freshness import ControlStanding, Verdict
 from evidence.runs import Total
 
@@ -276,6 +277,8 @@ class Board:
     """Why it is not what would be judged this moment, where that is known."""
     calendar: tuple[DateRow, ...] = ()
     """What people set themselves dates for and have not done yet, the earliest first."""
+    past: Past | None = None
+    """Where controls stood before, where that was asked together with it."""
 
     def verdicts(self, control: str, system: str) -> tuple[Verdict, ...]:
         """The judged expectations of one cell of the heat map."""

@@ -33,12 +33,13 @@ _LOG = logging.getLogger("headwater.dashboards")
 @dataclass(frozen=True, slots=True)
 class Made:
     """A board, what it was made from (`mark`), and what may hold it: when it began, how long it
-    took, both by the wall clock."""
+    took, both by the wall clock. `late` says why it is late from the beginning, if it is."""
 
     board: Board
     mark: Hashable
     began: datetime
     took: timedelta
+    late: str = ""
 
 
 @dataclass(slots=True)
@@ -47,13 +48,16 @@ class Ready:
     `make` takes its time. Both may raise, and then every reader gets that error until it is over.
 
     No reader is shown a board that was begun longer than `oldest` ago: they wait for a new one,
-    which is made once for all of them.
+    which is made once for all of them. `before` is asked once, for the board that an earlier
+    process left: it is shown as late until the first of this one is there.
     """
 
     make: Callable[[], Board]
     mark: Callable[[], Hashable]
     clock: Callable[[], datetime]
     oldest: timedelta
+    before: Callable[[], Made | None] = lambda: None
+    _began: bool = False
     _made: Made | None = None
     _late: str = ""
     _error: Exception | None = None
@@ -89,9 +93,17 @@ class Ready:
         return error.with_traceback(None)
 
     def _usable(self) -> Made | None:
+        self._begin()
         made, now = self._made, self.clock()
         # A clock that was set back would keep it young for ever.
         return made if made and made.began <= now < made.began + self.oldest else None
+
+    def _begin(self) -> None:
+        with self._asking:
+            if not self._began:
+                self._began = True
+                self._made = made = self.before()
+                self._late = made.late if made else ""
 
     def _is_time(self) -> bool:
         """Whether this reader is the one that starts the next look."""
@@ -122,6 +134,8 @@ class Ready:
             self._making.release()
 
     def _moved(self, made: Made, mark: Hashable, now: datetime) -> str:
+        if made.late:
+            return made.late
         if mark != made.mark:
             return MOVED
         expiry = next_expiry(made.board)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -11,6 +12,7 @@ from dashboards.model import Board
 from dashboards.once import Once
 from dashboards.reads import AsOf, Reads
 from dashboards.ready import Ready, Shelf
+from flows.board_kept import keeping, kept
 from flows.board_reads import reads
 from flows.config import Config, now
 from flows.moment import Asked, parse_as_of
@@ -24,14 +26,23 @@ BESIDE = 32
 def shelf_of(
     config: Config, asked: Asked | None = None, clock: Callable[[], datetime] = now
 ) -> Shelf:
-    """The boards, each made anew once the lake, its tags or seals, or the mapping moved."""
+    """The boards, each made anew once the lake, its tags or seals, or the mapping moved. That of
+    the present is kept for the next process, and begins as the last one left it."""
     plain = reads(config, asked)
 
     def ready(as_of: AsOf) -> Ready:
-        mark = partial(_mark, config)
-        return Ready(partial(plain.board, as_of), mark, clock, config.board.oldest)
+        mark, make = partial(_mark, config), partial(_with_past, plain, as_of)
+        if as_of or asked:
+            return Ready(make, mark, clock, config.board.oldest)
+        return Ready(
+            keeping(config, make), mark, clock, config.board.oldest, partial(kept, config)
+        )  # fmt: skip
 
     return Shelf(ready, clock)
+
+
+def _with_past(plain: Reads, as_of: AsOf) -> Board:
+    return replace(plain.board(as_of), past=plain.past(as_of))
 
 
 def from_shelf(config: Config, shelf: Shelf, asked: Asked | None = None) -> Reads:
@@ -55,7 +66,7 @@ def from_shelf(config: Config, shelf: Shelf, asked: Asked | None = None) -> Read
             "found", as_of, partial(plain.found, control, first, most, as_of), control, first, most
         ),
         lives=lambda as_of: once("lives", as_of, partial(plain.lives, as_of)),
-        past=lambda as_of: once("past", as_of, partial(plain.past, as_of)),
+        past=lambda as_of: board(as_of).past,
         changes=lambda since, as_of: once(
             "changes", as_of, partial(plain.changes, since, as_of), since
         ),

@@ -14,6 +14,7 @@ from prefect.states import Completed, Failed
 from evidence.freshness import Standing, overridden_words
 from flows._alerts.show import failing
 from flows.alerting import tell
+from flows.board_kept import keep_judged
 from flows.config import FILE, load, now
 from flows.due import done_since, late_since
 from flows.follow import follow, seal
@@ -29,7 +30,8 @@ from storage.lake import Lake
 @flow(name="freshness", timeout_seconds=3600, validate_parameters=True)
 def freshness(config: str = FILE) -> State[Any]:
     """Judge every expectation as of now, keep what changed, tell whom it concerns, and show the
-    table. Alerts that are not taken are a failed run, of which the judgement stands."""
+    table. Alerts that are not taken are a failed run, of which the judgement stands. The board of
+    what was judged is kept for the server that starts next."""
     settings = load(Path(config))
     lake, began = Lake.open(settings.lake, clock=now), now()
     if overtaken := done_since(late_since(began), last_beat(lake.place, "freshness")):
@@ -48,7 +50,8 @@ def freshness(config: str = FILE) -> State[Any]:
     told = tell(settings, judged)
     if settings.alerts and settings.alerts.board:
         create_link_artifact(settings.alerts.board, link_text="the board", key="headwater-board")
-    said = f"{headline(judged)}; {len(changed)} verdicts changed"
+    unkept = keep_judged(lake, settings, judged)
+    said = "; ".join(filter(None, (f"{headline(judged)}; {len(changed)} verdicts changed", unkept)))
     if told is not None and (silent := failing(told.memory)):
         return Failed(message=f"{said}; alerts are not taken by {', '.join(silent)}")
     return Completed(message=said)

@@ -17,11 +17,13 @@ from evidence.model import EvidenceItem, Outcome
 from evidence.own import DISPOSAL_KIND, OWN_SOURCE
 from evidence.times import stamp
 from storage.actions import land_own
+from storage.board_copy import forget_copy
 from storage.checkpoints import own_seal
 from storage.delta import DISPOSAL, Table
 from storage.disposed import FORM, Disposal, read_disposals, signed_text
 from storage.files import DataFile, read_rows
 from storage.holds import held_ids, holds_in_force
+from storage.kept import forget
 from storage.keys import Signer
 from storage.lake import Bookmark, Lake
 from storage.living import bound
@@ -159,6 +161,8 @@ def _finish(lake: Lake, signer: Signer) -> Done:
     if held:
         _take_out(table, [file for file, _ in held], ids, records)
     deleted = _delete_copies(lake.table("evidence"), ids)
+    forget(lake)
+    forget_copy(lake)
     return Done(sum(count for _, count in held), len(held), deleted)
 
 

@@ -34,9 +34,7 @@ from evidence.own import CORRECTION_KIND, OWN_SOURCE, SUGGESTION_KIND
 from evidence.runs import PULL_KIND
 from evidence.times import parse, stamp, utc
 from storage.arrivals import Asked, served_items
-from storage.commits import Commit, read_commit
 from storage.covers import Aging, covers
-from storage.delta import Table
 from storage.engine import Connection, literal
 from storage.lake import Lake
 from storage.schema import EVIDENCE, TAGS
@@ -157,7 +155,7 @@ def landed_since(lake: Lake, kept: Kept) -> tuple[list[Path], list[Path]] | None
     found = []
     for name, (version, entry) in (("evidence", kept.evidence), ("tags", kept.tags)):
         table = lake.table(name)
-        if version > table.version or _entry(table, version) != entry:
+        if version > table.version or table.entry_digest(version) != entry:
             return None
         commits = list(table.commits(version))
         names = [add.path for commit in commits for add in commit.adds if add.data_change]
@@ -225,7 +223,7 @@ def _state(
     asked: Sequence[Asked], ages: Sequence[Aging],
 ) -> dict[str, Any]:  # fmt: skip
     evidence, tags = (
-        (version, _entry(lake.table(name), version))
+        (version, lake.table(name).entry_digest(version))
         for name, version in zip(("evidence", "tags"), versions, strict=True)
     )
     served = served_items(connection, now, asked)
@@ -264,13 +262,6 @@ def _save(connection: Connection, home: Path, state: Mapping[str, Any]) -> None:
     for old in home.iterdir():
         if old.is_dir() and old.name != folder.name:
             shutil.rmtree(old, ignore_errors=True)
-
-
-def _entry(table: Table, version: int) -> str:
-    commit: Commit | None = read_commit(table.place, version)
-    if commit is None:
-        raise LakeError(f"table {table.spec.name}: log file {version} is gone")
-    return commit.digest.hex()
 
 
 def _told(one: Asked | Aging) -> str:

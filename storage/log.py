@@ -70,13 +70,20 @@ class Log:
                 raise LakeError(f"table {self.spec.name}: log file {version} is gone")
             yield commit
 
+    def entry_digest(self, version: int) -> str:
+        """SHA-256 of the log entry of a version, in hex. Raises LakeError if it is gone."""
+        return self._commit_of(version).digest.hex()
+
     def version_at(self, moment: datetime) -> int:
         """The last version written by `moment`, -1 if there was none yet."""
         versions = range(self.version + 1)
         return bisect_right(versions, moment, key=self._written_at) - 1
 
     def _written_at(self, version: int) -> datetime:
+        return self._commit_of(version).at
+
+    def _commit_of(self, version: int) -> Commit:
         commit = read_commit(self.place, version)
         if commit is None:
             raise LakeError(f"table {self.spec.name}: log file {version} is gone")
-        return commit.at
+        return commit

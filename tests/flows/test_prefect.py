@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from flows.board_kept import kept
+from flows.config import load
 from tests.flows.conftest import Home, numbers, rows
 from tests.flows.receiver import Receiver, listening
 
@@ -132,6 +134,9 @@ def test_artifacts_and_judgement(prefect_environment: dict[str, str], home: Home
     keys = {row["key"] for row in api(prefect_environment, "/artifacts/filter", {})}
     assert {"headwater-collected", "headwater-freshness", "headwater-board"} <= keys
     assert rows(config, "select count(*) from verdicts")[0][0] > 0
+    board = kept(load(config, {"CHAT": "https://chat.example.org"}))
+    assert board is not None, "the server that starts next begins with what was judged"
+    assert board.board.past is not None
 
 
 CHAT = '[[alert]]\nname = "chat"\nkind = "slack"\nurl = "env:CHAT"\n'

@@ -1,0 +1,106 @@
+"""The last board, kept for the server that starts next: signed, and shown as what it is."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from dashboards.model import Board
+from dashboards.ready import Made
+from evidence.errors import HeadwaterError
+from flows.board import assemble
+from flows.board_past import past
+from flows.config import Config, now
+from flows.judgement import Judged
+from flows.keys import public_key_of
+from storage.board_copy import keep_copy, kept_copy
+from storage.code import code_version
+from storage.keys import load_key
+from storage.lake import Lake
+from storage.note import VerifierKey
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+BEFORE = "It was made before this server started; what there is now is being judged."
+_LOG = logging.getLogger("headwater.board")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A board of the present, by which code and which configuration it was made."""
+
+    code: str
+    config: str
+    board: Board
+
+
+def keep_judged(lake: Lake, config: Config, judged: Judged) -> str:
+    """Keep the board of what was just judged; empty, or the sentence why there is none."""
+    try:
+        board = assemble(lake, config, judged, past=False)
+        return keep(config, replace(board, past=past(lake, judged.moment)))
+    except HeadwaterError as error:
+        return f"the board was not made: {error}"
+
+
+def keeping(config: Config, make: Callable[[], Board]) -> Callable[[], Board]:
+    """`make`, and what it makes is kept; where that fails the log says why."""
+
+    def made() -> Board:
+        board = make()
+        if why := keep(config, board):
+            _LOG.warning("%s", why)
+        return board
+
+    return made
+
+
+def keep(config: Config, board: Board) -> str:
+    """Keep a board of the present; empty, or the sentence why it is not kept."""
+    try:
+        content = _adapter().dump_json(Kept(code_version(), _digest(config), board))
+        signer = load_key(config.key, origin=config.origin)
+        keep_copy(_lake(config), signer, board.lake.version, content)
+    except (HeadwaterError, OSError, ValueError) as error:
+        return f"the board is not kept for the next start: {error}"
+    return ""
+
+
+def kept(config: Config) -> Made | None:
+    """The board that was kept, which is late by birth; None if there is none to believe: of this
+    lake and configuration, by this very code, and signed by the ledger's key."""
+    try:
+        key = VerifierKey.parse(public_key_of(config))
+        content = kept_copy(_lake(config), key)
+        if content is None:
+            return None
+        found: Kept = _adapter().validate_json(content)
+        if (found.code, found.config) != (code_version(), _digest(config)):
+            return None
+    except (HeadwaterError, OSError, ValueError) as error:
+        _LOG.info("the board of before is not shown: %s", error)
+        return None
+    return Made(found.board, None, found.board.as_of, timedelta(), BEFORE)
+
+
+@cache
+def _adapter() -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Kept)
+
+
+def _digest(config: Config) -> str:
+    """Of the file, and of what it has rules, frameworks and overrides say together."""
+    whole = config.file.read_bytes() + config.mapping().digest.encode()
+    return hashlib.sha256(whole).hexdigest()
+
+
+def _lake(config: Config) -> Lake:
+    return Lake.open(config.lake, clock=now)
