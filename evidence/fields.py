@@ -137,10 +137,10 @@ def _wrong(field: Field, value: object) -> str:
 
 
 def _entries(form: Form, value: object) -> bool:
-    entries = isinstance(value, list) and all(isinstance(one, Mapping) for one in value)
-    if not entries or form is Form.ENTRIES:
-        return entries
-    return isinstance(value, list) and all(one.get("name") for one in value)
+    given = value if isinstance(value, list) else [value]
+    entries = [one for one in given if isinstance(one, Mapping)]
+    named = form is Form.ENTRIES or all(one.get("name") for one in entries)
+    return named and len(entries) == len(given)
 
 
 def _is_day(text: str) -> bool:

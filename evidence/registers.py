@@ -136,9 +136,11 @@ REGISTERS: tuple[Register, ...] = (
     Register("incidents", "What went wrong with an AI system, and what became of it", (
         _TITLE, Field("severity", "critical, major, serious or minor"), _day("happened", "when"),
         _day("became_aware", "when you came to know of it, with its hour"),
-        _list("kinds", "what it is, as docs/law.md calls it"),
+        _list("kind", "of which kind law may ask to be told: docs/law.md lists them; or none"),
         Field("affected", "who, and how many"),
-        Field("told", "whom, when and by which item", Form.ENTRIES),
+        Field("told", "whom, when and by which item: to, at, evidence", Form.ENTRIES),
+        Field("not_told", "whom not, by whose decision and why: to, by, why", Form.ENTRIES),
+        Field("ticket", "the same incident in a tracker"),
         Field("cause", "why it happened"), Field("action", "what was done"), _OWNER, _STATUS,
         _list("changes", "changes that followed", "changes"),
         _list("corrective_actions", "actions that followed", "corrective_actions"),

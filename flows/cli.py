@@ -12,7 +12,18 @@ import typer
 
 from evidence.errors import ConfigError, HeadwaterError, VerificationFailed
 from flows.terminal import printable
-from flows.verbs import access, documents, keep, look, prove, say, suggest, tell, work
+from flows.verbs import (
+    access,
+    documents,
+    keep,
+    look,
+    prove,
+    registers,
+    say,
+    suggest,
+    tell,
+    work,
+)  # fmt: skip
 
 TELEMETRY_OFF = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -29,7 +40,7 @@ app = typer.Typer(
     help="Keep ISO/IEC 42001 evidence collected, tagged, provable and fresh.",
 )  # fmt: skip
 
-for verbs in (work, look, documents, access, tell, prove, keep, say, suggest):
+for verbs in (work, registers, look, documents, access, tell, prove, keep, say, suggest):
     app.add_typer(verbs.verbs)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evidence.errors import ConfigError
 from flows.config import FILE, Config, load, now
-from mappings.catalogue import load_catalogue
+from flows.starters import starter_set
 from storage.actions import act
 from storage.keys import make_key
 from storage.lake import Lake
@@ -51,25 +51,6 @@ uses = "collectors.git_registers:GitRegisters"
 schedule = "0 * * * *"
 repository = {repository}
 """
-_TEMPLATES = Path(__file__).with_name("starter")
-_SOA = """\
-# Statement of Applicability: every control of Annex A with a decision and its reason. Only
-# `applicable: false` (no quotes) with a reason leaves a control out; docs/registers.md tells more.
-# Take `draft` out once every FILL IN is replaced: until then the file counts for nothing.
-draft: true
-register: soa
-owner: FILL IN a name
-approved_by: FILL IN a name
-reviewed: FILL IN YYYY-MM-DD
-records:
-"""
-_SOA_ROW = """\
-  - id: {number}
-    title: {title}
-    applicable: FILL IN true or false
-    reason: FILL IN why
-    owner: FILL IN a name
-"""
 
 
 def initialise(
@@ -108,36 +89,6 @@ def _starter(folder: Path, name: str, lake: str, registers: Path | None) -> str:
     given = {"name": name, "lake": lake, "repository": _beside(folder, registers or Path())}
     told = {key: json.dumps(text, ensure_ascii=False) for key, text in given.items()}
     return (STARTER + SOURCE * (registers is not None)).format(**told)
-
-
-def starter_set(folder: Path) -> Iterator[str]:
-    """Drafts of registers and documents in `folder`, which people keep in git and fill in.
-
-    A draft counts for nothing, nor does a record in which something is left to fill in. What is
-    there already stays; yields one line for each file. Raises ConfigError.
-    """
-    texts = {
-        str(file.relative_to(_TEMPLATES)): file.read_text(encoding="utf-8")
-        for file in sorted(_TEMPLATES.rglob("*"))
-        if file.is_file()
-    }
-    for name, text in sorted((texts | {"registers/soa.yaml": _soa()}).items()):
-        file = folder / name
-        if file.exists():
-            yield f"kept    {file}"
-            continue
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"{file} cannot be written: {error.strerror}") from error
-        yield f"written {file}"
-
-
-def _soa() -> str:
-    controls = [c for c in load_catalogue().controls if c.kind != "clause"]
-    rows = (_SOA_ROW.format(number=c.number, title=json.dumps(c.title)) for c in controls)
-    return _SOA + "".join(rows)
 
 
 def prepare(config: Config) -> Iterator[str]:

@@ -21,6 +21,7 @@ from mappings.controls import DOCUMENTS
 from mappings.frameworks import CONFIDENCES, RATIONALES, Relation
 from mappings.guide_schemas import guide_schemas
 from mappings.questions import TYPES
+from mappings.register_schemas import register_schemas
 from mappings.shapes import (
     ANY_TEXT,
     DAY,
@@ -42,7 +43,7 @@ _WORDS = {"nature": Nature, "change": Change, "outcome": Outcome}
 
 def schemas(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
     """Name → JSON Schema: rules, frameworks, clauses, controls, evidence_kinds, expectations,
-    questions, trace, labelled, aliases, and those of what helps people."""
+    questions, trace, labelled, aliases, those of what helps people, and `registers/NAME`."""
     return {
         name: {"$schema": DRAFT, "title": f"Headwater: {name}.yaml", **made}
         for name, made in {
@@ -59,6 +60,7 @@ def schemas(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
                 {"aliases": map_of(one_of(catalogue.source_types)), "own": TEXTS}, "aliases own"
             ),
             **guide_schemas(catalogue),
+            **register_schemas(),
         }.items()
     }
 
@@ -73,9 +75,10 @@ def schema(name: str) -> str:
 
 def write(folder: Path = FOLDER) -> None:
     """Write all of them as files."""
-    folder.mkdir(exist_ok=True)
     for name, made in schemas(load_catalogue()).items():
-        (folder / f"{name}.json").write_text(_text(made), encoding="utf-8")
+        file = folder / f"{name}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(_text(made), encoding="utf-8")
 
 
 def _text(made: dict[str, Any]) -> str:

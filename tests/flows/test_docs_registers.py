@@ -13,6 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from flows.cli import app
+from mappings.register_schemas import field_table
 from tests.flows.conftest import Home
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +91,11 @@ def test_the_other_names_mean_the_same(config: Path, tmp_path: Path, name: str) 
     told(config, "collect", "--direct")
     assert "stands: proved" in told(config, "explain", "5.2")
     assert "stands: not applicable" in told(config, "explain", "A.10.4")
+
+
+def test_the_table_of_fields_is_what_is_known() -> None:
+    table = "\n".join(field_table())
+    assert table in PAGE, "write mappings.register_schemas.field_table() anew into the page"
 
 
 @pytest.mark.parametrize(

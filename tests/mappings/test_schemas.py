@@ -59,9 +59,12 @@ def wrong(name: str, value: Any) -> Iterator[str]:
 
 def test_the_committed_files_are_what_the_code_makes(tmp_path: Path) -> None:
     write(tmp_path)
-    for path in sorted(tmp_path.iterdir()):
-        assert (FOLDER / path.name).read_text() == path.read_text(), "python -m mappings.schemas"
-    assert {p.name for p in tmp_path.iterdir()} == {p.name for p in FOLDER.iterdir()}
+    made = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.json")}
+    for path in sorted(made):
+        assert (FOLDER / path).read_text() == (tmp_path / path).read_text(), (
+            "python -m mappings.schemas"
+        )
+    assert made == {path.relative_to(FOLDER) for path in FOLDER.rglob("*.json")}
     assert json.loads(schema("rules"))["title"] == "Headwater: rules.yaml"
     with pytest.raises(MappingError, match="there is no schema 'rule'; known: rules"):
         schema("rule")
