@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dashboards.text import tame
@@ -16,12 +16,27 @@ FORM = "headwater.answer/1"
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """How many items the rows name, and the digest over their ids as a sample has it of what it is
+    drawn from: SHA-256 over the sorted ids as a JSON list."""
+
+    items: int
+    population_sha256: str
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        return f"{self.items} items named by item_id · population sha256 {self.population_sha256}"
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """Rows of JSON-like values, and of what they were asked.
 
     `as_of` is what to give to `--as-of` to ask it of the same items; `sealed` of them are under the
     checkpoint with this `root`, `version` is the evidence version. `result` is the digest of the
-    rows, whatever their order; empty where they were cut off (`truncated`).
+    rows, whatever their order; empty where they were cut off (`truncated`). `named` are the items
+    that the rows name; None where not each names one, or not all are here.
     """
 
     sql: str
@@ -40,6 +55,7 @@ class Answered:
     values: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     excerpt: Excerpt = EVERYTHING
+    named: Named | None = None
 
     def facts(self) -> Iterator[tuple[str, str]]:
         """What it was asked of, for people: name and value."""
@@ -60,6 +76,8 @@ class Answered:
         yield "shows", self.excerpt.sentence
         cut = f"the first {len(self.rows)} rows; there are more" if self.truncated else ""
         yield "rows", cut or f"{len(self.rows)}, all of them"
+        if self.named:
+            yield "items", self.named.sentence
         yield "result", self.result or "has no digest: it was cut off"
         for note in self.notes:
             yield "note", note
@@ -91,6 +109,7 @@ def as_json(answer: Answered) -> str:
             "version": answer.version, "sealed": answer.sealed, "root": answer.root,
             "shows": answer.excerpt.sentence,
         },
+        "items": asdict(answer.named) if answer.named else None,
         "mapping": answer.mapping, "result": answer.result, "truncated": answer.truncated,
         "notes": list(answer.notes), "columns": list(answer.columns),
         "rows": [list(row) for row in answer.rows],

@@ -12,7 +12,7 @@ from evidence.excerpt import Excerpt
 from flows.config import Config, now
 from flows.given import given
 from flows.moment import Moment, moment, parse_as_of
-from flows.query import json_value, rows_digest
+from flows.query import json_value, named_items, rows_digest
 from mappings.questions import Question, load_questions
 from storage.apart import ask_apart
 from storage.checkpoints import checkpoint_of
@@ -90,7 +90,7 @@ def _told(
         name=question.name if question else "", title=question.title if question else "",
         empty=question.empty if question else "",
         values={name: json_value(value) for name, value in values.items()},
-        notes=shown.notes, excerpt=excerpt,
+        notes=shown.notes, excerpt=excerpt, named=named_items(answer),
     )  # fmt: skip
 
 

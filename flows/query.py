@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dashboards.answers import Named
 from dashboards.text import tame
 from evidence.canonical import canonical, digest, plain
 from evidence.errors import ConfigError
+from evidence.sampling import population_digest
 from flows.config import load, now
 from flows.given import given
 from flows.moment import Asked, moment
@@ -77,7 +79,8 @@ def list_saved(file: Path) -> int:
 def run(file: Path, question: ToAsk, asked: Asked | None, form: str) -> int:
     """Print the answer; 0, or 4 when rows were cut off at the limit (told on stderr).
 
-    With `asked`, what it was asked of and the digest of the rows come on stderr too.
+    What items the rows name comes on stderr with their digest; with `asked` also what was asked of
+    and the digest of the rows.
     """
     if form not in FORMS:
         raise ConfigError(f"--format {form!r}: choose one of {', '.join(FORMS)}")
@@ -92,6 +95,8 @@ def run(file: Path, question: ToAsk, asked: Asked | None, form: str) -> int:
         print(f"headwater: {question.empty}", file=sys.stderr)
     for note in shown.notes:
         print(f"headwater: {note}", file=sys.stderr)
+    if named := named_items(answer):
+        print(f"headwater: {named.sentence}", file=sys.stderr)
     if asked:
         print(f"headwater: {shown.sentence(rows_digest(answer))}", file=sys.stderr)
     if answer.truncated:
@@ -109,6 +114,22 @@ def rows_digest(answer: Answer) -> str:
         return "has no digest: it was cut off"
     rows = sorted(canonical([json_value(value) for value in row]).decode() for row in answer.rows)
     return digest({"columns": list(answer.columns), "rows": rows})
+
+
+def named_items(answer: Answer) -> Named | None:
+    """The items that the rows name in their column `item_id`, as `headwater sample` digests what it
+    draws from.
+
+    None where there is no such column, or several; where a row names none; and where rows were cut
+    off: what is known of some would pass for all.
+    """
+    if answer.truncated or answer.columns.count("item_id") != 1:
+        return None
+    values = answer.arrow.column("item_id").to_pylist()
+    ids = [one for one in values if isinstance(one, str)]
+    if len(ids) < len(values):
+        return None
+    return Named(len(set(ids)), population_digest(ids))
 
 
 def _table(answer: Answer) -> None:

@@ -95,7 +95,7 @@ def _population(lake: Lake, config: Config, shown: Moment, wanted: Wanted) -> tu
     if wanted.scope != DrawnFrom():
         raise ConfigError("--sql says the whole population: leave --control and the others out")
     answer = ask_apart(config.lake, wanted.sql, **shown.views())
-    if "item_id" not in answer.columns:
+    if answer.columns.count("item_id") != 1:
         raise ConfigError(f"--sql gives the columns {', '.join(answer.columns)}: name one item_id")
     if answer.truncated:
         raise ConfigError("--sql gives more rows than an answer may have: use --control or --kind")

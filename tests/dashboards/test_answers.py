@@ -6,7 +6,7 @@ import csv
 import io
 import json
 
-from dashboards.answers import Answered, as_csv, as_json
+from dashboards.answers import Answered, Named, as_csv, as_json
 from evidence.excerpt import Excerpt
 
 FORMULA = '=HYPERLINK("http://evil.example")'
@@ -15,7 +15,7 @@ ANSWER = Answered(
     rows=((1, None, FORMULA), ({"a": "ä"}, "-1", "\t=1")), truncated=True,
     as_of="2026-11-01T00:00:00.000000Z@7", version=3, sealed=7, root="ab", mapping="cd", result="",
     name="mine", title="What I ask", values={"kind": FORMULA}, notes=("a note",),
-    excerpt=Excerpt(systems=("ours",)),
+    excerpt=Excerpt(systems=("ours",)), named=Named(2, "ef"),
 )  # fmt: skip
 
 
@@ -27,6 +27,7 @@ def test_csv_says_what_was_asked_and_holds_no_formula() -> None:
     assert facts["# population"] == "evidence version 3; 7 items sealed under root ab"
     assert facts["# rows"] == "the first 2 rows; there are more"
     assert facts["# result"] == "has no digest: it was cut off"
+    assert facts["# items"] == "2 items named by item_id · population sha256 ef"
     assert facts["# shows"] == "of AI systems only ours"
     assert lines[len(facts)] == ["x", "x", f"'{FORMULA}"]
     assert lines[-1] == ['{"a": "ä"}', "'-1", "'\t=1"]
@@ -36,4 +37,5 @@ def test_json_keeps_two_columns_of_one_name() -> None:
     told = json.loads(as_json(ANSWER))
     assert told["columns"][:2] == ["x", "x"]
     assert told["rows"][0] == [1, None, FORMULA]
+    assert told["items"] == {"items": 2, "population_sha256": "ef"}
     assert (told["truncated"], told["population"]["sealed"]) == (True, 7)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
+import pyarrow as pa
 import pytest
 
 from dashboards.access import digest_of
@@ -24,19 +25,22 @@ from dashboards.server import serving
 from evidence.errors import LakeError
 from evidence.excerpt import EVERYTHING
 from evidence.own import READ_KIND
-from flows import board_part
+from evidence.sampling import population_digest
+from flows import board_part, query, sample
 from flows.access import show
 from flows.asks import answered
 from flows.config import Config, load, now
 from flows.follow import follow
+from flows.moment import parse_as_of
 from flows.pull import attempt
 from flows.read_log import ReadLog, waiting
 from flows.setup import initialise
 from flows.show import board_app
 from storage import apart
+from storage.draws import DrawnFrom
 from storage.lake import Lake
 from storage.pages import all_rows
-from storage.views import connect
+from storage.views import Answer, connect
 from tests.flows.conftest import numbers
 
 TOKENS = {role: f"the token of the {role}, quite long" for role in
@@ -144,6 +148,50 @@ def test_the_page_and_the_terminal_give_one_digest(house: House) -> None:
     assert one["result"] == terminal.result
     assert one["as_of"].endswith(f"@{size}")
     assert (one["population"]["sealed"], len(one["rows"])) == (size, 5)
+    assert one["items"] is None, "it names no items"
+
+
+def test_an_answer_has_the_population_digest_of_a_sample_of_it(
+    house: House, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    sql = "SELECT item_id, title FROM evidence WHERE kind = 'test.number' ORDER BY title DESC"
+    with connect(Lake.open(house.config.lake, clock=now)) as connection:
+        ((size,),) = connection.execute("SELECT count(*) FROM leaves").fetchall()
+        ids = [one for (one, _) in connection.execute(sql).fetchall()]
+    past, digest = f"@{size}", population_digest(ids)
+    body = urlencode({"sql": sql, "form": "json", "as-of": past}).encode()
+    assert json.loads(house.ask("/query", body=body)[2])["items"] == {
+        "items": 5, "population_sha256": digest
+    }  # fmt: skip
+    query.run(house.config.file, query.ToAsk(sql), parse_as_of(past), "csv")
+    sample.run(
+        house.config.file, sample.Wanted(DrawnFrom(), "7", "Ines Vidal", 2, sql=sql),
+        parse_as_of(past), None, print,
+    )  # fmt: skip
+    told = capfd.readouterr()
+    assert f"headwater: 5 items named by item_id · population sha256 {digest}" in told.err
+    assert f"population  sha256 {digest}" in told.out
+
+
+@pytest.mark.parametrize(
+    ("names", "columns", "cut", "items"),
+    [
+        (["item_id"], [["a", "b", "a"]], False, 2),
+        (["item_id"], [[]], False, 0),
+        (["item_id"], [["a"]], True, None),
+        (["item_id"], [["a", None]], False, None),
+        (["item_id"], [[7]], False, None),
+        (["item_id", "item_id"], [["a"], ["b"]], False, None),
+        (["other"], [["a"]], False, None),
+    ],
+)
+def test_what_does_not_name_all_its_items_has_no_population(
+    names: list[str], columns: list[list[object]], cut: bool, items: int | None
+) -> None:
+    named = query.named_items(
+        Answer(pa.Table.from_arrays(list(map(pa.array, columns)), names), cut)
+    )
+    assert (named.items if named else None) == items
 
 
 def test_what_must_be_filled_in_is_asked_for(house: House) -> None:

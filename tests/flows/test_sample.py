@@ -117,6 +117,7 @@ def test_a_population_by_control_time_and_question(house: House) -> None:
     ("sql", "why"),
     [
         ("SELECT 1 AS one", "the columns one: name one item_id"),
+        ("SELECT item_id, item_id FROM evidence", "the columns item_id, item_id: name one item_id"),
         ("SELECT 'x' AS item_id", "1 ids of no item, such as 'x'"),
         ("SELECT item_id FROM evidence e, range(20000)", "more rows than an answer may have"),
     ],
