@@ -15,6 +15,7 @@ from flows.terminal import printable
 from flows.verbs import (
     access,
     documents,
+    draft,
     keep,
     look,
     prove,
@@ -40,7 +41,7 @@ app = typer.Typer(
     help="Keep ISO/IEC 42001 evidence collected, tagged, provable and fresh.",
 )  # fmt: skip
 
-for verbs in (work, registers, look, documents, access, tell, prove, keep, say, suggest):
+for verbs in (work, registers, look, documents, access, tell, prove, keep, say, suggest, draft):
     app.add_typer(verbs.verbs)
 
 

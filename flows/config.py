@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dashboards.provider import Provider
     from flows._alerts.channel import Channel
     from flows._alerts.settings import Alerts
+    from flows.draft_model import Drafting
     from flows.suggest_model import Suggest
     from storage.mail import MailServer
 
@@ -127,6 +128,7 @@ class Config:
     alerts: Alerts | None = None
     channels: tuple[Channel, ...] = ()
     suggest: Suggest | None = None
+    draft: Drafting | None = None
     verify: Verifying = field(default_factory=Verifying)
     watch: Watching = field(default_factory=Watching)
     board: Showing = field(default_factory=Showing)

@@ -16,6 +16,7 @@ from flows.config_access import AccessTables
 from flows.config_overrides import FRESHNESS, Overrides
 from flows.config_sources import COLLECT
 from flows.config_tables import Made, records
+from flows.draft_model import Drafting
 from flows.outside import Anchor, WitnessAt
 from flows.suggest_model import Suggest
 from mappings.files import contents
@@ -38,7 +39,7 @@ MAPPING = ("rules", "frameworks", "questions", "documents")
 TABLES = (
     "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "redaction",
     "source", "override", "redact", "retention", "witness", "mail", "anchor",
-    "alerts", "alert", "suggest", "verify", "watch", "board", "access", "login",
+    "alerts", "alert", "suggest", "draft", "verify", "watch", "board", "access", "login",
 )  # fmt: skip
 
 
@@ -100,6 +101,7 @@ class Reader(Overrides, AccessTables):
             alerts=self.alerts(raw),
             channels=tuple(self.channels(raw)),
             suggest=self.single(raw, "suggest", Suggest),
+            draft=self.single(raw, "draft", Drafting),
             verify=self._verify(raw),
             watch=self._watch(raw),
             board=self._board(raw),

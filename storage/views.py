@@ -14,6 +14,7 @@ from evidence.excerpt import EVERYTHING, Excerpt
 from evidence.runs import PULL_KIND
 from evidence.times import stamp, utc
 from storage.corrections import corrected_sql, corrections_sql
+from storage.drafts import DRAFTS
 from storage.engine import (
     Connection,
     Limits,
@@ -70,6 +71,13 @@ VIEWS: Mapping[str, tuple[str, str]] = {
         "result by observed time; "
         "a subject that is gone at its source shows its item with change = 'gone'.",
         latest_sql("lake_placed"),
+    ),
+    "drafts": (
+        "What was drafted from evidence, by which model or by code alone, on which items it rests, "
+        "whether those have changed since (outdated), and what a person decided: state is open, "
+        "accepted, rejected, or abstained (nothing could be drafted). No draft is evidence for a "
+        "control. Clock: landed_at.",
+        DRAFTS,
     ),
     "tags": (
         "Which control each item speaks to, by the rules of one mapping digest; controls that "

@@ -17,6 +17,7 @@ from flows.config_access import AccessTable
 from flows.config_reader import TABLES
 from flows.config_sources import OWN
 from flows.config_values import GIVEN, resolve
+from flows.draft_model import Drafting
 from flows.outside import Anchor, WitnessAt, witnesses
 from flows.suggest_model import Suggest
 from mappings.catalogue import load_catalogue
@@ -31,7 +32,7 @@ SECRETS = (
     "MLFLOW_PASSWORD", "MLFLOW_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN", "JIRA_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN",
     "SERVICENOW_PASSWORD", "SERVICENOW_KEY", "SERVICENOW_SECRET",
-    "FORGE_TOKEN", "GX_DATABASE_URL", "SUGGEST_KEY",
+    "FORGE_TOKEN", "GX_DATABASE_URL", "SUGGEST_KEY", "DRAFT_KEY",
     "WALL_SCREEN_TOKEN", "OIDC_CLIENT_SECRET", "SMTP_PASSWORD", "TSA_PASSWORD",
     "SLACK_WEBHOOK", "TEAMS_WEBHOOK", "PAGERDUTY_KEY", "OWN_WEBHOOK", "OWN_WEBHOOK_SECRET",
     "GATEWAY_KEY", "JIRA_WRITE_TOKEN", "GITHUB_WRITE_HEADER", "WITNESS_ACCESS_KEY_ID",
@@ -64,6 +65,7 @@ def test_every_setting_of_what_lies_outside_is_in_it() -> None:
     assert set(RAW["mail"]) == {f.name for f in dataclasses.fields(MailServer)}
     assert set(RAW["anchor"]) == {f.name for f in dataclasses.fields(Anchor)}
     assert set(RAW["suggest"]) == {f.name for f in dataclasses.fields(Suggest)}
+    assert set(RAW["draft"]) == {f.name for f in dataclasses.fields(Drafting)}
     assert set(RAW["verify"]) == {f.name for f in dataclasses.fields(Verifying)}
     assert set(RAW["login"]) == {f.name for f in dataclasses.fields(Provider)}
     assert set(RAW["board"]) == {f.name for f in dataclasses.fields(Showing)}

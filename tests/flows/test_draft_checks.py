@@ -1,0 +1,184 @@
+"""What a writer claims, held against the items: what stands, and what falls for which reason."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from evidence.draft import Flaw, Given, Matter, Task
+from evidence.suggestion import AskedModel
+from flows._draft import checks, writers
+from flows._draft.checks import Checked, Claim, check
+from flows._draft.given import passages, record, short_ids
+from flows._draft.text import markdown, plain
+from flows._draft.writers import Extract, read_answer
+
+DAY = datetime(2026, 11, 3, 8, tzinfo=UTC)
+BIAS, TONER, DRIFT, OLD = "b" * 64, "a" * 64, "d" * 64, "c" * 64
+
+
+def given(
+    item_id: str, title: str, *, outcome: str = "recorded", flaws: tuple[str, ...] = (),
+    system: str = "loan-model", **payload: object,
+) -> Given:  # fmt: skip
+    row = {"item_id": item_id, "title": title, "subject": "s", "actor": "Ada Brandt",
+           "payload": json.dumps(payload)}  # fmt: skip
+    return Given(
+        item_id, "notes", "acme.check", system, title, outcome, DAY, passages(row),
+        tuple(Flaw(word, f"it is {word}") for word in flaws), () if flaws else ("counts",),
+    )  # fmt: skip
+
+
+ITEMS = (
+    given(BIAS, "Bias test of loan-model", outcome="passed", gap=0.03,
+          text="The gap between groups was 3% over 1,204 cases. It was not approved by Ben."),
+    given(TONER, "Toner low", text="The printer wants toner. All is well, says the vendor."),
+    given(DRIFT, "Drift check", outcome="failed", flaws=("failed",),
+          text="Drift over the limit of 0.2 was found on 2026-11-02."),
+    given(OLD, "Review of the AI policy", flaws=("stale",),
+          text="The policy was reviewed by its owner. Everything was unapproved."),
+)  # fmt: skip
+KNOWN = {one.item_id: one for one in ITEMS}
+GAP, PRINTER = "The gap between groups was 3% over 1,204 cases.", "The printer wants toner."
+FOUND, REVIEWED = "Drift over the limit of 0.2 was found", "The policy was reviewed by its owner."
+
+
+def verdict(text: str, *cites: tuple[str, str]) -> str:
+    made = check(Claim(text, cites), KNOWN)
+    return made if isinstance(made, str) else ""
+
+
+HONEST = [
+    ("The bias test found a gap between groups of 3% over 1,204 cases.", BIAS, GAP),
+    ("On 2026-11-03 the bias test of loan-model passed.", BIAS, "Bias test of loan-model"),
+    ("It was not approved by Ben.", BIAS, "It was not approved by Ben."),
+    ("Drift over the limit of 0.2 was found.", DRIFT, FOUND),
+    ("The drift check failed on 2026-11-03.", DRIFT, "Drift check"),
+    ("The policy was reviewed by its owner.", OLD, REVIEWED),
+    ("The gap of the bias test was 0.03.", BIAS, "0.03"),
+    ("The printer of the vendor wants toner.", TONER, PRINTER),
+]
+LIES = [
+    ("The gap was 2% over 1,204 cases.", BIAS, GAP, checks.NUMBER),
+    ("The gap between groups was 3% over twelve cases.", BIAS, GAP, checks.NUMBER),
+    ("The gap between groups was found on 2026-11-04.", BIAS, GAP, checks.NUMBER),
+    ("The gap between groups was 0.03 over cases.", BIAS, GAP, checks.NUMBER),
+    ("Carol found the gap between groups of 3%.", BIAS, GAP, checks.NAME),
+    ("The gap between groups of credit_model was 3%.", BIAS, GAP, checks.NAME),
+    ("The gap between groups was 3% in all cases.", BIAS, GAP, checks.WHOLE),
+    ("It was approved by Ben.", BIAS, "It was not approved by Ben.", checks.DENIES),
+    ("The policy was not reviewed by its owner.", OLD, REVIEWED, checks.DENIES),
+    ("Everything was approved.", OLD, "Everything was unapproved.", checks.DENIES),
+    ("The drift check passed.", DRIFT, "Drift check", checks.PASSED),
+    ("The printer of the vendor passed.", TONER, PRINTER, checks.PASSED),
+    ("The bias test of loan-model failed.", BIAS, "Bias test of loan-model", checks.FAILED),
+    ("The policy is currently reviewed by its owner.", OLD, REVIEWED, checks.NOT_NOW),
+    ("The review of the policy is up to date.", OLD, REVIEWED, checks.NOT_NOW),
+    ("The gap between groups is compliant.", BIAS, GAP, checks.CONFORMS),
+    ("The bias test meets the requirements.", BIAS, GAP, checks.CONFORMS),
+    ("The bias test is in line with ISO/IEC 42001.", BIAS, GAP, checks.CONFORMS),
+    ("The bias test is non-compliant.", BIAS, GAP, checks.CONFORMS),
+    ("Der Test ist konform und zertifiziert.", BIAS, GAP, checks.CONFORMS),
+    ("The bias test of loan-model was robust.", BIAS, GAP, checks.JUDGES),
+    ("The gap between groups harms nobody but a few.", BIAS, GAP, checks.WHOLE),
+    ("The bias test of loan-model frees customers from discrimination.", BIAS, GAP, checks.FOREIGN),
+    ("Our training data are free from discrimination.", TONER, PRINTER, checks.FOREIGN),
+    ("The printer wants toner. The bias test ran.", TONER, PRINTER, checks.SEVERAL),
+    ("The gap is com\u200bpliant.", BIAS, GAP, checks.UNSEEN),
+    ("The gap is \u0441ompliant.", BIAS, GAP, checks.UNSEEN),
+    ("The gap between groups\nwas 3%.", BIAS, GAP, checks.UNSEEN),
+    ("The gap between groups was 3%.", "e" * 64, GAP, checks.NO_ITEM),
+    ("The gap between groups was 3%.", BIAS, "The gap was small", checks.NO_QUOTE),
+    ("The gap between groups was 3%.", BIAS, "ap between groups was 3%", checks.NO_QUOTE),
+    ("The gap between groups was 3%.", BIAS, "gap", checks.NO_QUOTE),
+    ("The gap between groups was 3%.", BIAS, "the gap between groups", checks.NO_QUOTE),
+    ("The gap between groups was 3%.", TONER, GAP, checks.OTHERS),
+    ("The printer " * 60, TONER, PRINTER, checks.TOO_LONG),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "item", "quote"), HONEST, ids=lambda one: str(one)[:40])
+def test_what_the_items_bear_out_stands(text: str, item: str, quote: str) -> None:
+    assert verdict(text, (item, quote)) == ""
+
+
+@pytest.mark.parametrize(("text", "item", "quote", "why"), LIES)
+def test_what_they_do_not_falls(text: str, item: str, quote: str, why: str) -> None:
+    assert verdict(text, (item, quote)) == why
+
+
+def test_a_sentence_without_a_cite_and_one_of_two_items() -> None:
+    assert verdict("The printer wants toner.") == checks.UNCITED
+    both = "The bias test found a gap between groups and the printer wants toner."
+    assert verdict(both, (BIAS, GAP), (TONER, PRINTER)) == ""
+    wrong = "The bias test and the drift check passed."
+    cites = ((BIAS, "Bias test of loan-model"), (DRIFT, "Drift check"))
+    assert verdict(wrong, *cites) == checks.PASSED, "one of them failed"
+
+
+def matter(*items: Given) -> Matter:
+    return Matter(Task.SUMMARY, "Evidence summary: A.2.4", "What is shown?", items)
+
+
+def answer(*entries: object) -> str:
+    return json.dumps({"sentences": entries})
+
+
+def test_an_answer_is_read_as_a_strangers() -> None:
+    about = matter(*ITEMS)
+    (name,) = [short for short, whole in short_ids(about).items() if whole == BIAS]
+    good = {"text": " The gap. ", "cites": [{"id": name, "quote": GAP}]}
+    for text in ("", "no", "[1]", '{"sentences": 3}', "[" * 100_000, "x" * 200_000, '"\\ud800"'):
+        assert read_answer(text, about, 5) == ([], [writers.UNREADABLE])
+    bad = [1, {}, {"text": 1, "cites": []}, {"text": "x"}, {"text": "x", "cites": [{"id": 1}]}]
+    claims, unread = read_answer("```json\n" + answer(good, *bad, good) + "\n```", about, 6)
+    assert claims == [Claim("The gap.", ((BIAS, GAP),))]
+    assert unread == [checks.INCOMPLETE] * 5 + [writers.TOO_MANY]
+
+
+def test_what_a_model_is_given_is_bounded_and_ids_stay_apart() -> None:
+    long = given("b" * 63 + "c", "x", text="y" * 9_000)
+    told = json.loads(record(matter(ITEMS[0], long)))
+    assert [len(item["id"]) for item in told["items"]] == [64, 64], "they differ in the last sign"
+    assert sum(len(text["text"]) for text in told["items"][1]["texts"]) <= 3_000
+    assert told["items"][0]["standing"] == "counts"
+
+
+def test_code_alone_sets_down_what_items_say() -> None:
+    hostile = given("e" * 64, "We are ISO certified")
+    found = Extract("code-1", 9).write(matter(*ITEMS, hostile))
+    assert [one.text for one in found.sentences] == [
+        "“Bias test of loan-model” was observed for loan-model on 2026-11-03 with the outcome "
+        "passed.",
+        "“Toner low” was observed for loan-model on 2026-11-03 and recorded.",
+        "“Drift check” was observed for loan-model on 2026-11-03 with the outcome failed.",
+        "“Review of the AI policy” was observed for loan-model on 2026-11-03 and recorded.",
+    ]
+    assert found.dropped == {checks.CONFORMS: 1}
+
+
+def test_how_items_stand_is_said_by_code_and_failures_cannot_be_left_out() -> None:
+    review = check(Claim(REVIEWED, ((OLD, REVIEWED),)), KNOWN)
+    assert not isinstance(review, str)
+    model = AskedModel("m-1", "0" * 64, "1" * 64)
+    text = markdown(matter(*ITEMS), Checked((review,), {checks.NAME: 2}), model)
+    assert f"- {REVIEWED} \\[1\\] **(\\[1\\] out of date)**" in text
+    assert "failed and in no sentence: Drift check" in text
+    assert "Left out: 2 sentences" in text
+    assert "Drafted by the model m-1 from 4 of 4 items. A draft is no evidence" in text
+
+
+def test_words_of_strangers_are_no_markup() -> None:
+    hostile = (
+        "[a](https://evil.example) <b>x</b>\n# h *i* `j` www.evil.example a@b.example\x1b\u202e"
+    )
+    shown = plain(hostile)
+    assert "://" not in shown
+    assert "\n" not in shown
+    assert not {"\x1b", "\u202e"} & set(shown)
+    assert "\\[a\\]" in shown
+    assert "\\<b\\>" in shown
+    assert "www\\.evil" in shown
+    assert "a\\@b" in shown
