@@ -16,8 +16,10 @@ from typer.testing import CliRunner
 
 from collectors._git.register_files import read_document, read_register
 from collectors._safe_yaml import load
+from evidence.audits import Books, lacks, read_entry
 from evidence.errors import ConfigError
 from evidence.registers import REGISTERS, register_called
+from evidence.requests import read_request
 from flows.cli import app
 from flows.starters import TEMPLATES, starter_set
 
@@ -115,8 +117,7 @@ STARTERS = sorted(path.stem for path in (TEMPLATES / "registers").iterdir())
 def test_every_register_has_a_starter() -> None:
     unwritten = {one.name for one in REGISTERS} - {*STARTERS, "soa", "obligations"}
     written_by_verbs = {"waivers", "rewrites"}
-    of_audits = {"findings", "certification", "decisions", "requests"}
-    assert unwritten - of_audits == written_by_verbs
+    assert unwritten == written_by_verbs
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +172,19 @@ def test_registers_are_checked_before_they_are_committed(tmp_path: Path) -> None
     assert (tmp_path / "schemas/risks.json").read_bytes() == (
         folder / "schemas/risks.json"
     ).read_bytes()
+
+
+def test_what_audits_are_led_by_lacks_nothing_but_an_action(tmp_path: Path) -> None:
+    list(starter_set(tmp_path))
+    rows = []
+    for name in ("audits", "findings", "certification", "decisions", "requests"):
+        file = tmp_path / f"registers/{name}.yaml"
+        edit(file, (r"FILL IN.*YYYY-MM-DD.*$", NEXT_YEAR), (r"FILL IN", "Told"))
+        rows += [{"register": name, **one} for one in yaml.safe_load(file.read_text())["records"]]
+    asked = [read_request(row) for row in rows if row["register"] == "requests"]
+    assert [one.problems for one in asked] == [()]
+    entries = [read_entry(row) for row in rows if row["register"] != "requests"]
+    found = lacks(Books(entries, lambda _: True, datetime.now(UTC)))
+    assert [one.sentence for one in found] == [
+        "Finding F-1 (Told what was found) is a nonconformity without a corrective action."
+    ]
