@@ -29,6 +29,7 @@ from flows.board_mapping import context, frameworks, queue
 from flows.broken import broken
 from flows.config import Config, now
 from flows.coverage import coverage, uncovered
+from flows.document_drift import outdated, was_outdated
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
 from flows.origin import unreviewed
@@ -140,6 +141,7 @@ def needs(
         *uncovered(coverage(connection)),
         *broken(connection, judged.at),
         *audited(connection, judged.at),
+        *(was_outdated(connection) if past else outdated(connection, config)),
         *asked_of(connection, judged.at),
         *overridden(connection),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.table import Table
 from evidence.documents import Facts
 from evidence.errors import ConfigError, LakeError, MappingError
 from flows.config import load
+from flows.document_drift import Drifted, rendered_documents
 from flows.document_facts import facts
 from flows.hold import open_lake
 from flows.terminal import printable
@@ -71,6 +73,33 @@ def write(file: Path, folder: Path, only: Sequence[str], say: Say, *, again: boo
             say(printable(f"written {folder / path}{_left(text)}"))
     say(NEXT)
     return 3 if skipped else 0
+
+
+def show_drift(file: Path, *, as_json: bool) -> int:
+    """Print what each rendered document says that is not so now; 3 if there is any.
+
+    Raises ConfigError, LakeError.
+    """
+    config = load(file)
+    with connect(open_lake(config)) as connection:
+        found = rendered_documents(connection, config)
+    if as_json:
+        told = [{"document": one.path, "source": one.source, "item_id": one.item_id,
+                 "system": one.system, "template": one.template,
+                 "drifts": [asdict(drift) for drift in one.drifts]} for one in found]  # fmt: skip
+        print(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        _print_drift(found)
+    return 3 if any(one.drifts for one in found) else 0
+
+
+def _print_drift(found: Sequence[Drifted]) -> None:
+    old = [one for one in found if one.drifts]
+    print(f"{len(found)} rendered documents are collected; {len(old)} of them are outdated.")
+    for one in old:
+        print(printable(f"{one.path} ({one.source}, template {one.template})"))
+        for drift in one.drifts:
+            print(printable(f"  {drift.sentence}"))
 
 
 def systems_of(template: Template, known: Facts) -> Iterator[str]:

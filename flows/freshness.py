@@ -16,6 +16,7 @@ from flows._alerts.show import failing
 from flows.alerting import tell
 from flows.board_kept import keep_judged
 from flows.config import FILE, load, now
+from flows.document_drift import land_drift
 from flows.due import done_since, late_since
 from flows.follow import follow, seal
 from flows.judgement import Judged, judge_lake
@@ -36,6 +37,7 @@ def freshness(config: str = FILE) -> State[Any]:
     lake, began = Lake.open(settings.lake, clock=now), now()
     if overtaken := done_since(late_since(began), last_beat(lake.place, "freshness")):
         return overtaken
+    land_drift(lake, settings)
     follow(lake, settings)
     judged = judge_lake(lake, present(lake, settings))
     changed = record(lake, judged)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from evidence.own import DRIFT_KIND, OWN_SOURCE
 from storage.engine import Connection
 from storage.pages import all_rows
 from storage.placed import latest_of
@@ -34,3 +35,23 @@ def documents(connection: Connection) -> list[dict[str, Any]]:
         | {"path": row["subject"], "fields": json.loads(row["payload"])}
         for row in all_rows(connection, _STANDING)
     ]
+
+
+def drifts_told(connection: Connection) -> dict[str, dict[str, Any]]:
+    """Subject → what was landed last of a document's drifts: the payload, title and system.
+
+    Raises LakeError.
+    """
+    rows = all_rows(
+        connection,
+        """SELECT subject, system, title, payload FROM evidence
+        WHERE source = $own AND kind = $kind QUALIFY row_number() OVER
+            (PARTITION BY subject ORDER BY landed_at DESC, observed_to DESC) = 1
+        ORDER BY subject""",
+        {"own": OWN_SOURCE, "kind": DRIFT_KIND},
+    )
+    return {
+        row["subject"]: json.loads(row["payload"])
+        | {"title": row["title"], "system": row["system"]}
+        for row in rows
+    }

@@ -45,3 +45,14 @@ def documents_render(
     from flows.documents import write
 
     raise typer.Exit(write(config, folder, only or [], typer.echo, again=again))
+
+
+@documents.command("drift")
+def documents_drift(
+    config: ConfigFile = DEFAULT,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show what collected documents say that is not so any more, then and now; exit 3 if any."""
+    from flows.documents import show_drift
+
+    raise typer.Exit(show_drift(config, as_json=json))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,8 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
+from flows.config import load, now
+from flows.document_drift import land_drift
 from flows.setup import initialise
-from tests.flows.conftest import said
+from storage.lake import Lake
+from tests.flows.conftest import rows, said
 
 YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
 REGISTERS = {
@@ -60,8 +64,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (base / "governance").mkdir()
     git(base / "governance", "init", "-q", "-b", "main")
     files = {"documents/start.md": "---\ndraft: true\n---\n"}
-    for name, rows in REGISTERS.items():
-        files |= register(name, rows)
+    for name, records in REGISTERS.items():
+        files |= register(name, records)
     commit(base / "governance", files)
     list(initialise(base / "home", "Acme"))
     config = base / "home/headwater.toml"
@@ -167,3 +171,106 @@ def test_the_list_names_what_is_served(house: Path) -> None:
     done = said("documents", "list", "--json", "-c", house / "home/headwater.toml")
     (policy,) = (one for one in yaml.safe_load(done.stdout) if one["name"] == "ai-policy")
     assert policy["serves"] == ["5.2", "A.2.2", "A.2.4"]
+
+
+def approve(house: Path, *names: str, **changes: str) -> None:
+    """Fill in rendered documents by program, as people would, and let them be collected."""
+    for name in names:
+        file = house / f"governance/documents/{name}.md"
+        text = file.read_text().replace("draft: true\n", "", 1)
+        text = text.replace("FILL IN YYYY-MM-DD", YESTERDAY).replace("FILL IN", "Said")
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        commit(house / "governance", {f"documents/{name}.md": text})
+    collected(house)
+
+
+def drift(house: Path) -> dict[str, list[dict[str, str]]]:
+    """Document → its drifts, as the verb tells them."""
+    done = said("documents", "drift", "--json", "-c", house / "home/headwater.toml")
+    found = {one["document"]: one["drifts"] for one in json.loads(done.stdout)}
+    assert done.returncode == (3 if any(found.values()) else 0), done.stderr
+    return found
+
+
+def test_a_document_that_is_no_longer_so_is_named_with_then_and_now(house: Path) -> None:
+    rendered(house, "--only", "ai-policy", "--only", "management-system")
+    approve(house, "ai-policy", "management-system")
+    assert drift(house) == {"documents/ai-policy.md": [], "documents/management-system.md": []}
+    config = load(house / "home/headwater.toml")
+    lake = Lake.open(config.lake, clock=now)
+    assert land_drift(lake, config) == 0, "what holds needs no record"
+
+    roles = [dict(one) for one in REGISTERS["roles"]]
+    roles[0]["person"] = "Omar Diaz"
+    commit(house / "governance", register("roles", roles))
+    collected(house)
+    text = (
+        config.file.read_text().replace('= "0 * * * *"', '= "0 0 * * *"')
+        + """
+[[override]]
+control = "5.2"
+evidence = "policy"
+max_age = "P700D"
+reason = "less work"
+"""
+    )
+    config.file.write_text(text)
+    assert drift(house) == {
+        "documents/ai-policy.md": [
+            {"fact": "evidence 5.2 policy changed", "then": "",
+             "now": "age limit 700 days, 0:00:00, because less work"},
+            {"fact": "evidence 5.2 policy max_age", "then": "365 days", "now": "700 days"},
+            {"fact": "people management system person", "then": "Lena Holm", "now": "Omar Diaz"},
+        ],
+        "documents/management-system.md": [
+            {"fact": "people management system person", "then": "Lena Holm", "now": "Omar Diaz"},
+            {"fact": "sources registers schedule", "then": "0 * * * *", "now": "0 0 * * *"},
+        ],
+    }  # fmt: skip
+    config = load(config.file)
+    assert land_drift(lake, config) == 2
+    assert land_drift(lake, config) == 0, "once, while it stays as it is"
+    (told,) = rows(
+        config.file,
+        "SELECT outcome, title FROM evidence WHERE subject = 'registers/documents/ai-policy.md'",
+    )
+    sentence = (
+        "AI policy (documents/ai-policy.md) is outdated: evidence 5.2 policy changed was nothing, "
+        "is “age limit 700 days, 0:00:00, because less work” (+2 more)."
+    )
+    assert told == ("failed", sentence)
+    rendered(house, "--only", "ai-policy", "--again")
+    needs = json.loads(said("status", "--json", "-c", config.file).stdout)["attention"]
+    named = [one["sentence"] for one in needs if "is outdated" in one["sentence"]]
+    assert named[0] == sentence, "only a commit ends it"
+    assert len(named) == 2
+    git(house / "governance", "rm", "-q", "documents/management-system.md")
+    approve(house, "ai-policy")
+    assert drift(house) == {"documents/ai-policy.md": []}
+    assert land_drift(lake, config) == 2
+    outcomes = rows(config.file, "SELECT outcome FROM evidence WHERE kind = 'headwater.drift' "
+                    "ORDER BY landed_at, subject")  # fmt: skip
+    assert outcomes == [("failed",), ("failed",), ("passed",), ("passed",)]
+
+
+def test_what_cannot_be_compared_is_no_agreement(house: Path) -> None:
+    templates = house / "home/templates"
+    templates.mkdir()
+    own = '---\ntitle: Own\ndoc_type: policy\nserves: ["5.2"]\nfacts: [organisation]\n---\n# Own\n'
+    (templates / "own.md.j2").write_text(own)
+    config = house / "home/headwater.toml"
+    config.write_text(config.read_text() + '\n[mapping]\ndocuments = "templates"\n')
+    rendered(house, "--only", "own")
+    approve(house, "own", Acme="Evil")
+    found = drift(house)["documents/own.md"]
+    assert [one["fact"] for one in found] == ["its facts", "organisation name"]
+    (templates / "own.md.j2").write_text(own + "{{ organisation.nobody }}")
+    (broken,) = drift(house)["documents/own.md"]
+    assert "cannot be rendered" in broken["now"]
+    (templates / "own.md.j2").write_text("nothing")
+    (unread,) = drift(house)["documents/own.md"]
+    assert unread["now"].startswith("not to be told: ")
+    (templates / "own.md.j2").unlink()
+    (gone,) = (one for one in drift(house)["documents/own.md"] if one["fact"] == "template")
+    assert gone == {"fact": "template", "then": "own", "now": ""}
