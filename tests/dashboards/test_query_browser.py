@@ -21,7 +21,7 @@ from evidence.excerpt import Excerpt
 from evidence.secret import Secret
 from storage.dictionary import dictionary
 from tests.dashboards.boards import HOSTILE, demo_board, reads_of
-from tests.dashboards.browser import browser, complaints, look, requested
+from tests.dashboards.browser import barriers, browser, complaints, look, requested
 from tests.dashboards.identity import CLIENT, SECRET, Identity
 from tests.dashboards.test_browser import CONTRAST
 
@@ -83,6 +83,16 @@ def test_an_auditor_signs_in_asks_and_signs_out(driver: Chrome, url: str) -> Non
     assert complaints(driver) == []
     assert {address.split("/")[2].split(":")[0] for address in requested(driver)
             if address.startswith("http")} <= {"127.0.0.1"}  # fmt: skip
+
+
+def test_neither_questions_nor_who_one_is_keep_anybody_out(driver: Chrome, url: str) -> None:
+    """Judged by axe-core, signed in; every finding counts."""
+    for page in ("/query", "/query/what-landed?since=2026-01-01T00:00:00Z", "/you"):
+        look(driver, url + page)
+        assert driver.current_url == url + page
+        driver.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert barriers(driver) == [], page
+        assert complaints(driver) == [], page
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -376,3 +376,12 @@ def test_no_two_standings_are_drawn_alike() -> None:
     fills = [re.search(rf"\.{tone} {{[^}}]*--bar: ([^;]+);", page.style) for tone in tones]
     drawn = [fill[1] for fill in fills if fill]
     assert len(set(drawn)) == len(drawn) == len(Standing)
+    patterns = {fill.removeprefix("url(#").removesuffix(")") for fill in drawn if "url" in fill}
+    assert len(patterns) == len(Standing) - 1, "one is plain; told apart also where all is grey"
+    shapes = [re.search(rf'<pattern id="{name}".*?</pattern>', document, re.DOTALL)
+              for name in patterns]  # fmt: skip
+    lines = {re.sub(r'<pattern id="\w+"|<rect class="\w+-ground"', "", one[0])
+             for one in shapes if one}  # fmt: skip
+    assert len(lines) == len(patterns), "by their lines, not their grounds alone"
+    glyphs = re.findall(r'href="#(g-[a-z]+)"', rows[0])
+    assert len(set(glyphs)) == len(Standing)
