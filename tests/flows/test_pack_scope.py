@@ -28,7 +28,8 @@ from evidence.errors import ConfigError, LakeError
 from evidence.model import EvidenceItem
 from evidence.runs import Gap, Pull, PullFacts, PullOutcome
 from evidence.times import parse
-from flows.pack_about import wanted_of
+from flows.pack import write
+from flows.pack_about import Wanted, wanted_of
 from storage import pack as selecting
 from storage import pack_file, verify_pack
 from tests.flows.test_pack import Packed, archived, check, lines, packed_again, resigned
@@ -162,17 +163,25 @@ def test_nobody_else_signs_and_no_other_kind_of_payload(packed: Packed, tmp_path
         assert (code, says in said) == (1, True), said
 
 
-def test_a_pack_that_is_killed_is_none(packed: Packed, tmp_path: Path) -> None:
-    """At no moment does the name stand for less than the whole."""
+@pytest.mark.parametrize("at", ["items.jsonl", "whole"])
+def test_a_pack_that_is_killed_is_none_or_whole(packed: Packed, tmp_path: Path, at: str) -> None:
+    """At no moment does a name that looks like a pack stand for less than the whole."""
     path = tmp_path / "killed.zip"
     command = [sys.executable, "-m", "flows.cli", "pack", "--everything", "-o", str(path),
                "-c", str(packed.house.config.file)]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while process.poll() is None and not list(tmp_path.glob(".killed.zip.*/items.jsonl")):
-        time.sleep(0.01)
+    while process.poll() is None and not list(tmp_path.glob(f".killed.zip.*/{at}")):
+        time.sleep(0.001)
     process.kill()
-    assert process.wait() == -signal.SIGKILL
-    assert not path.exists()
+    process.wait()
+    looks = [one for one in tmp_path.rglob("*.zip") if one.is_file()]
+    assert looks == ([path] if path.exists() else [])
+    if path.exists():
+        assert check(packed, path)[0] == 0, "it was linked before it was killed"
+    else:
+        assert process.returncode == -signal.SIGKILL
+        write(packed.house.config.file, Wanted(), path, None, lambda _: None)
+        assert check(packed, path)[0] == 0, "what was left stands in nobody's way"
 
 
 def test_trestle_reads_the_results_and_the_words_are_those_of_oscal(packed: Packed) -> None:
