@@ -33,6 +33,8 @@ def demonstrate(folder: Path, port: int, serve: bool) -> int:
     folder = folder.resolve()
     os.environ.setdefault("PREFECT_HOME", str(folder / ".prefect"))
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    # On a slow disk its own database is locked for a moment; it says so at length, and tries again.
+    os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")
     console = Console(highlight=False)
     from demo.company import NAME, later, serving
     from demo.company import build as build_company
