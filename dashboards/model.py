@@ -102,7 +102,7 @@ class Attention:
     `cause` names it while its sentence changes (empty: by its sentence without its numbers).
     """
 
-    # "failed" | "health" | "source" | "stale" | "mapping" | "missing" | "judgement" | "due"
+    # "law" | "failed" | "health" | "source" | "stale" | "mapping" | "missing" | "judgement" | "due"
     # | "waived" | "overridden"
     severity: str
     sentence: str
@@ -113,6 +113,8 @@ class Attention:
     item_id: str = ""
     cause: str = ""
     controls: tuple[str, ...] = ()
+    step: int = 0
+    """Grows where it becomes more pressing and stays what it is: it is told again then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,25 @@ class DateRow:
     what: str
     title: str
     who: str
+    item_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRow:
+    """By when law says to tell somebody of an incident, and how that stands.
+
+    `due` None: the law gives no number, or nobody says since when it is known. `why` is one
+    sentence; `open` whether somebody is still to be told.
+    """
+
+    due: datetime | None
+    incident: str
+    law: str
+    to: str
+    state: str
+    why: str
+    open: bool
+    system: str = ""
     item_id: str = ""
 
 
@@ -279,6 +300,8 @@ class Board:
     """What people set themselves dates for and have not done yet, the earliest first."""
     past: Past | None = None
     """Where controls stood before, where that was asked together with it."""
+    clocks: tuple[ClockRow, ...] = ()
+    """By when law says to tell of incidents, the most pressing first."""
 
     def verdicts(self, control: str, system: str) -> tuple[Verdict, ...]:
         """The judged expectations of one cell of the heat map."""

@@ -33,6 +33,7 @@ REACHES = ("whole", "part", "open")
 
 # A failure and a source that no longer answers come first: the one is known, the other blinds us.
 SEVERITIES: Mapping[str, str] = {
+    "law": "Legal deadline",
     "failed": "Failed",
     "health": "Headwater itself",
     "source": "Source not answering",

@@ -22,7 +22,7 @@ def ack(file: Path, key: str, *, by: str, why: str, until: str, say: Say) -> int
     for name, words in (("--by", by), ("--why", why)):
         if not words.strip():
             raise ConfigError(f"{name} is empty: it stands in the record")
-    taken = Taken(by.strip(), why.strip(), till, one.cause.severity)
+    taken = Taken(by.strip(), why.strip(), till, one.cause.severity, one.cause.step)
     facts = {"key": one.cause.key, "severity": taken.severity, "by": taken.by, "why": taken.why,
              "until": till}  # fmt: skip
     _change(config, "ack", one, taken, facts)

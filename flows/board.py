@@ -32,6 +32,8 @@ from flows.coverage import coverage, uncovered
 from flows.document_drift import outdated, was_outdated
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
+from flows.notification import notifications
+from flows.notification_told import clock_rows, pressing
 from flows.origin import unreviewed
 from flows.outside import witnesses
 from flows.request_list import asked_of, dates
@@ -88,6 +90,7 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         wanted = (*judging, *such, *_flat(shown.values()))
         items = _capped(pages(connection, _first(wanted, SHOWN_IN_ALL)))
         totals = control_totals(connection)
+        clocks = notifications(connection, judged.moment, config.law, judged.at)
         dated = (*calendar(books(connection, judged.at)), *dates(connection))
     return Board(
         organisation=config.organisation,
@@ -105,6 +108,7 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         context=apart,
         frameworks=tuple(frameworks(judged)),
         calendar=tuple(sorted(dated, key=lambda row: row.on)),
+        clocks=clock_rows(clocks),
     )
 
 
@@ -132,6 +136,7 @@ def needs(
         *(() if past else _ahead(lake)),
         *(() if past else unsent(config)),
         *(() if past else ailing(config, lake, connection, judged.at)),
+        *pressing(notifications(connection, judged.moment, config.law, judged.at)),
         *missed_runs(sources),
         *attention(judged, sources, facts),
         *unreviewed(connection),

@@ -95,6 +95,21 @@ class Showing:
 
 
 @dataclass(frozen=True, slots=True)
+class Binding:
+    """[law]: which laws with deadlines bind the organisation, and as what; empty: nobody says.
+
+    Days and hours of deadlines are those of `zone`; `country` (and `subdivision`) says which
+    holidays are no working days, beside weekends.
+    """
+
+    binds: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    zone: str = "Europe/Brussels"
+    country: str = ""
+    subdivision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """headwater.toml, checked. All paths are absolute."""
 
@@ -132,6 +147,7 @@ class Config:
     verify: Verifying = field(default_factory=Verifying)
     watch: Watching = field(default_factory=Watching)
     board: Showing = field(default_factory=Showing)
+    law: Binding = field(default_factory=Binding)
     access: tuple[Grant, ...] = ()
     login: Provider | None = None
 

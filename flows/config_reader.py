@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from evidence.errors import ConfigError, LakeError
 from evidence.secret import Secret
-from flows.config import Config, Showing, Verifying, Watching
+from flows.config import Binding, Config, Showing, Verifying, Watching
 from flows.config_access import AccessTables
 from flows.config_overrides import FRESHNESS, Overrides
 from flows.config_sources import COLLECT
@@ -39,7 +39,7 @@ MAPPING = ("rules", "frameworks", "questions", "documents")
 TABLES = (
     "organisation", "lake", "ledger", "mapping", "collect", "freshness", "maintain", "redaction",
     "source", "override", "redact", "retention", "witness", "mail", "anchor",
-    "alerts", "alert", "suggest", "draft", "verify", "watch", "board", "access", "login",
+    "alerts", "alert", "suggest", "draft", "verify", "watch", "board", "access", "login", "law",
 )  # fmt: skip
 
 
@@ -105,6 +105,7 @@ class Reader(Overrides, AccessTables):
             verify=self._verify(raw),
             watch=self._watch(raw),
             board=self._board(raw),
+            law=self._law(raw),
             access=tuple(self.grants(raw)),
             login=self.login(raw),
         )  # fmt: skip
@@ -197,6 +198,28 @@ class Reader(Overrides, AccessTables):
         self.cron("[watch]", found.schedule)
         if found.free_gb < 0:
             self.mistakes.append(f"{self.file}: [watch] free_gb must not be less than nothing")
+        return found
+
+    def _law(self, raw: Mapping[str, Any]) -> Binding:
+        found = self.single(raw, "law", Binding)
+        if found is None:
+            return Binding()
+        from flows.notification import place_of
+        from mappings.law import load_law
+
+        told = load_law().deadlines
+        for key, given, known in (
+            ("binds", found.binds, dict.fromkeys(one.framework for one in told)),
+            ("roles", found.roles, dict.fromkeys(one.role for one in told)),
+        ):
+            self.mistakes += [
+                f"{self.file}: [law] {key}: {name!r} has no deadline here; known: "
+                f"{', '.join(known)}" for name in given if name not in known
+            ]  # fmt: skip
+        try:
+            place_of(found)
+        except (ValueError, KeyError, OSError) as error:
+            self.mistakes.append(f"{self.file}: [law] zone, country: {error}")
         return found
 
     def _board(self, raw: Mapping[str, Any]) -> Showing:

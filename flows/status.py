@@ -23,6 +23,7 @@ from storage.lake import Lake
 
 SHOWN = 25
 STYLES = {
+    "law": "bold red",
     "failed": "bold red",
     "health": "bold red",
     "source": "bold magenta",
@@ -77,6 +78,12 @@ def _machine(board: Board) -> dict[str, object]:
              "system": a.system, "source": a.source, "action": a.action, "item_id": a.item_id,
              "owners": list(owners(board, a))}
             for a in board.attention
+        ],
+        "clocks": [
+            {"incident": c.incident, "law": c.law, "to": c.to, "state": c.state, "open": c.open,
+             "due": stamp(c.due) if c.due else None, "why": c.why, "system": c.system,
+             "item_id": c.item_id}
+            for c in board.clocks
         ],
         "gaps": [
             {"control": verdict.control, "evidence": verdict.evidence, "system": verdict.system}

@@ -59,7 +59,8 @@ def _retention() -> dict[str, Any]:
 
 
 def _deadlines(number: dict[str, Any]) -> dict[str, Any]:
-    words = "duty by to counted_from framework requirement paragraph source"
-    needed = dict.fromkeys(words.split(), TEXT) | {"controls": list_of(number)}
+    words = "duty by to counted_from framework requirement paragraph source role recipient"
+    lists = {"controls": list_of(number), "incidents": list_of(TEXT)}
+    needed = dict.fromkeys(words.split(), TEXT) | lists
     one = record(needed | {"limit": DURATION}, " ".join(needed))
     return record({"deadlines": list_of(one)}, "deadlines")

@@ -21,7 +21,10 @@ from mappings.read_frameworks import framework_trees, read_frameworks
 
 LAW = "law"
 FORCES = ("law", "advice")
-_DEADLINE = "duty by to counted_from framework requirement paragraph controls source"
+_DEADLINE = (
+    "duty by to counted_from framework requirement paragraph controls source incidents role "
+    "recipient"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,9 @@ class Forgets:
 class Deadline:
     """By when `by` must tell `to` of something; `limit` is None where the law gives no number.
 
-    `within` is the limit in the law's own unit. `controls` are those whose evidence shows that it
-    was done in time.
+    `within` is the limit in the law's own unit, `in_hours` whether that is hours. `controls` are
+    those whose evidence shows that it was done in time. `incidents` are the kinds of incident that
+    begin it; `role` and `recipient` are who tells and who is told, in one word each.
     """
 
     duty: str
@@ -67,6 +71,10 @@ class Deadline:
     paragraph: str
     controls: tuple[ControlId, ...]
     source: str
+    in_hours: bool
+    incidents: tuple[str, ...]
+    role: str
+    recipient: str
 
     @property
     def article(self) -> str:
@@ -125,7 +133,7 @@ def _deadlines(
         fields = entry.record("a deadline", _DEADLINE, "limit")
         framework = _among(fields["framework"], "framework", frameworks)
         known = frameworks[framework].requirements
-        limit, within = _limit(fields.get("limit"))
+        limit, within, in_hours = _limit(fields.get("limit"))
         yield Deadline(
             duty=fields["duty"].text("duty"), by=fields["by"].text("by"),
             to=fields["to"].text("to"), limit=limit, within=within, framework=framework,
@@ -133,17 +141,19 @@ def _deadlines(
             requirement=_among(fields["requirement"], "requirement", known),
             paragraph=fields["paragraph"].text("paragraph"),
             controls=tuple(_controls(fields["controls"], catalogue)),
-            source=fields["source"].text("source"),
+            source=fields["source"].text("source"), in_hours=in_hours,
+            incidents=fields["incidents"].texts("incidents"), role=fields["role"].text("role"),
+            recipient=fields["recipient"].text("recipient"),
         )  # fmt: skip
 
 
-def _limit(node: Node | None) -> tuple[timedelta | None, str]:
+def _limit(node: Node | None) -> tuple[timedelta | None, str, bool]:
     """Hours run through the night, days end with a day: one is not written as the other."""
     if node is None:
-        return None, "without undue delay"
+        return None, "without undue delay", False
     limit, in_hours = _span(node), node.text("a duration").startswith("PT")
     unit = "hours" if in_hours else "days"
-    return limit, f"within {limit / timedelta(**{unit: 1}):.0f} {unit}"
+    return limit, f"within {limit / timedelta(**{unit: 1}):.0f} {unit}", in_hours
 
 
 def _controls(node: Node, catalogue: Catalogue) -> Iterator[ControlId]:

@@ -12,7 +12,7 @@ from dashboards.model import Board
 from dashboards.pages.cells import about
 from dashboards.pages.page import Head, Page, facet
 from dashboards.reads import Reads
-from dashboards.tables import Cell, Code, Ref, Table
+from dashboards.tables import Cell, Code, Ref, Table, Word
 from evidence.freshness import Standing, Verdict
 
 FILTERS = ("owner", "system")
@@ -43,8 +43,22 @@ def due(reads: Reads, _key: str, asked: Asked) -> Page:
     ends = reads.ends(asked.as_of)
     # Who is shown a part only is not told of the whole's dates.
     tables = (table, _planned(board), _ends(ends)) if ends is not None else (table,)
+    clocks = _clocks(board) if ends is not None else None
     return Page(Head.of(board), "Due", LEAD, "due.html", tables, facets,
-                {"weeks": _weeks(board, shown)})  # fmt: skip
+                {"weeks": _weeks(board, shown), "clocks": clocks})  # fmt: skip
+
+
+def _clocks(board: Board) -> Table:
+    """By when law says to tell: open ones first, as they come."""
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (row.due, Word(row.state), row.law, row.why, about(board, row.system),
+         Ref("items", row.item_id, "the incident") if row.item_id else None)
+        for row in board.clocks
+    )  # fmt: skip
+    columns = ("by", "state", "law", "how it stands", "of", "record")
+    return Table("clocks", "Legal deadlines of incidents", columns, rows,
+                 "No incident that landed is of a kind that anybody must be told of by law.",
+                 len(rows))  # fmt: skip
 
 
 def _ends(ends: Sequence[EndRow]) -> Table:

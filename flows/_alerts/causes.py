@@ -78,7 +78,7 @@ def _cause(key: str, note: Attention, judged: Judged) -> Cause:
     controls = note.controls or ((note.control,) if note.control else ())
     return Cause(
         key, note.severity, note.sentence, note.action, controls, note.system, note.source,
-        _owners(note.system, controls, judged), note.item_id,
+        _owners(note.system, controls, judged), note.item_id, step=note.step,
     )  # fmt: skip
 
 
@@ -89,7 +89,8 @@ def _together(one: Cause | None, two: Cause) -> Cause:
     worse, other = (one, two) if rank(one.severity) <= rank(two.severity) else (two, one)
     controls = dict.fromkeys((*worse.controls, *other.controls))
     owners = dict.fromkeys((*worse.owners, *other.owners))
-    return replace(worse, controls=tuple(controls), owners=tuple(owners))
+    step = max(one.step, two.step)
+    return replace(worse, controls=tuple(controls), owners=tuple(owners), step=step)
 
 
 def _owners(system: str, controls: Sequence[str], judged: Judged) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from flows._alerts.words import SEVERITIES, Answer, Cause, Message
 if TYPE_CHECKING:
     from storage.mail import MailServer
 
-DEFAULT = ("failed", "health", "source", "stale", "missing")
+DEFAULT = ("law", "failed", "health", "source", "stale", "missing")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ class Told:
     """That a channel was told of a cause.
 
     `begun` is when a message was last begun, `at` when one was last taken (None: never, as far as
-    is known); `severity`, `said` and `about` are what it said; `thread` and `ref` as in a message.
+    is known); `severity`, `said`, `about` and `step` are what it said; `thread` and `ref` as in a
+    message.
     """
 
     begun: datetime
@@ -32,16 +33,19 @@ class Told:
     about: str = ""
     thread: str = ""
     ref: str = ""
+    step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """That a named person has a cause in hand until a moment; `severity` is what it was then."""
+    """That a named person has a cause in hand until a moment; `severity` and `step` are what
+    it was then."""
 
     by: str
     why: str
     until: datetime
     severity: str
+    step: int = 0
 
     @property
     def sentence(self) -> str:
@@ -75,7 +79,8 @@ class Open:
         taken = self.taken
         if taken is None or now >= taken.until:
             return None
-        return taken if rank(self.cause.severity) >= rank(taken.severity) else None
+        worse = rank(self.cause.severity) < rank(taken.severity) or self.cause.step > taken.step
+        return None if worse else taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def _more(
     one: Open, told: Told, at: datetime, repeat: timedelta, now: datetime, settle: timedelta
 ) -> What | None:
     """Is there more to say of what was told?"""
-    if rank(one.cause.severity) < rank(told.severity):
+    if rank(one.cause.severity) < rank(told.severity) or one.cause.step > told.step:
         return What.WORSE
     moved = one.cause.about not in {"", told.about}
     if one.cause.severity == "failed" and moved and now - at >= settle:

@@ -68,7 +68,7 @@ def _told(one: Open, message: Message, notice: Notice, answer: Answer, now: date
     before = one.told.get(message.line, Told(now, thread=message.thread))
     now_told = replace(
         before, at=now, severity=notice.cause.severity, said=notice.cause.sentence,
-        about=notice.cause.about,
+        about=notice.cause.about, step=notice.cause.step,
         ref=answer.ref or before.ref,
     )  # fmt: skip
     return _with(replace(one, held=one.held - {message.line}), message.line, now_told)

@@ -25,7 +25,8 @@ class Cause:
 
     `key` names it for as long as it lasts, whatever its sentence or severity become meanwhile;
     `about` is the item that it is about now, if it is one. What is `brief` mostly ends by itself:
-    it is not told before it has settled.
+    it is not told before it has settled. `step` grows where it becomes more pressing at the same
+    severity.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Cause:
     owners: tuple[str, ...] = ()
     about: str = ""
     brief: bool = False
+    step: int = 0
 
 
 @dataclass(frozen=True, slots=True)

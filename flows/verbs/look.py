@@ -188,8 +188,15 @@ def requests_renew(
     raise typer.Exit(renew(config, year, output, moment_asked(as_of)))
 
 
-@verbs.command(rich_help_panel=PANEL)
-def law(
+laws = typer.Typer(
+    cls=VerbFirst, no_args_is_help=False,
+    help="What law says of time; `law clocks`: whom to tell of which incident, and by when.",
+)  # fmt: skip
+verbs.add_typer(laws, name="law", rich_help_panel=PANEL)
+
+
+@laws.command("show")
+def law_show(
     config: ConfigFile = DEFAULT,
     json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
@@ -200,6 +207,21 @@ def law(
     from flows.law import show
 
     raise typer.Exit(show(config, as_json=json))
+
+
+@laws.command("clocks")
+def law_clocks(
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Say whom law asks to tell of which incident, by when, and whether somebody did.
+
+    Exit 3 if a time is over, nobody says since when something is known, or of which kind it is.
+    """
+    from flows.notification_told import show
+
+    raise typer.Exit(show(config, moment_asked(as_of), as_json=json))
 
 
 frameworks = typer.Typer(

@@ -311,7 +311,7 @@ def test_a_missed_digest_is_sent_once() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"severities": ("bad",)}, "'bad' is none of failed"),
+        ({"severities": ("bad",)}, "'bad' is none of law, failed"),
         ({"zone": "Europe/Nowhere"}, "zone 'Europe/Nowhere' is none"),
         ({"quiet": ("22-7",)}, "quiet '22-7' is neither"),
         ({"digest": "0 8 * *"}, "'0 8 * *' is not a cron line"),

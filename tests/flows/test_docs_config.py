@@ -12,7 +12,7 @@ from dashboards.provider import Provider
 from flows._alerts.channel import Channel
 from flows._alerts.kinds import KINDS
 from flows._alerts.settings import Alerts
-from flows.config import Showing, Verifying, Watching, load
+from flows.config import Binding, Showing, Verifying, Watching, load
 from flows.config_access import AccessTable
 from flows.config_reader import TABLES
 from flows.config_sources import OWN
@@ -68,6 +68,7 @@ def test_every_setting_of_what_lies_outside_is_in_it() -> None:
     assert set(RAW["draft"]) == {f.name for f in dataclasses.fields(Drafting)}
     assert set(RAW["verify"]) == {f.name for f in dataclasses.fields(Verifying)}
     assert set(RAW["login"]) == {f.name for f in dataclasses.fields(Provider)}
+    assert set(RAW["law"]) == {f.name for f in dataclasses.fields(Binding)}
     assert set(RAW["board"]) == {f.name for f in dataclasses.fields(Showing)}
     assert set(RAW["watch"]) == {f.name for f in dataclasses.fields(Watching)}
     assert {at.where.partition(":")[0] for at in witnesses(load(EXAMPLE, GIVEN_SECRETS))[1:]} == {
