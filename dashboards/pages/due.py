@@ -42,10 +42,9 @@ def due(reads: Reads, _key: str, asked: Asked) -> Page:
                   "Nothing that is in date now ends in this time.", len(coming))  # fmt: skip
     ends = reads.ends(asked.as_of)
     # Who is shown a part only is not told of the whole's dates.
-    tables = (table, _planned(board), _ends(ends)) if ends is not None else (table,)
-    clocks = _clocks(board) if ends is not None else None
-    return Page(Head.of(board), "Due", LEAD, "due.html", tables, facets,
-                {"weeks": _weeks(board, shown), "clocks": clocks})  # fmt: skip
+    whole = (_planned(board), _ends(ends), _clocks(board)) if ends is not None else ()
+    return Page(Head.of(board), "Due", LEAD, "due.html", (table, *whole), facets,
+                {"weeks": _weeks(board, shown)})  # fmt: skip
 
 
 def _clocks(board: Board) -> Table:
