@@ -22,7 +22,7 @@ from evidence.freshness import ORGANISATION
 
 MARK = "headwater-site.txt"
 """Names a folder as ours, to be replaced by the next one."""
-UNPROVED = "A folder of pages holds no proofs: `headwater proof` writes that of an item."
+UNPROVED = "A folder of pages holds no proofs: `headwater proof {} -o FILE` writes this item's."
 _MARKED = "Pages of Headwater. `headwater dashboard --output` replaces this folder as a whole.\n"
 
 
@@ -71,7 +71,7 @@ def _once(reads: Reads, board: Board, as_of: str) -> Reads:
     return replace(
         reads, board=lambda _as_of: board, items=lambda _ids, _as_of: items,
         versions=lambda _ids, _as_of: versions, lives=lambda _as_of: lives,
-        proof=lambda _id, _as_of: ("", UNPROVED),
+        proof=lambda item_id, _as_of: ("", UNPROVED.format(item_id)),
     )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def part(config: Config, whole: Reads, excerpt: Excerpt, asked: Asked | None = N
         while len(kept) > KEPT:
             with contextlib.suppress(KeyError):  # another reader's thread was faster
                 kept.popitem(last=False)
-        return known
+        return replace(known, late=made.late)
 
     lake = LakeReads(config, until, excerpt)
 

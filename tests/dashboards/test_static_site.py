@@ -66,6 +66,14 @@ def test_its_file_names_are_safe_everywhere(site: Path) -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9_./-]{1,120}", name) for name in names)
 
 
+def test_an_item_says_how_its_proof_is_had(site: Path) -> None:
+    """A folder holds none."""
+    for page in (site / "items").glob("*.html"):
+        told = Page.read(page.read_text(encoding="utf-8")).text
+        (item,) = re.findall(r"headwater proof (\S+) -o FILE", told)
+        assert page.stem == slug(item)
+
+
 def test_names_that_differ_have_files_that_differ() -> None:
     keys = ["a/b", "a-b", "A-B", "con", "CON", "..", ".", "-", "x" * 300, "x" * 301, "ü", "ä", "a."]
     names = [slug(key).casefold() for key in keys]

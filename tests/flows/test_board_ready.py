@@ -13,8 +13,11 @@ from dashboards.model import Board
 from dashboards.ready import LOOK, MOVED
 from dashboards.server import serving
 from evidence.errors import ConfigError
+from evidence.excerpt import Excerpt
 from flows import board_reads
 from flows.board import build
+from flows.board_part import part
+from flows.board_reads import reads
 from flows.board_ready import from_shelf, shelf_of
 from flows.config import now
 from flows.show import board_app
@@ -99,3 +102,11 @@ def test_a_page_says_that_the_lake_has_moved_on(
         going.set()
         _looked()
         assert MOVED not in page()
+
+
+def test_a_limited_access_is_told_too_that_the_lake_has_moved_on(house: House) -> None:
+    whole, excerpt = reads(house.config), Excerpt(systems=("churn",))
+    board = whole.board("")
+    shown = [board, replace(board, late=MOVED)]
+    cut = part(house.config, replace(whole, board=lambda _as_of: shown.pop(0)), excerpt)
+    assert (cut.board("").late, cut.board("").late) == ("", MOVED)
