@@ -52,10 +52,11 @@ def explain(file: Path, what: str, say: Say, asked: Asked | None = None) -> int:
 def _item(lake: Lake, shown: Moment, what: str, say: Say) -> None:
     with shown.connect(lake) as connection:
         row = find_item(connection, what, also=", and no control has that number")
-        corrections = corrections_of(connection, [row["item_id"]])
-        suggested = suggestions_of(connection, [row["item_id"]])
-        declared = context_of(connection, [row["item_id"]])
-        accepted = [tag for tag in item_tags(connection, [row["item_id"]]) if is_accepted(tag)]
+        ids = [row["item_id"]]
+        corrections, suggested = corrections_of(connection, ids), suggestions_of(connection, ids)
+        declared = context_of(connection, ids)
+        tags = item_tags(connection, ids) if suggested else []  # what rules say is asked of them
+        accepted = [tag for tag in tags if is_accepted(tag)]
     say(f"{row['item_id']}\n  {row['title']}\n  {row['kind']} · {row['change']} · {row['outcome']}")
     say(f"  source {row['source']}, system {row['system'] or 'organisation'}, {row['subject']}")
     for name in ("observed_from", "observed_to", "collected_at", "landed_at"):

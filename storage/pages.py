@@ -11,14 +11,14 @@ from typing import Any
 import duckdb
 
 from evidence.errors import LakeError
-from evidence.own import OWN_SOURCE, WAIVER_KIND
+from evidence.own import CORRECTION_KIND, OWN_SOURCE, WAIVER_KIND
 from storage.engine import Connection, literal
 from storage.placed import SUBJECT, latest_of
 
 __all__ = [
-    "Connection", "Counted", "context_of", "control_items", "control_page", "corrections_of",
-    "counts", "find_items", "item_rows", "item_tags", "known_items", "leaf_indexes",
-    "overridden_items", "records", "seen_systems", "versions_of",
+    "Connection", "Counted", "any_act", "context_of", "control_items", "control_page",
+    "corrections_of", "counts", "find_items", "item_rows", "item_tags", "known_items",
+    "leaf_indexes", "overridden_items", "records", "seen_systems", "versions_of",
 ]  # fmt: skip
 
 _ITEM = """item_id, source, kind, nature, system, subject, title, change, outcome, actor, locator,
@@ -156,6 +156,8 @@ def corrections_of(connection: Connection, ids: Sequence[str]) -> list[dict[str,
 
     `fails` and `overridden` say what comes of all of them together for the item.
     """
+    if not any_act(connection, CORRECTION_KIND, ids):
+        return []
     return all_rows(
         connection,
         """SELECT c.*, coalesce(says IS NOT NULL, false) AS fails,
@@ -164,6 +166,14 @@ def corrections_of(connection: Connection, ids: Sequence[str]) -> list[dict[str,
         WHERE item_id IN (SELECT unnest($ids::VARCHAR[])) ORDER BY corrected_at, correction""",
         {"ids": list(ids)},
     )
+
+
+def any_act(connection: Connection, kind: str, ids: Sequence[str]) -> bool:
+    """Whether an act of Headwater's own of this kind names one of the items. Of most items none
+    does, and what stands of all acts takes longer to plan than that to see."""
+    sql = f"""SELECT 1 FROM evidence WHERE source = {literal(OWN_SOURCE)} AND kind = {literal(kind)}
+        AND (payload->>'$.item_id') IN ({_spelled(ids)}) LIMIT 1"""  # noqa: S608  quoted
+    return bool(all_rows(connection, sql))
 
 
 def overridden_items(connection: Connection) -> list[dict[str, Any]]:
@@ -231,6 +241,10 @@ def counts(connection: Connection) -> Counted:
 
 def context_of(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
     """The declarations by which these items are context only: item_id, declaration, rationale."""
+    declared = f"""SELECT 1 FROM lake_tags
+        WHERE item_id IN ({_spelled(ids)}) AND starts_with(control, 'context:') LIMIT 1"""  # noqa: S608  quoted
+    if not all_rows(connection, declared):
+        return []
     return all_rows(
         connection,
         """SELECT * FROM context WHERE item_id IN (SELECT unnest($ids::VARCHAR[]))

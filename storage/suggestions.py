@@ -22,7 +22,7 @@ from storage.actions import acting_user
 from storage.code import code_version
 from storage.engine import Connection, literal
 from storage.lake import Lake
-from storage.pages import all_rows
+from storage.pages import all_rows, any_act
 
 OPEN, ACCEPTED, CONFIRMED, REJECTED = "open", "accepted", "confirmed", "rejected"
 _RULE = "accepted:"
@@ -127,6 +127,8 @@ def is_accepted(tag: Mapping[str, Any]) -> bool:
 
 def suggestions_of(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
     """All proposals for these items, as the view `suggestions` has them, the best first."""
+    if not any_act(connection, SUGGESTION_KIND, ids):
+        return []
     return all_rows(
         connection,
         """SELECT * FROM suggestions WHERE item_id IN (SELECT unnest($ids::VARCHAR[]))
