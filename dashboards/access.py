@@ -14,7 +14,8 @@ from evidence.times import stamp
 
 
 class Role(StrEnum):
-    """What a reader is here for. Nobody can change anything; an auditor's reading is recorded."""
+    """What a reader is here for. Nobody can change anything; an auditor's reading is recorded, and
+    an admin alone sees who may look, and who did."""
 
     READER = "reader"
     GOVERNANCE = "governance"
@@ -24,7 +25,7 @@ class Role(StrEnum):
 
 ASKS = frozenset({Role.GOVERNANCE, Role.AUDITOR, Role.ADMIN})
 """Roles that may ask questions of their own."""
-_QUESTIONS = "/query"
+_QUESTIONS, _ADMINS = "/query", "access"
 _IN_EXCERPTS = frozenset({"controls", "systems", "due", "items", "query", "you", "logout"})
 """Pages that are made of nothing but what a reader's excerpt holds; all others refuse."""
 
@@ -78,14 +79,28 @@ class Reader:
         """Why this reader is not answered at this address; empty if it is."""
         if path.startswith(_QUESTIONS) and self.role not in ASKS:
             return f"The role {self.role} reads pages and asks no questions of its own."
+        if _kind(path) == _ADMINS and self.role is not Role.ADMIN:
+            return f"Who may look is told to the role {Role.ADMIN}, not to {self.role}."
         if self.excerpt.limited and not _cuts(path):
             return f"Your access shows {self.excerpt.sentence}; this page cannot be cut to that."
         return ""
 
 
 def _cuts(path: str) -> bool:
-    kind = path.split("/")[1].partition(".")[0] if path.startswith("/") else ""
-    return path in {"/", "/board.json"} or kind in _IN_EXCERPTS
+    return path in {"/", "/board.json"} or _kind(path) in _IN_EXCERPTS
+
+
+def _kind(path: str) -> str:
+    return path.split("/")[1].partition(".")[0] if path.startswith("/") else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody who is signed in: since their last sign-in, and until when it holds at most."""
+
+    person: str
+    since: datetime
+    until: datetime
 
 
 def digest_of(token: str) -> str:

@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from dashboards.access import Grant, Reader, by_claims
+from dashboards.access import Grant, Reader, Session, by_claims
 from dashboards.forms import CSRF, foreign, form_of, say
 from dashboards.provider import Provider, safe
 from dashboards.render import render_you
@@ -74,6 +74,7 @@ class Login:
     """The groups that have an access: no others of a person are kept, for a cookie is small."""
     key: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
     _epochs: dict[str, int] = field(default_factory=dict)
+    _open: dict[str, Session] = field(default_factory=dict)
     _states: _Once = field(default_factory=_Once)
 
     def routes(self) -> list[Route]:
@@ -110,6 +111,11 @@ class Login:
             grant.name, session["person"], grant.role, grant.excerpt, grant.until, session["csrf"]
         )
 
+    def signed_in(self) -> list[Session]:
+        """Whose sessions hold, by the last sign-in of each; an access they may have lost since."""
+        now = self.clock()
+        return sorted((s for s in self._open.values() if now < s.until), key=lambda s: s.person)
+
     async def _begin(self, request: Request) -> Response:
         request.session["next"] = inside(request.query_params.get("next", "/"))
         try:
@@ -132,7 +138,11 @@ class Login:
                        "Open the board anew; the server's log has the reason.")  # fmt: skip
         # Nothing of the session before is kept: what somebody else may have planted there ends.
         request.session.clear()
-        request.session.update(self._session(claims))
+        request.session.update(made := self._session(claims))
+        since = datetime.fromtimestamp(made["at"], UTC)
+        self._open[made["sub"]] = Session(
+            made["person"], since, since + timedelta(hours=self.provider.hours)
+        )
         return RedirectResponse(inside(following), 303)
 
     async def _claims(self, request: Request) -> Mapping[str, Any]:
@@ -171,6 +181,7 @@ class Login:
             return refused
         subject = request.session.get("sub", "")
         self._epochs[subject] = self._epochs.get(subject, 0) + 1
+        self._open.pop(subject, None)
         request.session.clear()
         return say(200, "Signed out", "All your sessions here have ended.")
 

@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from dashboards.access import Grant, Role, digest_of
+from dashboards.accesses import PLACE, Accesses
 from dashboards.forms import say
 from dashboards.gate import LOOPBACK_NAMES, Door, Gate
 from dashboards.health import Health, answers
@@ -49,6 +51,7 @@ def app(
     questions: Questions | None = None,
     note: Note | None = None,
     login: Login | None = None,
+    accesses: Accesses | None = None,
 ) -> Gate:
     """The board as an ASGI application: its pages, `/board.json`, `/healthz`, and what else
     `health` answers.
@@ -58,14 +61,19 @@ def app(
     that the Host header may give. `reads` answer in a worker thread; a HeadwaterError they raise is
     shown as one sentence with status 500. `part` is what a reader of a limited access is shown;
     without it they are refused. With `questions` there is `/query`; what auditors read
-    goes to `note`, without which they are not answered. `login` signs people in. Raises ValueError
-    for an empty token.
+    goes to `note`, without which they are not answered. `login` signs people in. With `accesses`
+    there is `/access`. Raises ValueError for an empty token.
     """
     open_to_all = health.routes() if health else [Route("/healthz", answers)]
     asking = questions.routes() if questions else []
     signing_in = login.routes() if login else []
     beside = [("/query", "Ask")] if questions else []
+    beside += [(f"/{PLACE}", "Access")] if accesses else []
     beside += [("/you", "You")] if login else []
+    owner = () if token is None else (_owner(token),)
+    if accesses:
+        everybody = replace(accesses, grants=lambda: (*owner, *grants()))
+        asking += everybody.routes(beside)
     routes = [*open_to_all, *asking, *signing_in, *Pages(reads, part, beside).routes()]
     return gated(
         routes, token=token, allow_loopback=allow_loopback, hosts=hosts, grants=grants, note=note,

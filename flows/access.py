@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from dashboards.access import Grant, digest_of
+from dashboards.accesses import Accesses, ReadRow, by
 from evidence.errors import ConfigError
 from evidence.own import READ_KIND
 from evidence.times import stamp
@@ -24,6 +26,9 @@ from mappings.catalogue import Catalogue
 from storage.lake import Lake
 from storage.pages import all_rows
 from storage.views import connect
+
+if TYPE_CHECKING:
+    from dashboards.login import Login
 
 _LOG = logging.getLogger("headwater.access")
 
@@ -78,7 +83,7 @@ def show(file: Path) -> int:
     table = Table("access", "role", "by", "from", "until", "shows", "now")
     for grant in grants:
         ends = [stamp(moment) if moment else "" for moment in (grant.since, grant.until)]
-        cells = (grant.name, grant.role, _by(grant), *ends, grant.excerpt.sentence)
+        cells = (grant.name, grant.role, by(grant), *ends, grant.excerpt.sentence)
         row = (*cells, grant.closed(at) or "open")
         table.add_row(*(escape(printable(cell)) for cell in row))
     Console().print(table)
@@ -88,10 +93,8 @@ def show(file: Path) -> int:
 
 def _show_reads(config: Config) -> None:
     """Who read how much, as it landed, and what waits to land."""
-    with connect(Lake.open(config.lake, clock=now)) as connection:
-        rows = all_rows(connection, _READS, {"kind": READ_KIND})
     table = Table("access", "person", "role", "first", "last", "reads", "questions")
-    for row in rows:
+    for row in (rows := _reads(config)):
         times = (stamp(row["first"]), stamp(row["last"]))
         cells = (row["grant"], row["person"], row["role"], *times)
         counts = (str(row["reads"]), str(row["questions"]))
@@ -101,20 +104,32 @@ def _show_reads(config: Config) -> None:
         Console().print(f"{number} reads wait on this machine to land.")
 
 
+def accesses(config: Config, granted: Granted, login: Login | None) -> Accesses:
+    """Where the page of who may look comes from."""
+    return Accesses(
+        config.organisation, granted, lambda: [_read_row(row) for row in _reads(config)],
+        lambda: waiting(config), login.signed_in if login else None, now,
+    )  # fmt: skip
+
+
+def _read_row(row: Mapping[str, Any]) -> ReadRow:
+    names = ("grant", "person", "first", "last", "reads", "questions")
+    return ReadRow(**{name: row[name] for name in names})
+
+
+def _reads(config: Config) -> list[dict[str, Any]]:
+    with connect(Lake.open(config.lake, clock=now)) as connection:
+        return all_rows(connection, _READS, {"kind": READ_KIND})
+
+
 _READS = """SELECT "grant", person, role, min(observed_from) AS first, max(observed_to) AS last,
-        sum(len(reads)) AS reads, sum(len(list_filter(reads, lambda r: (r->>'$.question') <> '')))
-            AS questions
+        sum(len(reads))::BIGINT AS reads,
+        sum(len(list_filter(reads, lambda r: (r->>'$.question') <> '')))::BIGINT AS questions
     FROM (SELECT payload->>'$.grant' AS "grant", payload->>'$.person' AS person,
             payload->>'$.role' AS role, (payload->'$.reads')::JSON[] AS reads, observed_from,
             observed_to
         FROM evidence WHERE source = 'headwater' AND kind = $kind)
     GROUP BY ALL ORDER BY last DESC"""
-
-
-def _by(grant: Grant) -> str:
-    if grant.token_sha256:
-        return f"a token, sha256 {grant.token_sha256[:8]}…"
-    return f"subject {grant.subject}" if grant.subject else f"group {grant.group}"
 
 
 def new_token(say: Callable[[str], None]) -> None:

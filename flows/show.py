@@ -16,7 +16,7 @@ from dashboards.server import app, serve
 from dashboards.static_site import write, write_site
 from evidence.errors import ConfigError
 from evidence.secret import Secret
-from flows.access import Granted, checked
+from flows.access import Granted, accesses, checked
 from flows.asks import questions
 from flows.board_part import part
 from flows.board_reads import held_reads, reads
@@ -114,6 +114,7 @@ def board_app(
     whole = from_shelf(config, shelf or shelf_of(config, asked), asked)
     granted = Granted(config.file)
     known = [urlsplit(config.login.url).hostname or ""] if config.login else []
+    login = _login(config, granted)
     parts = lru_cache(64)(lambda excerpt: part(config, whole, excerpt, asked))
     return app(
         whole,
@@ -125,7 +126,8 @@ def board_app(
         grants=granted,
         questions=questions(config),
         note=note,
-        login=_login(config, granted),
+        login=login,
+        accesses=accesses(config, granted, login),
     )
 
 

@@ -153,6 +153,8 @@ def test_a_person_signs_in_reads_and_signs_out_everywhere(place: Place) -> None:
     assert asked["nonce"]
     assert asked["redirect_uri"] == f"{place.url}/login/callback"
 
+    (known,) = [one for one in place.login.signed_in() if "u-1" in one.person]
+    assert known.until - known.since == timedelta(hours=8)
     status, page = browser.ask(f"{place.url}/you")
     csrf = re.findall('name="csrf" value="([^"]+)"', page)[0]
     copied = Browser(dict(browser.cookies))
@@ -160,6 +162,7 @@ def test_a_person_signs_in_reads_and_signs_out_everywhere(place: Place) -> None:
     assert browser.ask(f"{place.url}/you")[0] == 200, "a form from elsewhere signs nobody out"
     body = urlencode({"csrf": csrf}).encode()
     assert browser.ask(f"{place.url}/logout", body)[0] == 200
+    assert known not in place.login.signed_in()
     for gone in (browser, copied):
         status, page = gone.ask(f"{place.url}/")
         assert (status, "Brookside" in page) == (303, False)

@@ -354,6 +354,30 @@ def test_who_read_what_is_listed(house: House, capsys: pytest.CaptureFixture[str
     assert "what-landed" in str(told["rows"])
 
 
+def test_who_may_look_is_told_to_an_admin_alone(house: House) -> None:
+    for path in ("/access", "/access.json", "/access.csv?table=reads", "/access/x", "/access.x"):
+        for role in TOKENS.keys() - {"admin"}:
+            assert house.ask(path, role)[0] == 403, (path, role)
+    assert 'href="/access"' not in house.ask("/", "governance")[2]
+    page = house.ask("/access", "admin")[2]
+    assert 'href="/access"' in house.ask("/", "admin")[2]
+    assert "Accesses" in page
+    assert "Signed in" not in page, "nobody signs in here"
+    for token in TOKENS.values():
+        assert digest_of(token) not in page, "no more of a digest than tells it apart"
+    told = json.loads(house.ask("/access.json", "admin")[2])
+    assert {row["access"]: row["now"] for row in told["rows"]} == dict.fromkeys(TOKENS, "open")
+    assert next(row for row in told["rows"] if row["access"] == "part")["shows"].endswith("where")
+    house.ask("/query/what-landed.json")
+    assert "wait on this machine" in house.ask("/access", "admin")[2]
+    house.log.land()
+    reads = json.loads(house.ask("/access.json?table=reads", "admin")[2])["rows"]
+    assert any(row["access"] == "auditor" and row["questions"] > 0 for row in reads)
+    assert house.ask("/access.csv", "admin")[2].startswith("access,role,by,")
+    for wrong, status in (("?as-of=@1", 400), (".csv?table=x", 400), (".xml", 404), ("?a=b", 400)):
+        assert house.ask(f"/access{wrong}", "admin")[0] == status
+
+
 def test_what_a_dead_server_noted_is_landed_by_the_next(house: House) -> None:
     house.ask("/query/standings.json?as-of=")
     left = next(ReadLog(house.config).folder.glob("*.jsonl"))
