@@ -3,7 +3,9 @@
 Usage: python -m benchmarks.board [ITEMS] [READERS] [SECONDS] (default 100000, 8, 10). The lake is
 that of `benchmarks.tagging`, copied by links and tagged by today's rules. Server and bare page run
 in processes of their own; readers are threads here, each on a connection that stays open. In the
-midst of it fifty items land, and it is told how long the old board was shown. CPU is the server's.
+midst of it fifty items land, and it is told how long the old board was shown. Then auditors read
+whose access is limited, and at last the server is started again, with the board that it left
+before. CPU is the server's.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from urllib.parse import urlsplit
 
 from benchmarks.measure import SOURCE, item, now, print_table
 from benchmarks.tagging import CONFIG, copied, lake_of
+from dashboards.access import digest_of
+from flows.board_kept import BEFORE
 from flows.config import load
 from flows.follow import follow
 from storage.lake import Lake
@@ -30,6 +34,20 @@ from storage.lake import Lake
 PAGES = ("/", "/controls", "/systems", "/due")
 SMALL = 50
 TICK = os.sysconf("SC_CLK_TCK")
+ALL = "whoever-sees-everything"
+LIMITED = {
+    "two systems": 'systems = ["system-1", "system-2"]',
+    "one control": 'controls = ["A.6.2.4"]',
+    "a period that is over": "period = { until = 2026-06-01T00:00:00Z }",
+}
+ACCESS = """
+[[access]]
+name = "{name}"
+role = "{role}"
+until = 2126-01-01T00:00:00Z
+token_sha256 = "{digest}"
+{limit}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +119,10 @@ def serve_bare(size: int) -> None:
     serve(Starlette(routes=routes), ready=lambda url: print(url, flush=True))
 
 
-def get(connection: http.client.HTTPConnection, path: str) -> tuple[float, bytes]:
+def get(connection: http.client.HTTPConnection, path: str, token: str) -> tuple[float, bytes]:
     """Seconds, and the page."""
     began = time.perf_counter()
-    connection.request("GET", path)
+    connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
     answer = connection.getresponse()
     body = answer.read()
     if answer.status != 200:
@@ -112,16 +130,16 @@ def get(connection: http.client.HTTPConnection, path: str) -> tuple[float, bytes
     return time.perf_counter() - began, body
 
 
-def ask(server: Server, path: str) -> tuple[float, bytes]:
+def ask(server: Server, path: str, token: str = ALL) -> tuple[float, bytes]:
     """One page on a connection of its own."""
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=3600)
     try:
-        return get(connection, path)
+        return get(connection, path, token)
     finally:
         connection.close()
 
 
-def loaded(server: Server, path: str, readers: int, seconds: float) -> Load:
+def loaded(server: Server, path: str, readers: int, seconds: float, token: str = ALL) -> Load:
     """So many readers who ask again as soon as they are answered."""
     over = threading.Event()
 
@@ -129,7 +147,7 @@ def loaded(server: Server, path: str, readers: int, seconds: float) -> Load:
         connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=3600)
         found = []
         while not over.is_set():
-            found.append(get(connection, path)[0])
+            found.append(get(connection, path, token)[0])
         connection.close()
         return found
 
@@ -160,42 +178,113 @@ def moved(server: Server, version: int) -> float:
     return time.perf_counter() - began
 
 
-def main(size: int, readers: int, seconds: float) -> None:
-    """Measure and print."""
+@contextmanager
+def home(size: int) -> Iterator[Path]:
+    """The configuration of a copied lake that is tagged by today's rules; all its readers."""
     with copied(lake_of(size)) as lake:
         folder = Path(lake.place.uri).parent
-        (folder / "key").write_bytes((lake_of(size) / "key").read_bytes())
-        (folder / "key").chmod(0o600)
+        for name in ("key", "key.pub"):
+            (folder / name).write_bytes((lake_of(size) / name).read_bytes())
+            (folder / name).chmod(0o600)
+        accesses = [ACCESS.format(name="all", role="admin", digest=digest_of(ALL), limit="")]
+        accesses += [
+            ACCESS.format(name=name, role="auditor", digest=digest_of(token_of(name)), limit=limit)
+            for name, limit in LIMITED.items()
+        ]
         file = folder / "headwater.toml"
-        file.write_text(f'{CONFIG}origin = "bench.example/lake"\n')
+        file.write_text(f'{CONFIG}origin = "bench.example/lake"\n{"".join(accesses)}')
         follow(lake, load(file))
-        began = time.perf_counter()
-        board = ("flows.cli", "dashboard", "--open-loopback", "--port", "0")
-        with running(*board, "--config", str(file)) as server:
-            _, page = ask(server, "/")
-            ready, cpu = time.perf_counter() - began, server.cpu()
-            print(f"{size:,} items: first page {ready:.1f} s after the start, {cpu:.1f} CPU s")
-            rows = []
-            with running("benchmarks.board", "bare", str(len(page))) as bare:
-                ask(bare, "/")
-                plain = loaded(bare, "/", readers, seconds)
-            rows.append(["a bare page of as many bytes as /", "", *plain.cells(plain)])
-            for path in PAGES:
-                first = ask(server, path)[0]
-                told = loaded(server, path, readers, seconds)
-                rows.append([path, f"{first * 1000:,.0f}", *told.cells(plain)])
-            with ThreadPoolExecutor(1) as beside:
-                cpu, version = server.cpu(), land(file)
-                late = beside.submit(moved, server, version)
-                told = loaded(server, "/", readers, seconds)
-                rows.append(["/ while a landing is judged", "", *told.cells(plain)])
-                print(
-                    f"{SMALL} items landed: shown after {late.result():.1f} s, "
-                    f"{server.cpu() - cpu:.1f} CPU s of the server; most memory {server.peak()}"
-                )
-    print_table(
-        [f"{readers} readers, ms", "first", "p50", "p95", "p99", "a second", "CPU", "of bare"], rows
+        yield file
+
+
+def token_of(name: str) -> str:
+    """The token of a limited access."""
+    return f"whoever-sees-{name.replace(' ', '-')}"
+
+
+@contextmanager
+def started(file: Path, told: str) -> Iterator[Server]:
+    """The server, once it has answered its first page; how long that took is printed."""
+    began = time.perf_counter()
+    with running("flows.cli", "dashboard", "--port", "0", "--config", str(file)) as server:
+        up = time.perf_counter() - began
+        took, page = ask(server, "/")
+        late = "as of before the start" if BEFORE.encode() in page else "of now"
+        print(
+            f"{told}: it answers {up:.1f} s after its start; the first page, {late}, took "
+            f"{took * 1000:,.0f} ms, {server.cpu():.1f} CPU s in all by then"
+        )
+        yield server
+
+
+def pages_under_load(server: Server, readers: int, seconds: float) -> Load:
+    """Print what readers of each page saw; what those of a bare page of as many bytes did."""
+    size = len(ask(server, "/")[1])
+    with running("benchmarks.board", "bare", str(size)) as bare:
+        ask(bare, "/")
+        plain = loaded(bare, "/", readers, seconds)
+    rows = [["a bare page of as many bytes as /", "", *plain.cells(plain)]]
+    for path in PAGES:
+        first = ask(server, path)[0]
+        told = loaded(server, path, readers, seconds)
+        rows.append([path, f"{first * 1000:,.0f}", *told.cells(plain)])
+    show(rows, readers)
+    return plain
+
+
+def landing(server: Server, file: Path, plain: Load, readers: int, seconds: float) -> None:
+    """Print what readers see while fifty items land and are judged."""
+    with ThreadPoolExecutor(1) as beside:
+        cpu, version = server.cpu(), land(file)
+        late = beside.submit(moved, server, version)
+        told = loaded(server, "/", readers, seconds)
+        show([["/ while a landing is judged", "", *told.cells(plain)]], readers)
+        print(
+            f"{SMALL} items landed: shown after {late.result():.1f} s, "
+            f"{server.cpu() - cpu:.1f} CPU s of the server; most memory {server.peak()}"
+        )
+
+
+def limited(server: Server, plain: Load, readers: int, seconds: float) -> None:
+    """Print what auditors see whose access is limited: their pages are drawn anew each time."""
+    rows = []
+    for name in LIMITED:
+        token = token_of(name)
+        for path in ("/", "/controls"):
+            first = ask(server, path, token)[0]
+            told = loaded(server, path, readers, seconds, token)
+            rows.append([f"{path} of {name}", f"{first * 1000:,.0f}", *told.cells(plain)])
+    show(rows, readers)
+
+
+def judged_anew(server: Server, readers: int) -> None:
+    """Print what readers see from the start until the first board of this process is there."""
+    began, found = time.perf_counter(), list[float]()
+    while BEFORE.encode() in ask(server, "/")[1]:
+        found.extend(loaded(server, "/", readers, 1).seconds)
+    many = sorted(found) or [0.0]
+    p50, p95 = (many[int(share * (len(many) - 1))] * 1000 for share in (0.5, 0.95))
+    print(
+        f"the board of before was shown for {time.perf_counter() - began:.1f} s: {len(found)} "
+        f"answers, p50 {p50:.1f} ms, p95 {p95:.1f} ms; then {server.cpu():.1f} CPU s in all"
     )
+
+
+def show(rows: list[list[str]], readers: int) -> None:
+    """Print a table of what readers saw."""
+    names = ["first", "p50", "p95", "p99", "a second", "CPU", "of bare"]
+    print_table([f"{readers} readers, ms", *names], rows)
+
+
+def main(size: int, readers: int, seconds: float) -> None:
+    """Measure and print."""
+    with home(size) as file:
+        with started(file, f"{size:,} items, nothing is kept") as server:
+            plain = pages_under_load(server, readers, seconds)
+            limited(server, plain, readers, seconds)
+            landing(server, file, plain, readers, seconds)
+        with started(file, "started again") as server:
+            judged_anew(server, readers)
 
 
 if __name__ == "__main__":
