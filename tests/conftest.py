@@ -6,9 +6,12 @@ import gc
 import hashlib
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import company as demo
 
 settings.register_profile(
     "headwater", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
@@ -40,3 +43,11 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
         return None
     raw = val if isinstance(val, bytes) else val.encode(errors="surrogatepass")
     return f"{argname}-of-{len(val)}-{hashlib.sha256(raw).hexdigest()[:8]}"
+
+
+@pytest.fixture(scope="session")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The company of the demo, for tests of the group `demo`: one process makes it."""
+    folder = tmp_path_factory.mktemp("demo") / "brookside"
+    demo.build(folder)
+    return folder

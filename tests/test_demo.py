@@ -6,36 +6,17 @@ import csv
 import io
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests import nursery
+from tests.company import headwater
 from tests.dashboards.browser import browser, complaints
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "board.png"
 pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.timeout(400)]
-
-
-def headwater(*words: str) -> subprocess.CompletedProcess[str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "AWS_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "flows.cli", *words], cwd=ROOT, text=True, capture_output=True,
-        check=False, timeout=300, env=kept | {"CI": "true"},
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = Path(tmp_path_factory.mktemp("demo")) / "brookside"
-    done = headwater("demo", str(folder))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
-    assert "Second collection" in done.stdout
-    return folder
 
 
 def ask(company: Path, sql: str) -> list[dict[str, str]]:
@@ -121,7 +102,7 @@ def test_the_board_is_quiet_in_a_browser_and_makes_the_readme_picture(
         if os.environ.get("HEADWATER_PICTURE"):
             site = tmp_path / "site"
             config = str(company / "headwater.toml")
-            assert headwater(company, "dashboard", "-o", str(site), "-c", config).returncode == 0
+            assert headwater("dashboard", "-o", str(site), "-c", config).returncode == 0
             chromium.get((site / "index.html").as_uri())
             chromium.save_screenshot(str(PICTURE))
     assert PICTURE.stat().st_size > 20_000
