@@ -95,10 +95,16 @@ def _drafted(connection: Connection, row: Mapping[str, Any]) -> _Facts:
     """What the draft said, whole: the decision repeats it, and stands by itself."""
     (act,) = item_rows(connection, [row["draft"]])
     facts: _Facts = json.loads(act["payload"])
+    if lacks := [name for name in _NEEDED if name not in facts]:
+        raise LakeError(
+            f"the draft {row['draft']} cannot be read: it has no {', '.join(lacks)}: run "
+            "`headwater verify`"
+        )
     return {name: value for name, value in facts.items() if name not in _OWN}
 
 
 _OWN = {"form", "what", "account", "code_version"}
+_NEEDED = ("task", "about", "text", "text_sha256", "cited", "given", "controls")
 
 
 def _still_holds(desk: Desk, row: Mapping[str, Any], facts: _Facts) -> None:

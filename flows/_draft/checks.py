@@ -27,8 +27,9 @@ OTHERS = "quotes words of another item"
 CONFORMS = "says that something conforms or does not, which only people decide"
 NUMBER = "has a number or date that its quotes do not hold"
 NAME = "has a name that its items do not hold"
-WHOLE = "speaks of all or none where its quotes do not"
+WHOLE = "speaks of all, many or none, or of how often, where its quotes do not"
 JUDGES = "judges how good something is where its quotes do not"
+DECIDES = "says how something ended or compares where its quotes do not"
 DENIES = "says no where its quotes do not, or leaves it out"
 PASSED = "says passed of an item that did not say so"
 FAILED = "says failed of an item that did not"
@@ -173,6 +174,7 @@ def _conforms(text: str, _: _Held) -> bool:
 def _number(text: str, held: _Held) -> bool:
     days = {one.day for one in held.items}
     known = days | words.numbers(held.quotes) | set(words.bare(held.quotes))
+    known |= {digits for _, digits in words.spoken(held.quotes)}
     spoken = [word for word, digits in words.spoken(text) if not {word, digits} & known]
     return bool(words.numbers(text) - known or spoken)
 
@@ -187,6 +189,10 @@ def _whole(text: str, held: _Held) -> bool:
 
 def _judges(text: str, held: _Held) -> bool:
     return bool(words.judging(text) - set(words.bare(held.quotes)))
+
+
+def _decides(text: str, held: _Held) -> bool:
+    return bool(words.deciding(text, held.quotes))
 
 
 def _denies(text: str, held: _Held) -> bool:
@@ -219,6 +225,7 @@ def _foreign(text: str, held: _Held) -> bool:
 
 _ASKED: Mapping[str, Callable[[str, _Held], bool]] = {
     CONFORMS: _conforms, NUMBER: _number, NAME: _name, WHOLE: _whole, JUDGES: _judges,
-    DENIES: _denies, PASSED: _passed, FAILED: _failed, NOT_NOW: _now, FOREIGN: _foreign,
+    DECIDES: _decides, DENIES: _denies, PASSED: _passed, FAILED: _failed, NOT_NOW: _now,
+    FOREIGN: _foreign,
 }  # fmt: skip
 """Why a sentence falls → whether it does, in the order in which they are asked."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 
 def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+    return frozenset(text.casefold().split())
 
 
 _NUMBER = re.compile(r"\d{4}-\d\d-\d\d(?!\d)|(?:(?<!\w)-)?\d+(?:[.,:]\d+)*(?:\s?%)?")
@@ -26,12 +26,26 @@ _WHOLE = _words("""
     all every everything everyone everybody each always any never none nobody nothing only fully
     complete completely entire entirely whole wholly throughout alle allen aller alles jede jeder
     jedes immer nie niemand nichts nur vollständig ganz sämtliche
+    most mostly many majority several few often regularly routinely continuously continually
+    periodically daily weekly monthly quarterly yearly annually annual consistently systematically
+    usually rarely seldom hardly frequently ongoing constantly meist meisten viele mehrere wenige
+    oft regelmäßig ständig
+    laufend selten täglich wöchentlich monatlich jährlich
 """)
 _JUDGING = _words("""
     good well better best effective effectively adequate adequately sufficient sufficiently robust
     fair safe safely secure securely appropriate appropriately proper properly reliable trustworthy
     strong excellent mature sound correct correctly responsible responsibly transparent ethical
     unbiased angemessen wirksam sicher ausreichend gut zuverlässig ordnungsgemäß korrekt fair
+""")
+_DECIDING = _words("""
+    approved approval rejected rejection accepted declined refused denied granted revoked signed
+    closed opened open reopened resolved unresolved solved fixed mitigated remediated enabled
+    disabled increased decreased rose fell above below over under exceeded exceeds higher lower more
+    less fewer before after deleted removed added missing lacking absent present started stopped
+    completed finished pending overdue late delayed expired renewed trained retrained deployed
+    withdrawn retired confirmed verified validated improved worsened detected genehmigt
+    abgelehnt geschlossen offen behoben erhöht gesenkt gelöscht fehlt fehlen bestätigt geprüft
 """)
 _NOT = re.compile(
     r"\b(?:no|not|never|none|nobody|nothing|neither|nor|without|cannot|\w+n['’]t|"
@@ -117,13 +131,20 @@ def known_names(text: str) -> frozenset[str]:
 
 
 def whole(text: str) -> frozenset[str]:
-    """The words by which it speaks of all or of none."""
+    """The words by which it speaks of all, of many, of none, or of how often."""
     return frozenset(bare(text)) & _WHOLE
 
 
 def judging(text: str) -> frozenset[str]:
     """The words by which it says how good something is."""
     return frozenset(bare(text)) & _JUDGING
+
+
+def deciding(text: str, held: str) -> frozenset[str]:
+    """The words by which it says how a thing ended or compares, and the text `held` does not, in
+    this or another form of the word."""
+    stems = {word[:_STEM] for word in bare(held)}
+    return frozenset(one for one in set(bare(text)) & _DECIDING if one[:_STEM] not in stems)
 
 
 def denies(text: str) -> bool:
