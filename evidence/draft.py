@@ -39,7 +39,7 @@ class Task(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Flaw:
     """Why an item cannot be relied upon, in one `word` (failed, error, corrected, gone, replaced,
-    unconfirmed, stale, unclaimed) and one sentence."""
+    unconfirmed, stale, supporting, unclaimed) and one sentence."""
 
     word: str
     why: str

@@ -10,6 +10,7 @@ from typing import Any
 from evidence.draft import Act, Matter
 from evidence.errors import ConfigError
 from evidence.suggestion import AskedModel
+from flows._draft.abstain import hopeless, thin
 from flows._draft.checks import Checked
 from flows._draft.text import markdown
 from flows.config import Config, load, now
@@ -24,11 +25,6 @@ from storage.lake import Lake
 from storage.views import connect
 
 Say = Callable[[str], None]
-NOTHING = "nothing that was collected speaks of it"
-OUT_OF_DATE = "nothing that it could rest on is in date"
-SILENT = "the model says that the items do not answer it, or said nothing that stands"
-TOO_FEW = "fewer sentences stand than had to be left out"
-STALE_ONLY = "no sentence that stands rests on an item that is in date"
 _DECIDE = "Nothing was changed. headwater draft accept (or reject) {id} --by NAME --why TEXT"
 
 
@@ -42,9 +38,9 @@ def draft(file: Path, matter_of: Callable[[Desk], Matter], say: Say) -> int:
     settings = config.draft or Drafting()
     writer = writer_of(settings)
     matter = matter_of(Desk(lake, config, settings.items))
-    model, why = writer.asked(matter), _hopeless(matter)
+    model, why = writer.asked(matter), hopeless(matter)
     found = Checked((), {}) if why else writer.write(matter)
-    why = why or _thin(matter, found)
+    why = why or thin(matter, found)
     facts = _facts(matter, found, model) | ({"why": why} if why else {})
     if not why:
         facts |= _written(matter, found, config.redactor().text(markdown(matter, found, model)))
@@ -60,23 +56,6 @@ def draft(file: Path, matter_of: Callable[[Desk], Matter], say: Say) -> int:
     say(facts["text"])
     say(_DECIDE.format(id=made.item_id[:16]))
     return 0
-
-
-def _hopeless(matter: Matter) -> str:
-    """Why nobody is asked to write; empty if there is something to write from."""
-    if not matter.given:
-        return NOTHING
-    return "" if any(one.in_date for one in matter.given) else OUT_OF_DATE
-
-
-def _thin(matter: Matter, found: Checked) -> str:
-    """Why what was written is no draft; empty if it is one."""
-    if not found.sentences:
-        return SILENT
-    if found.unwritten > len(found.sentences):
-        return TOO_FEW
-    cited = {cite.item_id for one in found.sentences for cite in one.cites}
-    return "" if any(matter.by_id[one].in_date for one in cited) else STALE_ONLY
 
 
 def _facts(matter: Matter, found: Checked, model: AskedModel) -> dict[str, Any]:

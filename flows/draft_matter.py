@@ -172,15 +172,20 @@ class Desk:
             if (verdict.failed or not verdict.in_date)
             and (not about.systems or verdict.system in about.systems)
         ]
-        yield from (_told(verdict) for verdict in bad[:_NOTES])
-        if len(bad) > _NOTES:
-            yield f"and {len(bad) - _NOTES} more needs that are not met"
+        told = list(_told(bad))
+        yield from told[:_NOTES]
+        if len(told) > _NOTES:
+            yield f"and {len(told) - _NOTES} more needs that are not met"
 
 
-def _told(verdict: Verdict) -> str:
-    state = "failed" if verdict.failed else verdict.state
-    about = verdict.system or "organisation"
-    return f"{verdict.control}, {verdict.evidence}, {about}: {state}: {verdict.why}"
+def _told(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """The needs that are not met: the controls that lack the same in one sentence."""
+    controls: dict[str, list[str]] = {}
+    for one in verdicts:
+        state = "failed" if one.failed else one.state
+        what = f"{one.evidence}, {one.system or 'organisation'}: {state}: {one.why}"
+        controls.setdefault(what, []).append(one.control.partition(":")[2])
+    return (f"{what} ({', '.join(named)})" for what, named in controls.items())
 
 
 def _asks(controls: Sequence[Control]) -> Iterator[str]:

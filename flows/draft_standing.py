@@ -82,14 +82,41 @@ def _facts(
 
 
 def _stands(row: Mapping[str, Any], facts: _Facts) -> Stands:
+    found = [_use(row, tag, facts) for tag in facts.tags.get(row["item_id"], ())]
     flaws = list(_flaws(row, facts))
-    found = [_counts(row, tag, facts) for tag in facts.tags.get(row["item_id"], ())]
-    counts = tuple(dict.fromkeys(told for counts, told in found if counts))
-    if not found:
-        flaws.append(Flaw("unclaimed", "it speaks to no control that is asked"))
-    elif not counts:
-        flaws.append(Flaw("stale", found[0][1]))
-    return Stands(tuple(flaws), counts)
+    if not any(use.word == COUNTS for use in found):
+        worst = min(found, key=lambda use: _WORDS.index(use.word), default=None)
+        flaws.append(worst.flaw if worst else Flaw("unclaimed", "it speaks to no control asked"))
+    return Stands(tuple(flaws), tuple(_told(found)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """What an item is worth for one need: a word, and why."""
+
+    control: str
+    evidence: str
+    word: str
+    why: str
+
+    @property
+    def flaw(self) -> Flaw:
+        return Flaw(self.word, f"{self.control} as {self.evidence}: {self.why}")
+
+
+COUNTS = "counts"
+_WORDS = ("stale", "supporting", "unclaimed", COUNTS)
+"""Of several reasons why an item is in date for nothing, which is told."""
+
+
+def _told(uses: Sequence[_Use]) -> Iterator[str]:
+    """What it counts for: the controls that ask the same of it in one sentence."""
+    controls: dict[tuple[str, str], list[str]] = {}
+    for use in uses:
+        if use.word == COUNTS:
+            controls.setdefault((use.evidence, use.why), []).append(use.control)
+    for (evidence, why), named in controls.items():
+        yield f"counts as {evidence} for {', '.join(named)} {why}"
 
 
 def _flaws(row: Mapping[str, Any], facts: _Facts) -> Iterator[Flaw]:
@@ -112,21 +139,24 @@ def _flaws(row: Mapping[str, Any], facts: _Facts) -> Iterator[Flaw]:
         yield Flaw("unconfirmed", "only a pull that did not finish whole brought it")
 
 
-def _counts(row: Mapping[str, Any], tag: Mapping[str, Any], facts: _Facts) -> tuple[bool, str]:
-    """Whether the item is in date for one need, and the sentence that says so or why not."""
-    what = f"{tag['control']} as {tag['evidence']}"
+def _use(row: Mapping[str, Any], tag: Mapping[str, Any], facts: _Facts) -> _Use:
+    control, evidence = tag["control"].partition(":")[2], tag["evidence"]
     verdict, want = _asked(row, tag, facts)
     if verdict is None or want is None:
-        return False, f"{what} is not asked of {row['system'] or 'the organisation'}"
+        why = f"not asked of {row['system'] or 'the organisation'}"
+        return _Use(control, evidence, "unclaimed", why)
     if tag["strength"] in facts.judged.catalogue.aside:
-        return False, f"it only supports {what}: it puts nothing in date alone"
+        return _Use(control, evidence, "supporting", "it puts nothing in date alone")
     if not verdict.in_date:
-        return False, f"{what}: {verdict.why}"
-    if why := "" if verdict.item_id == row["item_id"] else _too_old(row, want, facts):
-        return False, f"{what}: {why}"
-    until = f" until {verdict.fresh_until:%Y-%m-%d}" if verdict.fresh_until else ""
-    fails = f"; yet {verdict.why}" if verdict.failed else ""
-    return True, f"counts for {what}{until}: {tag['rationale']}{fails}"
+        return _Use(control, evidence, "stale", verdict.why)
+    until = verdict.fresh_until
+    if verdict.item_id != row["item_id"]:
+        until, why = _alone(row, want, facts)
+        if why:
+            return _Use(control, evidence, "stale", why)
+    ends = f"until {until:%Y-%m-%d}" if until else "for now"
+    fails = f"; yet {verdict.why}" if verdict.failed and row["outcome"] not in _BAD else ""
+    return _Use(control, evidence, COUNTS, f"{ends}: {tag['rationale'].rstrip('.')}{fails}")
 
 
 def _asked(
@@ -145,24 +175,30 @@ def _asked(
     )
 
 
-def _too_old(row: Mapping[str, Any], want: Expectation, facts: _Facts) -> str:
-    """Why an item that the verdict does not rest on is not in date by itself; empty if it is."""
+def _alone(row: Mapping[str, Any], want: Expectation, facts: _Facts) -> tuple[datetime | None, str]:
+    """Until when an item that the verdict does not rest on is in date, or why it is not."""
     at = facts.judged.at
     beat = row["observed_to"] if row["source"] == OWN_SOURCE else facts.beats.get(row["source"])
     clock = beat if row["nature"] == Nature.STATE else row["observed_to"]
     if clock is None or beat is None:
-        return f"{row['source']} never finished a complete pull"
+        return None, f"{row['source']} never finished a complete pull"
     if row["observed_to"] > at + CLOCK_SKEW:
-        return "its time lies in the future: not believed"
+        return None, "its time lies in the future: not believed"
     if want.max_age is None:
-        return "a newer one counts in its place"
-    if plus(clock, want.max_age) <= at:
-        return f"from {clock:%Y-%m-%d}, over its age limit"
+        return None, "a newer one counts in its place"
+    until = plus(clock, want.max_age)
+    if until <= at:
+        return None, f"from {clock:%Y-%m-%d}, over its age limit"
     if at - beat > want.silence and row["source"] != OWN_SOURCE:
-        return f"{row['source']} has not finished a pull since {beat:%Y-%m-%d}"
-    for (event, system), when in facts.events.items():
-        if event in want.stale_on and when > clock + want.lead and (
-            want.scope is Scope.ORGANISATION or system in {"", row["system"]}
-        ):  # fmt: skip
-            return f"{event.replace('_', ' ')} on {when:%Y-%m-%d} came after it"
-    return ""
+        return None, f"{row['source']} has not finished a pull since {beat:%Y-%m-%d}"
+    return until, next(_overtaken(row, want, clock, facts.events), "")
+
+
+def _overtaken(
+    row: Mapping[str, Any], want: Expectation, clock: datetime,
+    events: Mapping[tuple[str, str], datetime],
+) -> Iterator[str]:  # fmt: skip
+    for (event, system), when in events.items():
+        ours = want.scope is Scope.ORGANISATION or system in {"", row["system"]}
+        if ours and event in want.stale_on and when > clock + want.lead:
+            yield f"{event.replace('_', ' ')} on {when:%Y-%m-%d} came after it"

@@ -66,7 +66,7 @@ def _sentence(one: Sentence, given: Mapping[str, Given], numbers: Mapping[str, i
 _TOLD = {
     "error": "ended in an error", "stale": "out of date", "gone": "gone at its source",
     "replaced": "replaced by a newer one", "unconfirmed": "from a pull that did not finish whole",
-    "unclaimed": "speaks to no control that is asked",
+    "supporting": "only supports other evidence", "unclaimed": "speaks to no control that is asked",
 }  # fmt: skip
 
 

@@ -13,11 +13,11 @@ import yaml
 
 from evidence.draft import Flaw, Given, Matter, Task
 from evidence.suggestion import AskedModel
-from flows._draft import checks, writers
+from flows._draft import abstain, checks, writers
 from flows._draft.checks import Checked, Claim, check
 from flows._draft.given import passages, record, short_ids
 from flows._draft.text import markdown, plain
-from flows._draft.writers import Extract, read_answer
+from flows._draft.writers import Chat, Extract, read_answer
 
 DAY = datetime(2026, 11, 3, 8, tzinfo=UTC)
 BIAS, TONER, DRIFT, OLD = "b" * 64, "a" * 64, "d" * 64, "c" * 64
@@ -148,6 +148,39 @@ def test_what_a_model_is_given_is_bounded_and_ids_stay_apart() -> None:
     assert [len(item["id"]) for item in told["items"]] == [64, 64], "they differ in the last sign"
     assert sum(len(text["text"]) for text in told["items"][1]["texts"]) <= 3_000
     assert told["items"][0]["standing"] == "counts"
+
+
+def said(item: Given, text: str, quote: str) -> dict[str, object]:
+    return {"text": text, "cites": [{"id": item.item_id[:12], "quote": quote}]}
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        pytest.param(answer(), abstain.SILENT, id="empty"),
+        pytest.param("All is compliant.", abstain.SILENT, id="prose"),
+        pytest.param("", abstain.SILENT, id="silent"),
+        pytest.param(answer(said(ITEMS[3], REVIEWED, REVIEWED)), abstain.STALE_ONLY, id="stale"),
+        pytest.param(
+            answer(said(ITEMS[1], PRINTER, PRINTER), "x", "y"), abstain.TOO_FEW, id="too few"
+        ),
+        pytest.param(answer(said(ITEMS[1], PRINTER, PRINTER), "x"), "", id="enough"),
+        pytest.param(
+            answer(said(ITEMS[2], "The drift check failed.", "Drift check")), abstain.STALE_ONLY,
+            id="a failure that counts for nothing",
+        ),
+    ],
+)  # fmt: skip
+def test_it_abstains_where_too_little_stands(written: str, why: str) -> None:
+    about = matter(*ITEMS)
+    found = Chat(lambda orders, given: written, "m-1", "0" * 64, 9).write(about)
+    assert abstain.thin(about, found) == why
+
+
+def test_it_abstains_before_anybody_is_asked() -> None:
+    assert abstain.hopeless(matter()) == abstain.NOTHING
+    assert abstain.hopeless(matter(ITEMS[3])) == abstain.OUT_OF_DATE
+    assert abstain.hopeless(matter(ITEMS[3], ITEMS[1])) == ""
 
 
 def test_code_alone_sets_down_what_items_say() -> None:
