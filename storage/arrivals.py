@@ -12,20 +12,16 @@ import duckdb
 
 from evidence.deadline import Arrival
 from evidence.errors import LakeError
-from evidence.times import utc
-from storage.corrections import corrected_sql, corrections_sql
 from storage.engine import Connection
-from storage.sightings import SEEN, Key
+from storage.seen import ask_seen
+from storage.sightings import Key
 
-_CORRECTIONS = corrections_sql("(SELECT * FROM evidence WHERE landed_at <= $now)")
 _SUBJECT = "source, kind, system, subject"
-CLAIMED = f"""claims AS (
+CLAIMED = """claims AS (
     SELECT DISTINCT item_id, control, evidence FROM lake_claims
     SEMI JOIN asked USING (control, evidence) WHERE lake_weighs(strength)
-), corrected AS (
-    {corrected_sql(f"({_CORRECTIONS})")}
-)"""  # noqa: S608  ours
-"""What is claimed of the controls and kinds that are `asked` for, and what was corrected."""
+)"""
+"""What is claimed of the controls and kinds that are `asked` for."""
 SPEAKING = f"""held AS (
     -- A version that took the date of an earlier one back; what went away counts for nothing.
     SELECT item_id, coalesce(min(CASE WHEN confirmed THEN observed_to END) OVER (
@@ -60,7 +56,7 @@ KNOWN = """whole AS (
 )"""
 """Those that are `speaking`, with when they became `known`."""
 _SQL = f"""
-WITH {SEEN}, asked AS (
+WITH {{seen}}, asked AS (
     SELECT unnest($asked::STRUCT(control VARCHAR, evidence VARCHAR, opens TIMESTAMPTZ,
         ends TIMESTAMPTZ, landed BOOLEAN)[], recursive := true)
 ), {CLAIMED}, {SPEAKING}, {KNOWN}
@@ -114,9 +110,9 @@ def served_items(connection: Connection, now: datetime, asked: Sequence[Asked]) 
 def _first(connection: Connection, now: datetime, asked: Sequence[Asked]) -> list[Any]:
     if not asked:
         return []
-    values = {"now": utc(now, what="now"), "asked": [asdict(one) for one in asked]}
+    values = {"asked": [asdict(one) for one in asked]}
     try:
-        return connection.execute(_SQL, values).fetchall()
+        return ask_seen(connection, _SQL, now, values).fetchall()
     except duckdb.Error as error:
         raise LakeError(f"the lake cannot be judged: {error}") from error
 

@@ -12,7 +12,7 @@ import duckdb
 
 from evidence.errors import LakeError
 from evidence.times import stamp
-from storage.engine import Connection, ample, literal, lock, open_engine, rows_of, sentence
+from storage.engine import Connection, ample, literal, open_engine, rows_of, sentence
 from storage.files import DataFile
 from storage.lake import Lake
 from storage.pages import all_rows
@@ -124,7 +124,7 @@ def _asked(files: Sequence[Path], sql: str, as_of: datetime) -> list[dict[str, A
             engine.execute(f"CREATE VIEW items AS {rows} WHERE {landed}")
         except duckdb.Error as error:
             raise LakeError(f"the lake cannot be read: {sentence(error)}") from error
-        lock(engine, files)
+        engine.lock(files)
         return all_rows(engine, sql)
 
 

@@ -13,10 +13,10 @@ import duckdb
 from evidence.duration import Duration, Span, shortest, told_span
 from evidence.errors import LakeError
 from evidence.gaps import Cover, joined
-from evidence.times import utc
 from storage.arrivals import CLAIMED, KNOWN, SPEAKING
 from storage.engine import Connection
-from storage.sightings import SEEN, Key
+from storage.seen import ask_seen
+from storage.sightings import Key
 
 _SUBJECT = "source, kind, system, subject"
 _ASKED = """asked AS (
@@ -56,7 +56,7 @@ GROUP BY {key}, island ORDER BY ALL"""  # noqa: S608  ours
 
 
 _EVENTS = f"""
-WITH {SEEN}, {_ASKED}, {CLAIMED}, {SPEAKING}, {KNOWN}, {_OVERTAKEN}, made AS (
+WITH {{seen}}, {_ASKED}, {CLAIMED}, {SPEAKING}, {KNOWN}, {_OVERTAKEN}, made AS (
     SELECT a.number, a.age, a.lead_time, k.system, k.known, k.observed_to,
         CASE WHEN everywhere THEN '' ELSE k.system END AS about,
         epoch_us(k.observed_to) // a.width AS step, len(stale_on) > 0 AS may_be_overtaken
@@ -90,7 +90,7 @@ FROM (SELECT DISTINCT item_id, control, evidence FROM lake_claims
 GROUP BY control, evidence ORDER BY control, evidence
 """
 _STATES = f"""
-WITH {SEEN}, {_ASKED}, {CLAIMED}, subjects AS (
+WITH {{seen}}, {_ASKED}, {CLAIMED}, subjects AS (
     SELECT DISTINCT control, evidence, {_SUBJECT} FROM seen JOIN claims USING (item_id)
     WHERE nature = 'state'
 ), versions AS (
@@ -113,7 +113,7 @@ SELECT a.number, k.system, k.source, k.kind, k.known, k.until
 FROM known k JOIN asked a USING (control, evidence) ORDER BY ALL
 """  # noqa: S608  ours
 _LOOKS = f"""
-WITH {SEEN}, {_ASKED}, {_OVERTAKEN}, wanted AS (
+WITH {{seen}}, {_ASKED}, {_OVERTAKEN}, wanted AS (
     SELECT unnest($wanted::STRUCT(number INT, about VARCHAR, source VARCHAR, kind VARCHAR)[],
         recursive := true)
 ), looks AS (
@@ -219,11 +219,11 @@ def _alike(connection: Connection, ages: Sequence[Aging]) -> dict[Aging, Aging]:
 def _asked(
     connection: Connection, now: datetime, ages: Sequence[Aging], only: str
 ) -> Iterator[tuple[int, str, bool, datetime, datetime]]:
-    values = {"now": utc(now, what="now"), "asked": [one.row(n) for n, one in enumerate(ages)]}
+    values = {"asked": [one.row(n) for n, one in enumerate(ages)]}
     among = f"AND k.item_id IN (SELECT item_id FROM {only})" if only else ""  # noqa: S608
-    yield from _rows(connection, _EVENTS.replace("{only}", among), values)
+    yield from _rows(connection, _EVENTS.replace("{only}", among), now, values)
     if not only and _any_state(connection):
-        yield from _seen(connection, values, ages, _rows(connection, _STATES, values))
+        yield from _seen(connection, now, values, ages, _rows(connection, _STATES, now, values))
 
 
 def _any_state(connection: Connection) -> bool:
@@ -236,7 +236,7 @@ Stretch = tuple[datetime, datetime]
 
 
 def _seen(
-    connection: Connection, values: Mapping[str, Any], ages: Sequence[Aging],
+    connection: Connection, now: datetime, values: Mapping[str, Any], ages: Sequence[Aging],
     versions: Sequence[Sequence[Any]],
 ) -> Iterator[tuple[int, str, bool, datetime, datetime]]:  # fmt: skip
     """The stretches in which a state was seen by whole pulls and not overtaken."""
@@ -250,7 +250,7 @@ def _seen(
               for one in sorted(places)]  # fmt: skip
     looked: dict[object, list[Stretch]] = defaultdict(list)
     lost: dict[object, list[Stretch]] = defaultdict(list)
-    for *place, gone, starts, ends in _rows(connection, _LOOKS, {**values, "wanted": wanted}):
+    for *place, gone, starts, ends in _rows(connection, _LOOKS, now, {**values, "wanted": wanted}):
         (lost if gone else looked)[tuple(place)].append((starts, ends))
     for number, system, source, kind, known, until in versions:
         at = (number, "" if ages[number].everywhere else system, source, kind)
@@ -272,8 +272,10 @@ def _without(stretches: Iterable[Stretch], lost: Sequence[Stretch]) -> Iterator[
             yield starts, last
 
 
-def _rows(connection: Connection, sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    rows = connection.execute(sql, values).fetchall()
+def _rows(
+    connection: Connection, sql: str, now: datetime, values: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
+    rows = ask_seen(connection, sql, now, values).fetchall()
     return [tuple(_utc(value) for value in row) for row in rows]
 
 

@@ -2,17 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 import duckdb
 import pyarrow as pa
 
+from evidence.errors import LakeError
 from storage.schema import TableSpec
 
-Connection = duckdb.DuckDBPyConnection
+
+class Connection:
+    """An engine whose relations are made once a question names them.
+
+    To plan every view of a lake takes longer than most questions, which name two or three of them.
+    """
+
+    __slots__ = ("_awaited", "_done", "_engine", "_order", "little")
+
+    def __init__(self, engine: duckdb.DuckDBPyConnection, *, little: bool = False) -> None:
+        self._engine = engine
+        self.little = little
+        """Whether memory holds with ease all that can be read here."""
+        self._done: set[str] = set()
+        self._awaited: dict[str, str | Callable[[], str]] = {}
+        self._order: dict[str, int] = {}
+
+    def later(self, name: str, sql: str | Callable[[], str]) -> None:
+        """Make the relation `name` by these statements when it is first named.
+
+        They may name those that were announced before it; a function gives them when it is time.
+        """
+        self._order[name] = len(self._order)
+        self._awaited[name] = sql
+
+    def make(self) -> None:
+        """Make every relation: what comes next may find them by other ways than their names.
+
+        Raises duckdb.Error, LakeError.
+        """
+        for name in self._order:
+            self._make(name)
+
+    def lock(self, files: Iterable[Path]) -> None:
+        """From here on no other file, no network, no setting can be reached."""
+        self._engine.execute(f"SET allowed_paths = {_texts(files)}")
+        self._engine.execute("SET enable_external_access = false")
+        self._engine.execute("SET lock_configuration = true")
+
+    def execute(self, sql: str, values: object = None) -> duckdb.DuckDBPyConnection:
+        """Ask or do one thing. Raises duckdb.Error; LakeError if a relation cannot be made."""
+        if self._awaited:
+            self._make_named(sql, len(self._order))
+        return self._engine.execute(sql, values)
+
+    def once(self, what: str, work: Callable[[], object]) -> None:
+        """Do some work that lasts as long as the connection, unless it was done."""
+        if what not in self._done:
+            work()
+            self._done.add(what)
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Show an Arrow table under a name."""
+        self._engine.register(name, table)
+
+    def unregister(self, name: str) -> None:
+        """Show it no longer."""
+        self._engine.unregister(name)
+
+    def interrupt(self) -> None:
+        """End what is being asked; any thread may."""
+        self._engine.interrupt()
+
+    def close(self) -> None:
+        """Let go of the engine and its memory."""
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self.close()
+
+    def _make_named(self, sql: str, before: int) -> None:
+        # A word that is a column there, and no relation, makes one too many: that does no harm.
+        for word in set(_WORD.findall(sql.lower())) & self._awaited.keys():
+            if self._order[word] < before:
+                self._make(word)
+
+    def _make(self, name: str) -> None:
+        awaited = self._awaited.get(name)
+        if awaited is None:
+            return
+        sql = awaited if isinstance(awaited, str) else awaited()
+        self._make_named(sql, self._order[name])
+        try:
+            self._engine.execute(sql)
+        except duckdb.InterruptException:
+            raise
+        except duckdb.OutOfMemoryException:
+            if not sql.startswith("CREATE TABLE"):
+                raise
+            # Few bytes may hold endless rows: those are read again for each question.
+            self._engine.execute(sql.replace("CREATE TABLE", "CREATE VIEW", 1))
+        except duckdb.Error as error:
+            raise unreadable(error) from error
+        del self._awaited[name]
+
+
+_WORD = re.compile(r"[a-z_]+")
+
+
+def unreadable(error: duckdb.Error) -> LakeError:
+    """What is said where the files of a lake cannot be read."""
+    told = f"the lake's files cannot be read: {sentence(error)}; run `headwater verify`"
+    return LakeError(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +155,17 @@ def enough(limits: Limits, files: Sequence[Path]) -> Limits:
 
     A file that is not there counts for nothing: who reads it says so.
     """
-    if len(files) > _FEW or sum(_size(path) for path in files) > _LITTLE:
-        return limits
-    return replace(limits, threads=1)
+    return replace(limits, threads=1) if _within(files, 64, 4 * 1024 * 1024) else limits
 
 
-_FEW, _LITTLE = 64, 4 * 1024 * 1024
+def little(files: Sequence[Path]) -> bool:
+    """Whether the rows of these files are held in memory with ease: every question reads them again
+    and again, however many files they lie in."""
+    return _within(files, 1024, 8 * 1024 * 1024)
+
+
+def _within(files: Sequence[Path], most: int, size: int) -> bool:
+    return len(files) <= most and sum(_size(path) for path in files) <= size
 
 
 def _size(path: Path) -> int:
@@ -62,9 +175,9 @@ def _size(path: Path) -> int:
         return 0
 
 
-def open_engine(limits: Limits) -> Connection:
+def open_engine(limits: Limits, *, little: bool = False) -> Connection:
     """An in-memory engine in UTC that neither spills to disk nor looks at Python variables."""
-    connection = duckdb.connect(
+    engine = duckdb.connect(
         ":memory:",
         config={
             "python_enable_replacements": False,
@@ -75,17 +188,10 @@ def open_engine(limits: Limits) -> Connection:
             "temp_directory": "",
         },
     )
-    connection.execute("SET timezone = 'UTC'; SET parquet_metadata_cache = true")
+    engine.execute("SET timezone = 'UTC'; SET parquet_metadata_cache = true")
     # In a process that was spawned the library believes itself at a prompt, and draws amid output.
-    connection.execute("SET enable_progress_bar = false")
-    return connection
-
-
-def lock(connection: Connection, files: Iterable[Path]) -> None:
-    """From here on no other file, no network, no setting can be reached."""
-    connection.execute(f"SET allowed_paths = {_texts(files)}")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
+    engine.execute("SET enable_progress_bar = false")
+    return Connection(engine, little=little)
 
 
 def rows_of(spec: TableSpec, files: Sequence[Path]) -> str:

@@ -15,7 +15,7 @@ import duckdb
 
 from evidence.errors import LakeBusy, LakeError, LakeRefused, VerificationFailed
 from storage.commits import Commit, read_commit
-from storage.engine import Limits, lock, open_engine, rows_of
+from storage.engine import Limits, open_engine, rows_of
 from storage.files import has_bytes
 from storage.lake import Lake
 from storage.note import Checkpoint, LogChain
@@ -154,7 +154,7 @@ def rewrite_changes(place: Place, name: str, commit: Commit) -> str:
 def _same_rows(name: str, before: Sequence[Path], after: Sequence[Path]) -> bool:
     """The same rows, each as often; in buckets, so that memory does not grow with the table."""
     with open_engine(_LIMITS) as engine:
-        lock(engine, [*before, *after])
+        engine.lock([*before, *after])
         old, new = (rows_of(TABLES[name], files) for files in (before, after))
         numbers = [
             engine.execute(f"SELECT count(*) FROM ({side})").fetchall()[0][0]  # noqa: S608

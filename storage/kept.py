@@ -38,7 +38,8 @@ from storage.covers import Aging, covers
 from storage.engine import Connection, literal
 from storage.lake import Lake
 from storage.schema import EVIDENCE, TAGS
-from storage.sightings import SEEN, Key
+from storage.seen import SEEN
+from storage.sightings import Key
 
 FORM = 3
 FOLDER = "judged"

@@ -14,7 +14,7 @@ from evidence.errors import LakeError
 from evidence.model import EvidenceItem
 from storage.commits import read_commit
 from storage.delta import Table
-from storage.engine import Limits, lock, open_engine
+from storage.engine import Limits, open_engine
 from storage.files import DataFile, read_rows
 from storage.index import Index, rebuild
 from storage.run import DamagedRun
@@ -80,7 +80,7 @@ def _in_all(ids: Sequence[str], paths: Sequence[Path]) -> set[str]:
         return set()
     with open_engine(Limits()) as engine:
         engine.register("wanted", pa.table({"item_id": list(ids)}))
-        lock(engine, paths)
+        engine.lock(paths)
         try:
             found = engine.execute(
                 "SELECT item_id FROM read_parquet($files) SEMI JOIN wanted USING (item_id)",

@@ -13,7 +13,7 @@ from evidence.times import utc
 from storage.engine import Connection
 from storage.health import USUAL_OF, WEEK
 from storage.pages import REGISTER_KINDS
-from storage.sightings import LAST, SEEN
+from storage.seen import LAST, SEEN
 
 RULES: Mapping[str, str] = {
     "a state, or a record of a register, as it stands": """

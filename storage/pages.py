@@ -30,7 +30,7 @@ _NEWEST = 50_000
 _CLAIMS = "lake_claims WHERE NOT starts_with(control, 'event:')"
 
 _REGISTERED = f"(SELECT * FROM evidence WHERE kind IN ({', '.join(map(literal, REGISTER_KINDS))}))"  # noqa: S608
-_RECORDS = f"""CREATE TEMP TABLE IF NOT EXISTS lake_records AS
+_RECORDS = f"""CREATE TEMP TABLE lake_records AS
     SELECT item_id, system, subject, payload, payload->>'$.register' AS register,
         (source = $own OR coalesce(collected_at <= beat OR pull_id IN whole, false))
             AND item_id NOT IN (SELECT item_id FROM lake_corrected) AS confirmed
@@ -276,7 +276,7 @@ def records(
     `confirmed` leaves out those that no complete pull of their source has brought or followed, and
     those that somebody corrected. What Headwater landed itself needs no pull.
     """
-    connection.execute(_RECORDS, {"own": OWN_SOURCE})
+    connection.once("records", lambda: connection.execute(_RECORDS, {"own": OWN_SOURCE}))
     rows = all_rows(
         connection,
         """SELECT item_id, system, payload FROM lake_records

@@ -25,7 +25,8 @@ def placed_sql(evidence: str) -> str:
                 ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     )
     SELECT e.*, coalesce(revision, 0) AS revision,
-        row(coalesce(revision, 0), observed_to, collected_at, landed_at, item_id) AS place
+        struct_pack(revision := coalesce(revision, 0), observed_to := observed_to,
+            collected_at := collected_at, landed_at := landed_at, item_id := item_id) AS place
     FROM {evidence} e LEFT JOIN revised USING (item_id)
     """  # noqa: S608  no text from outside
 

@@ -19,7 +19,7 @@ from storage.canonical_rows import leaf_data_of
 from storage.checkpoints import checkpoint_of
 from storage.commits import read_commit
 from storage.delta import Table
-from storage.engine import Limits, literal, lock, open_engine, rows_of
+from storage.engine import Limits, literal, open_engine, rows_of
 from storage.lake import Lake
 from storage.leaves import leaf_hashes
 from storage.ledger import tiles_of
@@ -188,7 +188,7 @@ def _find(spec: TableSpec, files: Sequence[File], item_id: str, columns: Sequenc
     names = ", ".join(columns)
     sql = f"SELECT {names} FROM ({rows_of(spec, files)}) WHERE item_id = {literal(item_id)}"  # noqa: S608
     with open_engine(Limits()) as engine:
-        lock(engine, files)
+        engine.lock(files)
         try:
             return engine.execute(sql).to_arrow_table()
         except duckdb.Error as error:

@@ -72,6 +72,7 @@ def ask(
     timer = Timer(bounds.seconds, connection.interrupt)
     timer.start()
     try:
+        connection.make()
         values = dict(params) if isinstance(params, Mapping) else list(params)
         reader = connection.execute(sql, values).to_arrow_reader(_SLICE)
         return _take(reader, bounds)

@@ -24,7 +24,7 @@ _NO_FILE = "SELECT NULL::VARCHAR AS item_id, NULL::VARCHAR AS leaf_hash WHERE fa
 
 def open_spilling(folder: Path) -> Connection:
     """An engine for our own work, which spills what does not fit into memory to `folder`."""
-    connection = duckdb.connect(
+    engine = duckdb.connect(
         ":memory:",
         config={
             "python_enable_replacements": False, "autoinstall_known_extensions": False,
@@ -32,8 +32,8 @@ def open_spilling(folder: Path) -> Connection:
             "memory_limit": f"{MEMORY_MB}MB", "temp_directory": str(folder),
         },
     )  # fmt: skip
-    connection.execute("SET timezone = 'UTC'")
-    return connection
+    engine.execute("SET timezone = 'UTC'")
+    return Connection(engine)
 
 
 def selected(spec: TableSpec, files: Sequence[Path], columns: Sequence[str] = ()) -> str:

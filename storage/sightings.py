@@ -12,52 +12,16 @@ from evidence.errors import LakeError
 from evidence.freshness import CLOCK_SKEW, Sighting, Support
 from evidence.model import Nature
 from evidence.times import utc
-from storage.corrections import NONE_CORRECTED, any_correction, corrected_sql, corrections_sql
 from storage.engine import Connection
+from storage.seen import LAST, ask_seen
 
 Key = tuple[str, str, str]
 
-SEEN = """
-complete AS (
-    SELECT source, pull_id, finished_at, landed_at, states, backfill FROM pulls
-    WHERE outcome = 'complete' AND finished_at <= $now AND landed_at <= $now
-), beats AS (
-    SELECT source, max(finished_at) AS beat FROM complete WHERE NOT backfill GROUP BY source
-), state_beats AS (
-    SELECT source, kind, max(finished_at) AS beat
-    FROM (SELECT source, unnest(states) AS kind, finished_at FROM complete WHERE NOT backfill)
-    GROUP BY source, kind
-), seen AS (
-    SELECT item_id, p.source, p.kind, nature, system, subject, title, observed_from, observed_to,
-        collected_at, landed_at, pull_id, change, outcome, revision, place,
-        CASE nature WHEN 'state' THEN s.beat ELSE b.beat END AS beat,
-        coalesce(collected_at <= b.beat, false)
-            OR pull_id IN (SELECT pull_id FROM complete) AS confirmed
-    FROM lake_placed p LEFT JOIN beats b ON b.source = p.source
-        LEFT JOIN state_beats s ON s.source = p.source AND s.kind = p.kind
-    WHERE landed_at <= $now
-)"""
-"""The items as of $now, each with its place and whether a whole pull confirms it (`seen`)."""
-
-LAST = """last AS (
-    SELECT source, kind, system, subject, max(struct_pack(place, change)) AS newest,
-        max(revision) FILTER (confirmed) AS confirmed_revision,
-        max(place) FILTER (confirmed AND observed_to <= $now + to_seconds($skew)) AS believed_place
-    FROM seen SEMI JOIN {subjects} USING (source, kind, system, subject)
-    GROUP BY source, kind, system, subject
-)"""
-"""For each of some subjects its last place and change, and the last place that is confirmed and not
-dated ahead."""
-
-_CORRECTIONS = corrections_sql("(SELECT * FROM evidence WHERE landed_at <= $now)")
-_CORRECTED = corrected_sql(f"({_CORRECTIONS})")
 _SQL = f"""
-WITH {SEEN}, many AS (
+WITH {{seen}}, many AS (
     -- Most events stand alone: what is the last of one row need not be asked, nor kept in memory.
     SELECT source, kind, system, subject FROM seen GROUP BY ALL HAVING count(*) > 1
-), {LAST.format(subjects="many")}, corrected AS (
-    {_CORRECTED}
-), last_uncorrected AS (
+), {LAST.format(subjects="many")}, last_uncorrected AS (
     -- What a corrected item once ended counts again, or a correction could hide a failure.
     SELECT source, kind, system, subject, max(place) AS place,
         max(place) FILTER (confirmed AND observed_to <= $now + to_seconds($skew)) AS believed_place
@@ -148,7 +112,6 @@ WITH {SEEN}, many AS (
 SELECT f.*, e.events FROM folded f LEFT JOIN event_times e USING (system)
 ORDER BY control, evidence, system
 """  # noqa: S608  no text from outside
-_UNCORRECTED = _SQL.replace(_CORRECTED, NONE_CORRECTED)
 
 
 def sightings(connection: Connection, now: datetime) -> dict[Key, Sighting]:
@@ -160,11 +123,8 @@ def sightings(connection: Connection, now: datetime) -> dict[Key, Sighting]:
     without a system count for the organisation only. What the connection leaves aside only
     supports: it puts nothing in date, and fails like all else. Raises LakeError.
     """
-    moment = utc(now, what="now")
-    values = {"now": moment, "skew": CLOCK_SKEW.total_seconds()}
     try:
-        sql = _SQL if any_correction(connection) else _UNCORRECTED
-        cursor = connection.execute(sql, values)
+        cursor = ask_seen(connection, _SQL, now, {"skew": CLOCK_SKEW.total_seconds()})
         names = [column[0] for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     except duckdb.Error as error:

@@ -16,7 +16,7 @@ from evidence.errors import LakeConflict, LakeError
 from evidence.times import utc
 from storage.ahead import ahead
 from storage.delta import Table
-from storage.engine import Limits, enough, lock, open_engine, rows_of, sentence
+from storage.engine import Limits, enough, open_engine, rows_of, sentence
 from storage.schema import TABLES, TableSpec
 
 STEP_ROWS = 50_000
@@ -191,7 +191,7 @@ def _select(
         except duckdb.Error as error:
             told = f"what {spec.name} follow cannot be read: {sentence(error)}"
             raise LakeError(f"{told}; run `headwater verify`") from error
-        lock(engine, items.files)
+        engine.lock(items.files)
         try:
             for batch in engine.execute(sql).to_arrow_reader(STEP_ROWS):
                 yield _fitted(pa.Table.from_batches([batch]), spec, now)

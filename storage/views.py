@@ -20,12 +20,12 @@ from storage.engine import (
     Limits,
     enough,
     literal,
+    little,
     load_table,
-    lock,
     open_engine,
     quote,
     rows_of,
-    sentence,
+    unreadable,
 )
 from storage.excerpts import cut
 from storage.lake import Lake
@@ -196,56 +196,76 @@ def connect_files(
     if as_of is not None:
         as_of = utc(as_of, what="as_of")
     paths = [path for many in files.values() for path in many]
-    connection = open_engine(enough(limits or Limits(), paths))
+    # An excerpt replaces what reads files, so it must be views.
+    in_memory = little(paths) and not excerpt.limited
+    connection = open_engine(enough(limits or Limits(), paths), little=in_memory)
     try:
         shown = _until("landed_at", as_of) if size is None else _sealed(size)
         weighs = f"strength NOT IN ({', '.join(map(literal, aside))})" if aside else "true"
         connection.execute(f"CREATE MACRO lake_weighs(strength) AS {weighs}")
-        _build(connection, files, as_of, shown, mapping_digest, tags_sql, dimensions or {}, excerpt)
-        lock(connection, paths)
+        _announce(connection, files, as_of, shown, mapping_digest, tags_sql)
+        if excerpt.limited:
+            connection.make()
+            cut(connection, _raw(files), excerpt, made=bool(tags_sql))
+        _load(connection, dimensions or {})
+        connection.lock(paths)
     except duckdb.Error as error:
         connection.close()
-        told = f"the lake's files cannot be read: {sentence(error)}; run `headwater verify`"
-        raise LakeError(told) from error
+        raise unreadable(error) from error
     except LakeError:
         connection.close()
         raise
     return connection
 
 
-def _build(
+def _raw(files: Mapping[str, Sequence[Path]]) -> dict[str, str]:
+    return {name: rows_of(spec, files[name]) for name, spec in TABLES.items()}
+
+
+def _announce(
     connection: Connection,
     files: Mapping[str, Sequence[Path]],
     as_of: datetime | None,
     shown: str,
     mapping_digest: str | None,
     tags_sql: str,
-    dimensions: Mapping[str, pa.Table],
-    excerpt: Excerpt,
 ) -> None:
-    raw = {name: rows_of(spec, files[name]) for name, spec in TABLES.items()}
-    for name, sql in raw.items():
-        connection.execute(f"CREATE VIEW lake_{name} AS {sql}")
-    known = mapping_digest if mapping_digest is not None else _newest_digest(connection, as_of)
+    """Say what each relation is to be made of, those first that others rest on."""
+
+    def view(name: str, sql: str, comment: str = "") -> None:
+        told = f"; COMMENT ON VIEW {name} IS {literal(comment)}" if comment else ""
+        connection.later(name, f"CREATE VIEW {name} AS {_filled(sql, words)}{told}")
+
+    def claimed(name: str, sql: str) -> None:
+        # Which tags were made last is looked up only where somebody asks for tags.
+        connection.later(name, lambda: f"CREATE {held} {name} AS {_filled(sql, digest())}")
+
+    def digest() -> Mapping[str, str]:
+        known = mapping_digest
+        return {"digest": literal(_newest_digest(connection, as_of) if known is None else known)}
+
+    held = "TABLE" if connection.little else "VIEW"
     words = {
         "landed": shown,
         "judged": _until("judged_at", as_of),
-        "digest": literal(known),
         "pull_kind": literal(PULL_KIND),
     }
+    for name, sql in _raw(files).items():
+        if name != "tags" or not tags_sql:
+            connection.later(f"lake_{name}", f"CREATE {held} lake_{name} AS {sql}")
     for name, (comment, sql) in VIEWS.items():
-        connection.execute(f"CREATE VIEW {name} AS {_filled(sql, words)}")
-        connection.execute(f"COMMENT ON VIEW {name} IS {literal(comment)}")
+        view(name, sql, comment)
         if name == "evidence":
-            connection.execute(f"CREATE VIEW lake_placed AS {placed_sql('evidence')}")
+            view("lake_placed", placed_sql("evidence"))
             if tags_sql:
-                _tag_anew(connection, tags_sql)
-            connection.execute(f"CREATE VIEW lake_claims AS {_filled(CLAIMS, words)}")
+                connection.later("lake_tags", _made_anew(tags_sql))
+            claimed("lake_claims", CLAIMS)
         if name == "corrections":
-            connection.execute(f"CREATE VIEW lake_corrected AS {corrected_sql(name)}")
-            connection.execute(f"CREATE VIEW lake_context AS {_filled(CONTEXT, words)}")
-    if excerpt.limited:
-        cut(connection, raw, excerpt, made=bool(tags_sql))
+            view("lake_corrected", corrected_sql(name))
+            claimed("lake_context", CONTEXT)
+
+
+def _load(connection: Connection, dimensions: Mapping[str, pa.Table]) -> None:
     for name, table in dimensions.items():
         if name in VIEWS or name.startswith("lake_"):
             raise LakeError(f"a dimension may not be called {name!r}: that is a view of the lake")
@@ -267,19 +287,18 @@ def _sealed(size: int) -> str:
     return f"item_id IN (SELECT item_id FROM lake_leaves WHERE leaf_index < {int(size)})"  # noqa: S608
 
 
-def _tag_anew(connection: Connection, sql: str) -> None:
-    """Put what the rules say of the evidence shown in the place of the tags that were kept.
+def _made_anew(sql: str) -> str:
+    """Statements that put what the rules say of the evidence shown in the place of the tags.
 
     Their texts, of which there are few, stay members of enumerations in memory: each is read as the
     text it is, for it sorts as such.
     """
     names = [name for name in TAGS.names if name != "tagged_at"]
-    connection.execute("CREATE VIEW items AS SELECT * FROM evidence")
-    connection.execute(f"CREATE TABLE lake_made AS SELECT {', '.join(names)} FROM ({sql})")  # noqa: S608
-    connection.execute("DROP VIEW items")
     texts = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in names)
-    connection.execute(f"""CREATE OR REPLACE VIEW lake_tags AS
-        SELECT {texts}, NULL::TIMESTAMPTZ AS tagged_at FROM lake_made""")  # noqa: S608
+    return f"""CREATE VIEW items AS SELECT * FROM evidence;
+        CREATE TABLE lake_made AS SELECT {", ".join(names)} FROM ({sql});
+        DROP VIEW items;
+        CREATE VIEW lake_tags AS SELECT {texts}, NULL::TIMESTAMPTZ AS tagged_at FROM lake_made"""  # noqa: S608
 
 
 def _newest_digest(connection: Connection, as_of: datetime | None) -> str:

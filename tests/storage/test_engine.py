@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from storage.engine import Limits, enough
+import duckdb
+import pytest
+
+from evidence.errors import LakeError
+from storage.engine import Limits, enough, open_engine
 from storage.views import connect
 from tests.storage.makers import World
 
@@ -38,3 +42,35 @@ def test_a_small_lake_is_read_by_one_thread(tmp_path: Path) -> None:
     with connect(World(tmp_path / "lake").lake) as connection:
         row = connection.execute("SELECT current_setting('threads')").fetchone()
     assert row == (1,)
+
+
+def test_relations_are_made_when_they_are_named_with_what_they_rest_on() -> None:
+    with open_engine(Limits()) as engine:
+        engine.later("first", "CREATE VIEW first AS SELECT 1 AS n, 'second' AS other")
+        engine.later("second", lambda: "CREATE VIEW second AS SELECT n + 1 AS n FROM first")
+        engine.later("broken", "CREATE VIEW broken AS SELECT * FROM nowhere")
+        assert engine.execute('SELECT n FROM "Second"').fetchall() == [(2,)]
+        made = "SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY ALL"
+        assert engine.execute(made).fetchall() == [("first",), ("second",)]
+        for _ in range(2):
+            with pytest.raises(LakeError, match=r"cannot be read: .*nowhere.*headwater verify"):
+                engine.execute("FROM broken")
+        with pytest.raises(LakeError, match="nowhere"):
+            engine.make()
+
+
+def test_what_swells_beyond_memory_is_read_as_of_a_large_lake() -> None:
+    rows = "SELECT repeat('x', 100000 + range::INT) AS text FROM range(2000)"
+    with open_engine(Limits(memory_mb=64), little=True) as engine:
+        with pytest.raises(duckdb.OutOfMemoryException):
+            engine.execute(f"CREATE TABLE direct AS {rows}")
+        engine.later("swelling", f"CREATE TABLE swelling AS {rows}")
+        assert engine.execute("SELECT count(*) FROM swelling").fetchall() == [(2000,)]
+
+
+def test_work_that_lasts_is_done_once() -> None:
+    with open_engine(Limits()) as engine:
+        done: list[int] = []
+        for n in range(3):
+            engine.once("it", lambda n=n: done.append(n))  # type: ignore[misc]
+    assert done == [0]

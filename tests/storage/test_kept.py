@@ -56,6 +56,13 @@ def _whole(world: World) -> dict[Key, Sighting]:
         return landed(connection, world.clock.now, ASKED, AGES)
 
 
+def _from_files(world: World) -> dict[Key, Sighting]:
+    """As a large lake is judged: nothing that several questions read is held in memory."""
+    with pytest.MonkeyPatch.context() as large:
+        large.setattr("storage.views.little", lambda _: False)
+        return _whole(world)
+
+
 def _by_now(world: World) -> object:
     return landed_by_now(world.lake, "m1", world.clock.now, ASKED, LIMITS, 0, AGES, ASIDE)
 
@@ -110,6 +117,7 @@ def test_the_kept_state_agrees_with_the_whole_lake(tmp_path: Path, seed: int) ->
         assert _by_now(world) == whole
         assert _kept_only(world) == whole, "what was just kept holds"
         left_out += _count(world)
+    assert _from_files(world) == _whole(world)
     assert used or seed, "some histories stir too much to use it"
     assert left_out
 

@@ -13,7 +13,8 @@ from evidence.model import Change, EvidenceItem, Nature, Outcome
 from evidence.runs import PullOutcome
 from storage.arrivals import Asked, arrivals
 from storage.corrections import NONE_CORRECTED, any_correction
-from storage.sightings import _SQL, _UNCORRECTED, sightings
+from storage.engine import Connection
+from storage.sightings import sightings
 from storage.views import connect
 from tests.storage.makers import START, World, days, item
 
@@ -297,19 +298,27 @@ def _weighed(world: World, aside: tuple[str, ...] = ASIDE) -> Sighting:
         return sightings(connection, world.clock.now)[KEY]
 
 
-def test_where_nothing_was_corrected_the_short_question_answers_as_the_whole(world: World) -> None:
+def test_where_nothing_was_corrected_the_short_question_answers_as_the_whole(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.land(item(1), item(2, outcome=Outcome.FAILED), cursor="1", outcome=DONE)
     world.tag(*KEY[:2])
-    values = {"now": world.clock.now, "skew": 0.0}
+    short = _seen(world)
     with connect(world.lake, mapping_digest="m1") as connection:
         assert not any_correction(connection)
-        short = connection.execute(_UNCORRECTED, values).fetchall()
-        assert short
-        assert short == connection.execute(_SQL, values).fetchall()
         relations = "lake_corrected", f"({NONE_CORRECTED})"
         one, other = (
             connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
             for relation in relations
         )
-    assert _UNCORRECTED != _SQL
     assert one == other
+    assert short
+    asked: list[Connection] = []
+
+    def corrected(connection: Connection) -> bool:
+        asked.append(connection)
+        return True
+
+    monkeypatch.setattr("storage.seen.any_correction", corrected)
+    assert short == _seen(world)
+    assert asked

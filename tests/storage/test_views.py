@@ -42,6 +42,7 @@ def test_every_view_of_an_empty_lake_is_there_and_empty(empty: Connection, view:
 
 
 def test_every_view_says_what_it_shows(empty: Connection) -> None:
+    empty.make()
     rows = empty.execute("SELECT view_name, comment FROM duckdb_views() WHERE NOT internal")
     told = dict(rows.fetchall())
     assert {name for name in VIEWS if told[name]} == set(VIEWS)
