@@ -36,9 +36,9 @@ SMALL = 50
 TICK = os.sysconf("SC_CLK_TCK")
 ALL = "whoever-sees-everything"
 LIMITED = {
-    "two systems": 'systems = ["system-1", "system-2"]',
-    "one control": 'controls = ["A.6.2.4"]',
-    "a period that is over": "period = { until = 2026-06-01T00:00:00Z }",
+    "two-systems": 'systems = ["system-1", "system-2"]',
+    "one-control": 'controls = ["A.6.2.4"]',
+    "a-period-that-is-over": "period = { until = 2026-06-01T00:00:00Z }",
 }
 ACCESS = """
 [[access]]
@@ -199,7 +199,7 @@ def home(size: int) -> Iterator[Path]:
 
 def token_of(name: str) -> str:
     """The token of a limited access."""
-    return f"whoever-sees-{name.replace(' ', '-')}"
+    return f"whoever-sees-only-{name}"
 
 
 @contextmanager
