@@ -70,6 +70,11 @@ class Given:
         return bool(self.counts) and self.words <= {"failed", "error"}
 
     @property
+    def failed(self) -> bool:
+        """Whether it failed or erred, by its own word or a person's."""
+        return bool(self.words & {"failed", "error"})
+
+    @property
     def words(self) -> frozenset[str]:
         """Its flaws, a word each."""
         return frozenset(flaw.word for flaw in self.flaws)

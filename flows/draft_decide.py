@@ -36,8 +36,8 @@ def accept(file: Path, decision: Decision, output: Path | None, say: Say) -> int
     ConfigError, LakeError.
     """
     config, by = load(file), decision.named()
-    if output is not None and output.exists():
-        raise ConfigError(f"{output} is there already: name a new file")
+    if output is not None and (output.exists() or not output.parent.is_dir()):
+        raise ConfigError(f"{output} is there already, or its folder is not: name a new file")
     lake = open_lake(config)
     desk = Desk(lake, config, 1)
 

@@ -18,12 +18,12 @@ from flows.lookup import SIGNS, find_item
 from flows.moment import Moment, present
 from flows.request_answers import Found, answers
 from mappings.controls import Control
-from storage.drafts import citable
+from storage.drafts import citable, failed_first
 from storage.lake import Lake
 from storage.pages import Connection, item_rows
 
 _NOTES = 30
-_TEXT = 8_000
+_TEXT, _TITLE = 8_000, 200
 _HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*\s*")
 _FENCE = re.compile(r"\s{0,3}(```|~~~)")
 
@@ -66,11 +66,11 @@ class Desk:
         if one is None:
             known = ", ".join(f.request.id for f in found) or "none was collected"
             raise ConfigError(f"there is no request {request_id!r} in the register; known: {known}")
-        matter = Matter(
-            Task.ANSWER, f"Answer to request {request_id}: {one.request.text}", one.request.text, ()
-        )
+        asked = one.request.text[:_TEXT]
+        matter = Matter(Task.ANSWER, f"Answer to request {request_id}: {asked[:_TITLE]}", asked, ())
         with self._shown.connect(self._lake) as connection:
-            filled = self._with(connection, matter, list(dict.fromkeys(one.items)), ())
+            ids = failed_first(connection, list(dict.fromkeys(one.items)))
+            filled = self._with(connection, matter, ids, ())
         return replace(filled, notes=(*_lacking(one), *filled.notes))
 
     def section(self, file: Path, heading: str, names: Sequence[str]) -> Matter:

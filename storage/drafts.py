@@ -139,6 +139,17 @@ def citable(
     return [row["item_id"] for row in rows], rows[0]["items"] if rows else 0
 
 
+def failed_first(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """The same ids, those of items that failed or erred first, else in their order."""
+    rows = all_rows(
+        connection,
+        f"""SELECT item_id FROM evidence
+        WHERE item_id IN ({_listed(ids)}) AND outcome IN ('failed', 'error')""",  # noqa: S608
+    )
+    bad = {row["item_id"] for row in rows}
+    return sorted(ids, key=lambda one: one not in bad)
+
+
 def standing_items(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
     """Of these items, those that stand as the latest of their subject → their change."""
     rows = all_rows(

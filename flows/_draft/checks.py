@@ -18,7 +18,7 @@ from flows._draft import words
 
 INCOMPLETE = "lacks a text or cites, or has one of another type"
 TOO_LONG = "is longer than 600 signs or cites more than 6 passages"
-UNSEEN = "holds signs that nobody sees, or words of two alphabets"
+UNSEEN = "holds signs that nobody sees, pictures, or letters that look like others"
 SEVERAL = "is more than one sentence"
 UNCITED = "cites nothing"
 NO_ITEM = "cites an item that was not given"
@@ -98,7 +98,7 @@ def _shape(claim: Claim) -> str:
         return TOO_LONG
     if not claim.text.strip():
         return INCOMPLETE
-    if not words.readable(claim.text):
+    if not (words.readable(claim.text) and words.in_words(claim.text)):
         return UNSEEN
     if _ENDS.search(claim.text):
         return SEVERAL
@@ -202,7 +202,7 @@ def _denies(text: str, held: _Held) -> bool:
 def _passed(text: str, held: _Held) -> bool:
     if not words.says_passed(text):
         return False
-    if any(one.words & {"failed", "error"} for one in held.items):
+    if any(one.failed for one in held.items):
         return True
     return not (
         all(one.outcome == "passed" for one in held.items) or words.says_passed(held.quotes)
@@ -212,11 +212,11 @@ def _passed(text: str, held: _Held) -> bool:
 def _failed(text: str, held: _Held) -> bool:
     if not words.says_failed(text) or words.says_failed(held.quotes):
         return False
-    return not any(one.words & {"failed", "error"} for one in held.items)
+    return not any(one.failed for one in held.items)
 
 
 def _now(text: str, held: _Held) -> bool:
-    return bool(words.says_now(text)) and not all(one.in_date for one in held.items)
+    return words.says_now(text) and not all(one.in_date for one in held.items)
 
 
 def _foreign(text: str, held: _Held) -> bool:

@@ -72,14 +72,17 @@ _TOLD = {
 
 def _flaws(one: Given) -> str:
     """What must be said beside a sentence that rests on it; empty where nothing is wrong."""
-    return ", ".join(_TOLD.get(flaw.word, flaw.word) for flaw in one.flaws)
+    return ", ".join(dict.fromkeys(_TOLD.get(flaw.word, flaw.word) for flaw in one.flaws))
 
 
 def _lacks(matter: Matter, numbers: Mapping[str, int]) -> Iterator[str]:
     yield from matter.notes
-    for one in matter.given:
-        if one.item_id not in numbers and one.words & {"failed", "error"}:
-            yield f"{one.outcome} and in no sentence: {one.title} ({_where(one)})"
+    unsaid = [one for one in matter.given if one.item_id not in numbers]
+    for one in unsaid:
+        if one.failed:
+            yield f"failed and in no sentence: {one.title} ({_where(one)})"
+    if rest := sum(not one.failed for one in unsaid):
+        yield f"{rest} items were read and are in no sentence"
     if matter.left:
         yield f"{matter.left} more items were not read for this draft"
 

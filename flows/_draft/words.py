@@ -24,19 +24,18 @@ _SPOKEN = {
 }  # fmt: skip
 _WHOLE = _words("""
     all every everything everyone everybody each always any never none nobody nothing only fully
-    complete completely entire entirely whole wholly throughout alle allen aller alles jede jeder
-    jedes immer nie niemand nichts nur vollständig ganz sämtliche
-    most mostly many majority several few often regularly routinely continuously continually
-    periodically daily weekly monthly quarterly yearly annually annual consistently systematically
-    usually rarely seldom hardly frequently ongoing constantly meist meisten viele mehrere wenige
-    oft regelmäßig ständig
-    laufend selten täglich wöchentlich monatlich jährlich
+    complete completely entire entirely whole wholly throughout most mostly many majority several
+    few often regularly routinely continuously continually periodically daily weekly monthly
+    quarterly yearly annually annual consistently systematically usually rarely seldom hardly
+    frequently ongoing constantly alle allen aller alles jede jeder jedes immer nie niemand nichts
+    nur vollständig ganz sämtliche meist meisten viele mehrere wenige oft selten regelmäßig ständig
+    laufend täglich wöchentlich monatlich jährlich
 """)
 _JUDGING = _words("""
     good well better best effective effectively adequate adequately sufficient sufficiently robust
     fair safe safely secure securely appropriate appropriately proper properly reliable trustworthy
     strong excellent mature sound correct correctly responsible responsibly transparent ethical
-    unbiased angemessen wirksam sicher ausreichend gut zuverlässig ordnungsgemäß korrekt fair
+    unbiased angemessen wirksam sicher ausreichend gut zuverlässig ordnungsgemäß korrekt
 """)
 _DECIDING = _words("""
     approved approval rejected rejection accepted declined refused denied granted revoked signed
@@ -62,8 +61,9 @@ _NOW = re.compile(
     r"aktuell\w*|derzeit|heute|gültig\w*)\b",
     re.I,
 )
+_CONFORMING = r"compl(?:y|ies|ied|iant|iance)|conform|certif|accredit|konform|zertifi"
 _CONFORMS = re.compile(
-    r"compl(?:y|ies|ied|iant|iance)|conform|certif|accredit|konform|zertifi|"
+    _CONFORMING + r"|"
     r"\b(?:fulfil\w*|satisf(?:y|ies|ied)|erfüll\w*|audit[ -]ready)|"
     r"\b(?:meets?|met)\s+(?:\w+\s+){0,3}(?:requirement|standard|control|clause|obligation|need)|"
     r"\b(?:in line|in accordance|in keeping|according|entspricht)\b.{0,30}"
@@ -77,6 +77,9 @@ _STARTS = _words("""
     diese kein keine laut
 """)
 _SCRIPTS = {"LATIN", "GREEK", "CYRILLIC"}
+_ODD = {"So", "Sk", "Mn", "Me", "Co", "Cn"}
+_LATIN_ENDS = 0x250
+"""Latin letters after these are made for phonetics, and look like others."""
 _LEAST, _STEM = 3, 5
 _EMPTY = _words("""
     the and for was are has had its his her our who not but that this these those with from were
@@ -93,7 +96,7 @@ def plainly(text: str) -> str:
 
 
 def numbers(text: str) -> frozenset[str]:
-    """Every number, day and share in the text, written out or in words."""
+    """Every number, day and share in the text that is written in digits."""
     return frozenset(re.sub(r"\s", "", one) for one in _NUMBER.findall(plainly(text)))
 
 
@@ -164,29 +167,43 @@ def turned(text: str, held: str) -> bool:
     )
 
 
-def says_passed(text: str) -> frozenset[str]:
-    """The words by which it says that something passed."""
-    return frozenset(one.casefold() for one in _PASS.findall(plainly(text)))
+def says_passed(text: str) -> bool:
+    """Whether it says that something passed."""
+    return bool(_PASS.search(plainly(text)))
 
 
-def says_failed(text: str) -> frozenset[str]:
-    """The words by which it says that something failed."""
-    return frozenset(one.casefold() for one in _FAIL.findall(plainly(text)))
+def says_failed(text: str) -> bool:
+    """Whether it says that something failed."""
+    return bool(_FAIL.search(plainly(text)))
 
 
-def says_now(text: str) -> frozenset[str]:
-    """The words by which it says that something holds today."""
-    return frozenset(one.casefold() for one in _NOW.findall(plainly(text)))
+def says_now(text: str) -> bool:
+    """Whether it says that something holds today."""
+    return bool(_NOW.search(plainly(text)))
 
 
 def says_conforms(text: str) -> bool:
     """Whether it says of anything that it conforms, or does not: only people decide that."""
-    return bool(_CONFORMS.search(plainly(text)))
+    letters = "".join(bare(text))  # written with gaps it says the same
+    return bool(_CONFORMS.search(plainly(text)) or re.search(_CONFORMING, letters))
 
 
 def readable(text: str) -> bool:
     """Whether every sign is seen as what it is: none hidden, no word of two alphabets."""
     return text.isprintable() and not any(_mixed(word) for word in _PLAIN.findall(text))
+
+
+def in_words(text: str) -> bool:
+    """Whether it says what it says in ordinary letters: no pictures, no strokes over letters."""
+    signs = [sign for sign in unicodedata.normalize("NFKC", text) if not sign.isascii()]
+    return not any(
+        unicodedata.category(sign) in _ODD or (sign.isalpha() and _odd_latin(sign))
+        for sign in signs
+    )
+
+
+def _odd_latin(sign: str) -> bool:
+    return ord(sign) >= _LATIN_ENDS and unicodedata.name(sign, "").startswith("LATIN")
 
 
 def _mixed(word: str) -> bool:

@@ -11,7 +11,7 @@ from evidence.canonical import digest
 from evidence.draft import Cite, Given, Matter, Sentence
 from evidence.suggestion import AskedModel, Passage
 from flows._draft import words
-from flows._draft.checks import CONFORMS, INCOMPLETE, UNSEEN, Checked, Claim, checked
+from flows._draft.checks import INCOMPLETE, Checked, Claim, checked
 from flows._draft.given import record, short_ids
 from mappings.suggest.chat import Say, json_object
 
@@ -68,18 +68,16 @@ class Extract:
 
 
 def _told(one: Given) -> Sentence | str:
-    """The item in a sentence; what a title says of conformity is not repeated."""
+    """The item in a sentence; what a title says of conformity, or in hidden signs, is not said."""
     if not one.texts:
         return NO_WORDS
     said = Passage(one.texts[0].place, one.texts[0].text[:_TITLE])
     shown = " ".join(said.text.split())
-    if words.says_conforms(shown):
-        return CONFORMS
-    if not words.readable(shown):
-        return UNSEEN
+    fit = words.readable(shown) and not words.says_conforms(shown)
+    what = f"“{shown}”" if fit else f"An item of kind {one.kind}"
     about = f" for {one.system}" if one.system else ""
     ended = f"with the outcome {one.outcome}" if one.outcome != "recorded" else "and recorded"
-    text = f"“{shown}” was observed{about} on {one.day} {ended}."
+    text = f"{what} was observed{about} on {one.day} {ended}."
     return Sentence(text, (Cite(one.item_id, said),))
 
 

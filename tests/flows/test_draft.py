@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from evidence.errors import ConfigError, HeadwaterError
+from evidence.errors import ConfigError, HeadwaterError, LakeError
 from evidence.model import Change, EvidenceItem, Outcome
 from evidence.runs import Pull, PullFacts, PullOutcome
 from flows.config import load, now
 from flows.draft_matter import section_of
+from flows.draft_page import page
 from flows.follow import follow
 from flows.setup import initialise
 from storage.lake import Lake
@@ -126,7 +127,7 @@ def test_drafted_by_code_alone_accepted_handed_over_and_taken_back(
     assert head["text_sha256"] == row["text_sha256"]
     assert file.read_text().endswith(row["text"])
     assert rows(config, "SELECT * FROM tags ORDER BY ALL") == tags, "no draft speaks to a control"
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="is there already, or its folder"):
         told(config, "accept", row["draft"], *ADA, "-o", str(file))
     with pytest.raises(ConfigError, match="it is decided already"):
         told(config, "reject", row["draft"], *ADA)
@@ -155,6 +156,12 @@ def test_what_it_rests_on_changed(opened: Path) -> None:
     assert the_draft(opened)["state"] == "open"
     assert row["text"] == before["text"]
     assert "outdated" in told(opened, "show", row["draft"])
+
+
+def test_a_text_that_is_not_the_drafted_one_is_not_handed_over() -> None:
+    row = {"draft": "d" * 64, "text": "All is well.", "text_sha256": "0" * 64}
+    with pytest.raises(LakeError, match="is not the one that was drafted"):
+        page(row, None)
 
 
 def test_what_was_corrected_since_is_not_accepted(opened: Path) -> None:
@@ -197,32 +204,32 @@ def test_it_abstains_where_nothing_is_in_date(config: Path, played: Played) -> N
 
 
 def test_wrong_names_are_one_sentence(config: Path, tmp_path: Path) -> None:
-    page = tmp_path / "policy.md"
-    page.write_text("# Policy\n\n## Review\n\nSee A.2.4.\n\n```\n## Not one\n```\n\n## Scope\n")
+    policy = tmp_path / "policy.md"
+    policy.write_text("# Policy\n\n## Review\n\nSee A.2.4.\n\n```\n## Not one\n```\n\n## Scope\n")
     (own, *_) = rows(config, "SELECT item_id FROM evidence WHERE kind = 'headwater.mapping'")
     for words, wrong in (
         (("summary", "A.99"), "is no control and no AI system"),
         (("summary", own["item_id"]), "is Headwater's own record"),
         (("answer", "PBC-1"), "there is no request 'PBC-1' in the register"),
-        (("section", str(page), "Scope"), "names no control: say by --about"),
+        (("section", str(policy), "Scope"), "names no control: say by --about"),
         (("show", "abcdef"), "no draft has an id"),
         (("accept", "abcdef", "--by", "Ada", "--why", " "), "--why is empty"),
         (("reject", "abc", *ADA), "an id needs at least 6 signs"),
     ):
         with pytest.raises(HeadwaterError, match=wrong):
             told(config, *words)
-    assert section_of(page, "review") == "See A.2.4.\n\n```\n## Not one\n```"
+    assert section_of(policy, "review") == "See A.2.4.\n\n```\n## Not one\n```"
     for file, heading, wrong in (
-        (tmp_path / "none.md", "X", "cannot be read"), (page, "Not one", "no heading 'Not one'")
+        (tmp_path / "none.md", "X", "cannot be read"), (policy, "Not one", "no heading 'Not one'")
     ):  # fmt: skip
         with pytest.raises(ConfigError, match=wrong):
             section_of(file, heading)
 
 
 def test_a_section_rests_on_the_controls_that_it_names(config: Path, tmp_path: Path) -> None:
-    page = tmp_path / "policy.md"
-    page.write_text("# Policy\n\n## Review\n\nThe policy is reviewed (A.2.4).\n\n## Scope\n\nX\n")
-    said = told(config, "section", str(page), "Review")
+    policy = tmp_path / "policy.md"
+    policy.write_text("# Policy\n\n## Review\n\nThe policy is reviewed (A.2.4).\n\n## Scope\n\nX\n")
+    said = told(config, "section", str(policy), "Review")
     assert "# Review (policy.md)" in said
     assert "Review 1 of the AI policy" in said
     assert the_draft(config)["task"] == "section"

@@ -92,6 +92,12 @@ LIES = [
     ("The printer wants toner. The bias test ran.", TONER, PRINTER, checks.SEVERAL),
     ("The gap is com\u200bpliant.", BIAS, GAP, checks.UNSEEN),
     ("The gap is \u0441ompliant.", BIAS, GAP, checks.UNSEEN),
+    ("The gap is c o m p l i a n t.", BIAS, GAP, checks.CONFORMS),
+    ("The bias test is com-pliant.", BIAS, GAP, checks.CONFORMS),
+    ("The gap is ｃｏｍｐｌｉａｎｔ.", BIAS, GAP, checks.CONFORMS),
+    ("The gap is ᴄᴏᴍᴘʟɪᴀɴᴛ.", BIAS, GAP, checks.UNSEEN),
+    ("The gap is c\u0336ompliant.", BIAS, GAP, checks.UNSEEN),
+    ("\u2705 The gap between groups was 3%.", BIAS, GAP, checks.UNSEEN),
     ("The gap between groups\nwas 3%.", BIAS, GAP, checks.UNSEEN),
     ("The gap between groups was 3%.", "e" * 64, GAP, checks.NO_ITEM),
     ("The gap between groups was 3%.", BIAS, "The gap was small", checks.NO_QUOTE),
@@ -192,8 +198,9 @@ def test_code_alone_sets_down_what_items_say() -> None:
         "“Toner low” was observed for loan-model on 2026-11-03 and recorded.",
         "“Drift check” was observed for loan-model on 2026-11-03 with the outcome failed.",
         "“Review of the AI policy” was observed for loan-model on 2026-11-03 and recorded.",
+        "An item of kind acme.check was observed for loan-model on 2026-11-03 and recorded.",
     ]
-    assert found.dropped == {checks.CONFORMS: 1}
+    assert found.dropped == {}, "no item is passed over"
 
 
 def test_how_items_stand_is_said_by_code_and_failures_cannot_be_left_out() -> None:
@@ -203,6 +210,7 @@ def test_how_items_stand_is_said_by_code_and_failures_cannot_be_left_out() -> No
     text = markdown(matter(*ITEMS), Checked((review,), {checks.NAME: 2}), model)
     assert f"- {REVIEWED} \\[1\\] **(\\[1\\] out of date)**" in text
     assert "failed and in no sentence: Drift check" in text
+    assert "2 items were read and are in no sentence" in text
     assert "Left out: 2 sentences" in text
     assert "Drafted by the model m-1 from 4 of 4 items. A draft is no evidence" in text
 
