@@ -148,6 +148,22 @@ class ClockRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordRow:
+    """A record of audits, findings, corrective actions, certification or decisions (`what`).
+
+    `stands` is open, late or done."""
+
+    what: str
+    id: str
+    title: str
+    who: str
+    due: datetime | None
+    done: datetime | None
+    stands: str
+    item_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TagRow:
     """Why an item speaks to a control."""
 
@@ -298,6 +314,8 @@ class Board:
     """Why it is not what would be judged this moment, where that is known."""
     calendar: tuple[DateRow, ...] = ()
     """What people set themselves dates for and have not done yet, the earliest first."""
+    records: tuple[RecordRow, ...] = ()
+    """What the registers of audits and decisions hold."""
     past: Past | None = None
     """Where controls stood before, where that was asked together with it."""
     clocks: tuple[ClockRow, ...] = ()

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dashboards.model import Attention, DateRow
+from dashboards.model import Attention, DateRow, RecordRow
 from evidence.audits import CALLED, Books, Entry, lacks, majors, next_looks, read_entry, unaudited
 from evidence.canonical import plain
 from evidence.freshness import Standing
@@ -58,6 +58,21 @@ def calendar(held: Books) -> tuple[DateRow, ...]:
                       one.who, one.item_id)
               for until, one in majors(held) if one.done is None]  # fmt: skip
     return tuple(sorted(dated, key=lambda row: (row.on, row.what, row.title)))
+
+
+def record_rows(held: Books) -> tuple[RecordRow, ...]:
+    """The entries for the board; what is said to be done on a day to come is not done."""
+    return tuple(
+        RecordRow(e.what, e.id, e.title, e.who, e.due, e.done, stands(held, e), e.item_id)
+        for e in held.entries
+    )
+
+
+def stands(held: Books, entry: Entry) -> str:
+    """One word for people: late, open or done."""
+    if entry.done is not None and entry.done <= held.at:
+        return "done"
+    return "late" if entry.overdue(held.at) else "open"
 
 
 def show(file: Path, asked: Asked | None, *, as_json: bool) -> int:

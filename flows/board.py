@@ -24,7 +24,7 @@ from evidence.freshness import ORGANISATION
 from evidence.times import stamp
 from flows._alerts.unsent import unsent
 from flows.attention import attention, overridden, unconfirmed
-from flows.audits import audited, books, calendar
+from flows.audits import audited, books, calendar, record_rows
 from flows.board_mapping import context, frameworks, queue
 from flows.broken import broken
 from flows.config import Config, now
@@ -91,7 +91,8 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         items = _capped(pages(connection, _first(wanted, SHOWN_IN_ALL)))
         totals = control_totals(connection)
         clocks = notifications(connection, judged.moment, config.law, judged.at)
-        dated = (*calendar(books(connection, judged.at)), *dates(connection))
+        held = books(connection, judged.at)
+        dated = (*calendar(held), *dates(connection))
     return Board(
         organisation=config.organisation,
         as_of=judged.at,
@@ -108,6 +109,7 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         context=apart,
         frameworks=tuple(frameworks(judged)),
         calendar=tuple(sorted(dated, key=lambda row: row.on)),
+        records=record_rows(held),
         clocks=clock_rows(clocks),
     )
 

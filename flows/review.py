@@ -1,4 +1,4 @@
-"""The inputs of a management review (9.3) from what landed, as a document to fill in and commit."""
+"""The inputs of a management review (9.3) from what landed: to fill in and commit, or to print."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dashboards.pages.review import INPUTS
-from evidence.audits import ACTIONS, AUDITS, DECISIONS, FINDINGS, Books, Entry, lacks
+from dashboards.asked import Asked as Addressed
+from dashboards.links import OneFile
+from dashboards.pages.review import INPUTS, LOOKED_BACK, OF_BOOKS, last_review, review, since
+from dashboards.render import render_page
+from evidence.audits import Books, Entry, lacks
+from evidence.errors import ConfigError
 from evidence.freshness import Standing, State, Verdict
 from evidence.model import ControlId
-from flows.audits import books
+from flows.audits import books, stands
+from flows.board_reads import held_reads
 from flows.config import load, now
 from flows.draft_file import hand_over
 from flows.judgement import Judged, judge_lake
@@ -50,16 +55,18 @@ record of the register `decisions` each.
 
 FILL IN what else was looked at that no evidence tells.
 """
-_OF_BOOKS: Mapping[str, tuple[str, ...]] = {
-    "actions": (DECISIONS, ACTIONS), "nonconformities": (FINDINGS, ACTIONS), "audits": (AUDITS,),
-}  # fmt: skip
-"""Which registers tell of an input beside its controls."""
-REVIEWED = "management_review"
+FORMS = ("md", "html")
 
 
-def write(file: Path, output: Path | None, asked: Asked | None) -> int:
+def write(file: Path, output: Path | None, asked: Asked | None, form: str) -> int:
     """Print the document, or write it to a new file; 0. Raises ConfigError, LakeError."""
+    if form not in FORMS:
+        raise ConfigError(f"--format {form!r}: md (to fill in and commit), or html (to print)")
     config = load(file)
+    if form == "html":
+        with held_reads(config, asked) as pages:
+            page = review(pages, "", Addressed())
+        return hand_over(render_page(page, OneFile(())), output, "to print and to sign")
     lake = Lake.open(config.lake, clock=now)
     judged = judge_lake(lake, moment(lake, config, asked))
     with judged.moment.connect(lake, ample()) as connection:
@@ -73,24 +80,17 @@ def document(connection: Connection, judged: Judged, organisation: str) -> str:
 
     Raises LakeError.
     """
-    held, since = books(connection, judged.at), _last(judged)
-    told = "No review was collected before." if since is None else \
-        f"The last review that was collected is of {since:%Y-%m-%d}."  # fmt: skip
+    held, last = books(connection, judged.at), last_review(judged.verdicts)
     head = HEAD.format(
         day=f"{judged.at:%Y-%m-%d}", organisation=one_line(organisation),
-        shown=judged.moment.sentence(judged.digest), since=told,
+        shown=judged.moment.sentence(judged.digest), since=since(last),
     )  # fmt: skip
-    fresh = _landed(connection, since)
+    fresh = _landed(connection, last)
     parts = [head, *_standing(judged)]
     for name, (title, numbers) in INPUTS.items():
         parts += [f"## {title}\n", *_input(judged, held, name, numbers, fresh), ""]
     parts += ["## What needs a person\n", *_needs(held), "", TAIL]
     return "\n".join(parts)
-
-
-def _last(judged: Judged) -> datetime | None:
-    found = (v.newest for v in judged.verdicts if v.evidence == REVIEWED and v.newest)
-    return max(found, default=None)
 
 
 def _landed(connection: Connection, since: datetime | None) -> Mapping[str, Mapping[str, Any]]:
@@ -117,7 +117,7 @@ def _input(
     judged: Judged, held: Books, name: str, numbers: Sequence[str],
     fresh: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[str]:  # fmt: skip
-    known = [line for what in _OF_BOOKS.get(name, ()) for line in _entries(held, what)]
+    known = [line for what in OF_BOOKS.get(name, ()) for line in _entries(held, what)]
     for control in judged.catalogue.controls:
         if control.number in numbers:
             known += _control(judged, control, fresh.get(control.id, {}))
@@ -130,17 +130,21 @@ def _entries(held: Books, what: str) -> Iterator[str]:
     if not entries:
         yield f"- {words}: nothing is known; no register of them is collected"
         return
-    late = [one for one in entries if one.overdue(held.at)]
-    done = sum(one.done is not None for one in entries)
-    yield f"- {words}: {len(entries)}, of which {done} are done and {len(late)} are late"
-    for one in entries:
-        if one.done is None:
-            yield f"  - {_entry(one)}"
+    known = [stands(held, one) for one in entries]
+    done, late = known.count("done"), known.count("late")
+    yield f"- {words}: {len(entries)}, of which {done} are done and {late} are late"
+    begin = held.at - LOOKED_BACK
+    for one, word in zip(entries, known, strict=True):
+        if word != "done" or (one.done and one.done >= begin):
+            yield f"  - {_entry(one, word)}"
 
 
-def _entry(one: Entry) -> str:
-    due = f", due {one.due:%Y-%m-%d}" if one.due else ", without a date"
-    return f"{one_line(one.id)} {one_line(one.title)} ({one_line(one.who or 'nobody')}{due})"
+def _entry(one: Entry, word: str) -> str:
+    due = f"due {one.due:%Y-%m-%d}" if one.due else "without a date"
+    told = f"done {one.done:%Y-%m-%d}" if word == "done" and one.done else word
+    helped = f"; {one_line(one.effective)}" if word == "done" and one.effective else ""
+    who = one_line(one.who or "nobody")
+    return f"{one_line(one.id)} {one_line(one.title)} ({who}, {due}): {told}{helped}"
 
 
 def _control(judged: Judged, control: Control, fresh: Mapping[str, Any]) -> Iterator[str]:

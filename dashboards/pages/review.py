@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from dashboards import summary
 from dashboards.asked import Asked
 from dashboards.model import Board, ControlRow
 from dashboards.pages.cells import verdict_cells
-from dashboards.pages.overview import drawn
+from dashboards.pages.overview import drawn, trend
 from dashboards.pages.page import Head, Page
 from dashboards.reads import Reads
 from dashboards.tables import Cell, Ref, Table, Word
-from evidence.freshness import Standing
+from evidence.freshness import Standing, Verdict
 
 INPUTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "actions": ("What became of earlier actions", ("9.3.3", "10.2")),
@@ -25,6 +26,15 @@ INPUTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "improving": ("Chances to improve", ("10.1",)),
 }
 """What a review looks at, in our words, and the clauses and controls whose evidence tells of it."""
+OF_BOOKS: Mapping[str, Sequence[str]] = {
+    "actions": ("decisions", "corrective_actions"),
+    "nonconformities": ("findings", "corrective_actions"),
+    "audits": ("audits", "certification"),
+}
+"""Which registers tell of an input beside its controls."""
+REVIEWED = "management_review"
+LOOKED_BACK = timedelta(days=365)
+"""How long what was done is still shown."""
 LEAD = (
     "What the evidence says of each input of a management review. It is a beginning: people add "
     "what no evidence tells, decide, and sign."
@@ -34,14 +44,53 @@ _OPEN = (Standing.FAILED, Standing.STALE, Standing.MISSING, Standing.WAIVED)
 
 def review(reads: Reads, _key: str, asked: Asked) -> Page:
     """The page `/review`."""
-    board = reads.board(asked.as_of)
+    board, past = reads.board(asked.as_of), reads.past(asked.as_of)
     rows = {row.number: row for row in board.controls}
-    inputs = tuple(
-        _input(board, name, title, [rows[number] for number in numbers if number in rows])
+    inputs = [
+        table
         for name, (title, numbers) in INPUTS.items()
-    )
-    return Page(Head.of(board), "Management review: the inputs", LEAD, "review.html",
-                (*inputs, _open(board)), values=drawn(board))  # fmt: skip
+        for table in (
+            *_books(board, name, title),
+            _input(board, name, title, [rows[number] for number in numbers if number in rows]),
+        )
+    ]
+    last = last_review(v for row in board.controls for v in row.standing.verdicts)
+    stood = () if past is None else (trend(past),)
+    return Page(Head.of(board), "Management review: the inputs", f"{LEAD} {since(last)}",
+                "review.html",
+                (*inputs, _open(board), *stood), values=drawn(board))  # fmt: skip
+
+
+def last_review(verdicts: Iterable[Verdict]) -> datetime | None:
+    """When the last review that was collected took place."""
+    found = (one.newest for one in verdicts if one.evidence == REVIEWED and one.newest)
+    return max(found, default=None)
+
+
+def since(last: datetime | None) -> str:
+    """One sentence of it."""
+    if last is None:
+        return "No review was collected before."
+    return f"The last review that was collected is of {last:%Y-%m-%d}."
+
+
+def _books(board: Board, name: str, title: str) -> Iterator[Table]:
+    """What the registers of an input hold: all that is not done, and what was done in a year."""
+    if not (whats := OF_BOOKS.get(name)):
+        return
+    held = [row for row in board.records if row.what in whats]
+    begin = board.as_of - LOOKED_BACK
+    shown = [row for row in held if row.stands != "done" or (row.done and row.done >= begin)]
+    shown.sort(key=lambda row: (("late", "open", "done").index(row.stands), row.what, row.id))
+    rows: list[tuple[Cell, ...]] = [
+        (Ref("items", row.item_id, row.id), row.title, row.what.replace("_", " "), row.who or None,
+         row.due, row.done, row.stands)
+        for row in shown
+    ]  # fmt: skip
+    columns = ("record", "title", "register", "by", "due", "done", "stands")
+    told = " and ".join(what.replace("_", " ") for what in whats)
+    yield Table(f"{name}-records", f"{title}: what the registers hold", columns, tuple(rows),
+                f"Nothing is known: no register of {told} holds a record.", len(held))  # fmt: skip
 
 
 def _input(board: Board, name: str, title: str, rows: Sequence[ControlRow]) -> Table:

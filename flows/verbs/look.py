@@ -144,15 +144,18 @@ def audits(
 @verbs.command(rich_help_panel=PANEL)
 def review(
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A new .md file; else it is printed.")
+        Path | None, typer.Option("--output", "-o", help="A new file; else it is printed.")
     ] = None,
     config: ConfigFile = DEFAULT,
     as_of: AsOf = "",
+    form: Annotated[
+        str, typer.Option("--format", help="md: to fill in and commit; html: to print and sign.")
+    ] = "md",
 ) -> None:
-    """Assemble the inputs of a management review (9.3) as a document to fill in and commit."""
+    """Assemble the inputs of a management review (9.3) as a document."""
     from flows.review import write
 
-    raise typer.Exit(write(config, output, moment_asked(as_of)))
+    raise typer.Exit(write(config, output, moment_asked(as_of), form))
 
 
 requests = typer.Typer(

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from dashboards.pages.review import INPUTS
 from evidence.model import ControlId
 from flows.config import load, now
 from flows.judgement import judge_lake
 from flows.moment import present
 from storage.lake import Lake
+from tests.dashboards.page import Page
 from tests.flows.conftest import Home
 from tests.flows.test_audits import FILES, moved
 from tests.flows.test_docs_registers import FILES as REGISTERS
@@ -83,3 +85,42 @@ def test_filled_in_and_committed_it_is_the_evidence_of_the_review(
     assert f"The last review that was collected is of {day}." in again
     taken = headwater("review", "-o", file, "-c", config)
     assert (taken.returncode, "File exists" in taken.stderr) == (2, True)
+
+
+def test_what_was_decided_comes_back_in_the_next_review(config: Path, tmp_path: Path) -> None:
+    """Review, decision, its record in git, its work done and recorded: the next review tells."""
+    day = datetime.now(UTC) - timedelta(days=1)
+    due, done = f"{day + timedelta(days=30):%Y-%m-%d}", f"{day:%Y-%m-%d}"
+    kept = DECISIONS.format(done, due)
+    commit(tmp_path / "governance", {"registers/decisions.yaml": kept})
+    headwater("collect", "--direct", "-c", config)
+    assert (
+        f"D-7 Alarms by two (Lena Holm, due {due}): open"
+        in headwater("review", "-c", config).stdout
+    )
+    commit(tmp_path / "governance", {"registers/decisions.yaml": f"{kept}    done: {done}\n"})
+    assert standing(config, "9.3.3") in {"missing", "needs judgement"}, "no review was held"
+    text = headwater("review", "-c", config).stdout
+    assert "decisions: 1, of which 1 are done and 0 are late" in text
+    assert f"D-7 Alarms by two (Lena Holm, due {due}): done {done}" in text
+    assert "improvement log · organisation: fresh" in text, "that decisions are tracked is shown"
+    html = headwater("review", "--format", "html", "-c", config)
+    assert html.returncode == 0, html.stderr
+    page = Page.read(html.stdout)
+    assert page.links() == ["#content"], "one file that leads nowhere, to print and to sign"
+    for title, _ in INPUTS.values():
+        assert title in page.text
+    for told in ("Alarms by two", done, "No review was collected before.", "Signed, on"):
+        assert told in page.text
+    assert headwater("review", "--format", "pdf", "-c", config).returncode == 2
+
+
+DECISIONS = """register: decisions
+owner: Ada Brandt
+reviewed: {}
+records:
+  - id: D-7
+    title: Alarms by two
+    owner: Lena Holm
+    due: {}
+"""
