@@ -58,6 +58,8 @@ EVERYWHERE = (
     Field("system", "the AI system that the record speaks of", names=("ai_systems",)),
     Field("reviewed", "of this record alone", Form.DAY),
     Field("approved", "of this record alone", Form.DAY),
+    Field("approvers", "who must approve this text, none of them its owner", Form.LIST),
+    Field("quorum", "how many of them must", Form.NUMBER),
 )
 """Fields that a record of any register may have."""
 

@@ -89,6 +89,7 @@ REGISTERS: tuple[Register, ...] = (
     Register("roles", "Who answers for what", (
         _NAME, Field("role", "what people call it"), _person("person", "who has the role"),
         Field("mail", "where alerts reach that person"),
+        Field("login", "of that person at the code host, for approvals there"),
         Field("duties", "what this person decides and reports"),
         _person("deputy", "who stands in"), _day("since", "the first day"),
         _day("left", "the last day; the record stays"),
@@ -256,6 +257,12 @@ REGISTERS: tuple[Register, ...] = (
         Field("statement", "what is stated"), _day("at", "when"), _day("until", "up to"),
         _day("withdrawn", "when it was taken back"),
     ), ("attestation",)),
+    Register("approvals", "Which texts people approved", (
+        Field("of", "a document by its path, or a record as REGISTER/ID"),
+        _person("by", "who approved it"), _day("at", "when"),
+        Field("sha256", "of the text: `headwater documents approve` writes it"),
+        _day("withdrawn", "when it was taken back"),
+    )),
     Register("rewrites", "Who answers for a history that was rewritten", (
         _person("by", "who answers"), Field("why", "it was done"),
     ), ("history_rewrites",)),

@@ -23,6 +23,7 @@ from evidence.errors import LakeError
 from evidence.freshness import ORGANISATION
 from evidence.times import stamp
 from flows._alerts.unsent import unsent
+from flows.approvals import waiting
 from flows.attention import attention, overridden, unconfirmed
 from flows.audits import audited, books, calendar, record_rows
 from flows.board_mapping import context, frameworks, queue
@@ -148,6 +149,7 @@ def needs(
         *uncovered(coverage(connection)),
         *broken(connection, judged.at),
         *audited(connection, judged.at),
+        *waiting(connection),
         *(was_outdated(connection) if past else outdated(connection, config)),
         *asked_of(connection, judged.at),
         *overridden(connection),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from evidence.freshness import (
     Expectation,
     Scope,
     Sighting,
+    State,
     Verdict,
     judge,
     stand,
@@ -25,6 +26,7 @@ from evidence.freshness import (
 from evidence.model import ControlId
 from evidence.times import stamp
 from evidence.waiver import Waiver
+from flows.approvals import held_back
 from flows.moment import Moment
 from flows.statements import in_force, number_of
 from flows.waivers import waivers
@@ -148,11 +150,11 @@ def judge_lake(lake: Lake, moment: Moment) -> Judged:
         decisions = records(connection, "statement_of_applicability", "soa", confirmed=True)
         soa = {number_of(row["id"]): row for row in decisions}
         attestations = in_force(connection, catalogue, systems, at)
-        held = waivers(connection, catalogue, at)
+        held, waits = waivers(connection, catalogue, at), held_back(connection)
         begun, events = began(connection), event_times(connection, at)
         seen = _landed(connection, lake, moment, asked_periods(expected, begun, at),
                        asked_ages(expected))  # fmt: skip
-    facts = _Facts(systems, seen, events, begun, at)
+    facts = _Facts(systems, seen, events, begun, at, waits)
     found = _standings(catalogue, expected, soa, attestations, held, facts)
     return Judged(moment, systems, soa, found)
 
@@ -166,13 +168,15 @@ def systems_of(connection: Connection) -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What verdicts are made from: the systems, what landed of each kind, and when."""
+    """What verdicts are made from: the systems, what landed of each kind, and when; `waits` are the
+    items of documents that are not approved yet, with the sentence why."""
 
     systems: Mapping[str, Mapping[str, Any]]
     seen: Mapping[Key, Sighting]
     events: Mapping[str, datetime]
     begun: datetime | None
     at: datetime
+    waits: Mapping[str, str]
 
 
 def _landed(
@@ -247,7 +251,11 @@ def _standings(
     return {
         control.id: stand(
             control.id,
-            [verdict for want in wanted[control.id] for verdict in _verdicts(want, facts)],
+            [
+                _in_force(verdict, facts.waits)
+                for want in wanted[control.id]
+                for verdict in _verdicts(want, facts)
+            ],
             facts.at,
             attestation=attestations.get(control.id),
             attestation_needed=bool(control.attestation_needed),
@@ -272,6 +280,15 @@ def _verdicts(want: Expectation, facts: _Facts) -> Iterator[Verdict]:
         one = want.of(system, str(row.get("risk_class") or ""))
         if one is not None:
             yield judge(one, system, seen.get((want.control, want.evidence, system)), at, begun)
+
+
+def _in_force(verdict: Verdict, waits: Mapping[str, str]) -> Verdict:
+    """A document that waits for approval is there, and proves nothing yet."""
+    why = waits.get(verdict.item_id)
+    if why is None or verdict.failed or not verdict.in_date:
+        return verdict
+    told = f"its text is not in force: {why}"
+    return replace(verdict, state=State.UNKNOWN, fresh_until=None, why=told)
 
 
 def _excluded(row: Mapping[str, Any] | None) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from evidence.own import DRIFT_KIND, OWN_SOURCE
@@ -55,3 +58,70 @@ def drifts_told(connection: Connection) -> dict[str, dict[str, Any]]:
         | {"title": row["title"], "system": row["system"]}
         for row in rows
     }
+
+
+_ASKING = f"""SELECT item_id, source, kind, system, subject, title, payload
+    FROM ({latest_of("(SELECT * FROM evidence WHERE kind IN ('git.document', 'git.register'))")})
+    WHERE change <> 'gone' AND (payload->>'$.text_sha256') IS NOT NULL
+    ORDER BY kind, subject, source"""  # noqa: S608
+_BROUGHT = """SELECT source, subject, payload->>'$.text_sha256' AS sha256,
+    list(DISTINCT payload->>'$.commit') AS commits
+    FROM evidence WHERE kind IN ('git.document', 'git.register')
+        AND (payload->>'$.text_sha256') IS NOT NULL GROUP BY ALL"""
+_REVIEWED = """SELECT item_id, payload FROM evidence WHERE kind = 'review.pull'
+    AND (payload->>'$.commit') IN (SELECT unnest($commits::VARCHAR[])) ORDER BY landed_at"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A document or record that asks named people to approve it. `of` is how approvals call it,
+    `commits` are those that brought this very text, in whichever version."""
+
+    item_id: str
+    source: str
+    kind: str
+    system: str
+    of: str
+    title: str
+    fields: Mapping[str, Any]
+    commits: tuple[str, ...]
+
+
+def asking(connection: Connection) -> list[Asking]:
+    """Each text that stands and asks for approval. Raises LakeError."""
+    rows = all_rows(connection, _ASKING)
+    if not rows:
+        return []
+    brought = {
+        (row["source"], row["subject"], row["sha256"]): tuple(sorted(filter(None, row["commits"])))
+        for row in all_rows(connection, _BROUGHT)
+    }
+    return [_asking(row, json.loads(row["payload"]), brought) for row in rows]
+
+
+def _asking(
+    row: Mapping[str, Any], fields: Mapping[str, Any],
+    brought: Mapping[tuple[str, str, str], tuple[str, ...]],
+) -> Asking:  # fmt: skip
+    key = row["source"], row["subject"], fields["text_sha256"]
+    return Asking(
+        item_id=row["item_id"], source=row["source"], kind=row["kind"], system=row["system"],
+        of=row["subject"].removeprefix("register/") if row["kind"] != DOCUMENT else row["subject"],
+        title=row["title"], fields=fields, commits=brought.get(key, ()),
+    )  # fmt: skip
+
+
+def reviewed_by(connection: Connection, commits: Iterable[str]) -> dict[str, list[str]]:
+    """Commit → the logins whose approval of the merged change that made it counts.
+
+    Raises LakeError.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in all_rows(connection, _REVIEWED, {"commits": sorted(set(commits))}):
+        told = json.loads(row["payload"])
+        found[told["commit"]] += [
+            str(review["by"]["login"])
+            for review in told.get("reviews", ())
+            if review.get("counts") and review.get("by")
+        ]
+    return found

@@ -15,7 +15,7 @@ from typing import Any
 
 from collectors._disk import shown
 from collectors._safe_yaml import Lines, Unreadable, load
-from evidence import attestation
+from evidence import approval, attestation
 from evidence.canonical import canonical, digest, plain
 from evidence.errors import InvalidItem
 from evidence.fields import EVERYWHERE, HEADER, TO_FILL_IN, Field, wrong_fields
@@ -99,12 +99,13 @@ def read_document(path: str, raw: bytes) -> list[Declared]:
     if _is_draft(fields):
         return [_draft(DOCUMENT, shown(path), str(fields.get("doc_type") or ""))]
     dated, wrong = _dated(fields, _REVIEWS)
-    problems = (*_missing_in_document(fields, bool(front)), *_unfilled(fields, body), *wrong)
+    problems = (*_missing_in_document(fields, bool(front)), *_unfilled(fields, body), *wrong,
+                *_flaws_of_asking(fields))  # fmt: skip
     title = one_line(fields.get("title") or PurePosixPath(shown(path)).stem)
+    sha256 = hashlib.sha256(body.encode()).hexdigest()
     payload = beside(fields, {
-        "doc_type": str(fields.get("doc_type") or ""),
-        "body_sha256": hashlib.sha256(body.encode()).hexdigest(),
-        "body_bytes": len(body.encode()),
+        "doc_type": str(fields.get("doc_type") or ""), "body_sha256": sha256,
+        "body_bytes": len(body.encode()), **_to_approve(fields, sha256),
     })  # fmt: skip
     return [
         Declared(
@@ -168,13 +169,15 @@ def _record(name: str, header: Mapping[str, Any], row: _Row) -> Declared:
         raise Unreadable(f"record {row.number} has no id", row.lines.line)
     if name in attestation.REGISTERS:
         return _attestation(name, key, row)
+    if name == approval.REGISTER:
+        return _approval(name, key, row)
     own = {k: fields[k] for k in _REVIEWS if fields.get(k)}
     dated, wrong = _dated(own or header, _REVIEWS)
     label = next((fields[n] for n in _NAMES if isinstance(fields.get(n), str)), "")
     system = fields.get("system") or (key if name in _INVENTORIES else "")
     payload = beside(fields, {
         "id": key, "register": name, "level": "record",
-        "header": {k: header[k] for k in _HEADER if k in header},
+        "header": {k: header[k] for k in _HEADER if k in header}, **_to_approve(fields),
     })  # fmt: skip
     known = register_called(name)
     inherited = () if own else tuple(map(Problem, wrong))
@@ -183,8 +186,23 @@ def _record(name: str, header: Mapping[str, Any], row: _Row) -> Declared:
         title=one_line(f"{name} {key}: {label}" if label else f"{name} {key}"),
         payload=_kept(payload),
         problems=(*inherited, *_problems(known.of_record if known else EVERYWHERE, fields,
-                                         row.lines)),
+                                         row.lines),
+                  *(Problem(why, row.lines.line) for why in _flaws_of_asking(fields))),
     )  # fmt: skip
+
+
+def _flaws_of_asking(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    return approval.flaws_of_asking(fields) if approval.asks(fields) else ()
+
+
+def _to_approve(fields: Mapping[str, Any], body_sha256: str = "") -> dict[str, str]:
+    """The digest of a text that asks to be approved, as approvals name it."""
+    if not approval.asks(fields):
+        return {}
+    try:
+        return {approval.TEXT: approval.text_of(fields, body_sha256)}
+    except (InvalidItem, RecursionError) as error:
+        raise Unreadable("holds values nested too deep or of a kind that JSON lacks") from error
 
 
 def _problems(
@@ -207,6 +225,22 @@ def _attestation(name: str, key: str, row: _Row) -> Declared:
         payload=_kept(beside(fields, {"id": key, "register": name, "level": "record"})),
         problems=tuple(Problem(why, row.lines.line)
                        for why in (*attestation.flaws(fields), *_unfilled(fields))),
+    )  # fmt: skip
+
+
+def _approval(name: str, key: str, row: _Row) -> Declared:
+    """As a statement is, of its own date: that its register was read says nothing of it."""
+    fields = row.fields
+    dated, _ = _dated(fields, ("at",))
+    by, of = (one_line(fields.get(k) or "?") for k in ("by", "of"))
+    told = f"{of} approved by {by}"
+    return Declared(
+        kind=REGISTER, dated=dated, actor=by, system=str(fields.get("system") or ""),
+        subject=f"register/{name}/{key}",
+        title=f"withdrawn: {told}" if fields.get("withdrawn") else told,
+        payload=_kept(beside(fields, {"id": key, "register": name, "level": "record"})),
+        problems=tuple(Problem(why, row.lines.line)
+                       for why in (*approval.flaws(fields), *_unfilled(fields))),
     )  # fmt: skip
 
 

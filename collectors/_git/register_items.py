@@ -24,9 +24,11 @@ from collectors._git.repository import Commit, Edit, Entry, Repository
 from collectors._git.signers import Signers
 from collectors._safe_yaml import Unreadable
 from collectors.base import system_of
+from evidence import approval
 from evidence.attestation import EARLY, Statement, recorded
 from evidence.errors import InvalidItem
 from evidence.model import Change, EvidenceItem
+from evidence.people import person
 from evidence.runs import Gap
 from evidence.times import stamp
 
@@ -234,7 +236,7 @@ def _item(
         payload["problems"] = list(map(str, declared.problems))
     if declared.actor:
         payload["by_is_author"] = declared.actor in (commit.author, commit.author_email)
-    if declared.kind == ATTESTATION and origin.signers:
+    if origin.signers and (declared.kind == ATTESTATION or _approves(declared)):
         payload["signed_by"] = origin.signers.person(commit)
     flaw = f" ({one_line(declared.problems[0])})" if declared.problems else ""
     return EvidenceItem(
@@ -273,6 +275,10 @@ def _observed(declared: Declared, commit: Commit, now: datetime) -> tuple[dateti
 
 def _believed(declared: Declared, commit: Commit, origin: Origin) -> tuple[str, ...]:
     """Why a statement that reads well counts for nothing as of its commit; empty if it counts."""
+    if _approves(declared) and not declared.problems and not declared.payload.get("withdrawn"):
+        told_at = min(commit.committed_at, origin.collected_at)
+        doubt = origin.signers.doubt(commit, person(str(declared.payload["by"])))
+        return tuple(filter(None, (approval.late(declared.payload, told_at), doubt)))
     if declared.kind != ATTESTATION:
         return ()
     try:
@@ -283,6 +289,12 @@ def _believed(declared: Declared, commit: Commit, origin: Origin) -> tuple[str, 
         return ()
     late = recorded(told.at, told.until, min(commit.committed_at, origin.collected_at))
     return tuple(filter(None, (late, origin.signers.doubt(commit, told.by))))
+
+
+def _approves(declared: Declared) -> bool:
+    """Whether it is the approval of a text by a person."""
+    known = (declared.payload.get(name) for name in ("register", "level"))
+    return tuple(known) == (approval.REGISTER, "record")
 
 
 def history(commit: Commit, files: list[str], unread: list[Gap], origin: Origin) -> EvidenceItem:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.verbs.options import DEFAULT, ConfigFile, VerbFirst
+from flows.verbs.options import DEFAULT, By, ConfigFile, VerbFirst
 
 verbs = typer.Typer()
 PANEL = "Look"
@@ -56,3 +56,26 @@ def documents_drift(
     from flows.documents import show_drift
 
     raise typer.Exit(show_drift(config, as_json=json))
+
+
+@documents.command("approve")
+def documents_approve(
+    file: Annotated[Path, typer.Argument(help="The document, or a register with --record.")],
+    by: By,
+    record: Annotated[str, typer.Option(help="The id of the record that is approved.")] = "",
+) -> None:
+    """Print what a person commits to approve this very text: one record, with its digest."""
+    from flows.approve import approve
+
+    raise typer.Exit(approve(file, by, record))
+
+
+@documents.command("approvals")
+def documents_approvals(
+    config: ConfigFile = DEFAULT,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show which texts ask for approval, who gave it, of whom they wait; exit 3 if any waits."""
+    from flows.approve import show
+
+    raise typer.Exit(show(config, as_json=json))

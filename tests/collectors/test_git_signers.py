@@ -140,3 +140,41 @@ def test_only_a_signature_that_holds_is_one(keys: Keys, letter: str) -> None:
 def test_what_is_no_fingerprint_or_nobody_is_refused(people: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="signers"):
         Signers(people)
+
+
+APPROVAL = """register: approvals
+reviewed: {reviewed}
+records:
+- {{id: A, of: documents/p.md, by: Ada Brandt, at: {at}, sha256: "{sha256}"}}
+"""
+
+
+def approved(
+    repo: Repo, signed: dict[str, str], at: str = "2026-01-10", reviewed: str = ""
+) -> None:
+    text = APPROVAL.format(at=at, reviewed=reviewed or at, sha256="a" * 64)
+    repo.commit({"registers/approvals.yaml": text}, **signed)
+
+
+def of_approval(repo: Repo, signers: dict[str, str]) -> list[str]:
+    items, _, _ = repo.pull(signers=signers)
+    made = [item for item in items if item.subject == "register/approvals/A"]
+    assert made[-1].actor == "Ada Brandt"
+    found: list[str] = payload(made[-1]).get("problems", [])
+    return found
+
+
+def test_an_approval_is_asked_for_its_key_as_a_statement_is(repo: Repo, keys: Keys) -> None:
+    approved(repo, keys.sign("ada"))
+    assert of_approval(repo, keys.signers) == []
+    approved(repo, keys.sign("tom"), reviewed="2026-01-11")
+    assert of_approval(repo, keys.signers) == [], "who reads the register changes no approval in it"
+    approved(repo, keys.sign("tom"), at="2026-01-11")
+    (told,) = of_approval(repo, keys.signers)
+    assert "is signed by Tom Okafor, not by Ada Brandt" in told
+
+
+def test_an_approval_is_not_dated_back(repo: Repo) -> None:
+    approved(repo, {}, at="2025-09-01")
+    (told,) = of_approval(repo, {})
+    assert "dated back" in told

@@ -1,0 +1,105 @@
+"""Whose approval documents and records wait for, and which of it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from dashboards.model import Attention
+from evidence.approval import REGISTER, TEXT, Approval, Asked, State, state
+from evidence.errors import InvalidItem
+from storage.documents import DOCUMENT, Asking, asking, reviewed_by
+from storage.pages import Connection, records
+
+APPROVE = (
+    "Let them read it, and commit what `headwater documents approve` writes for them to the "
+    "register `approvals`; or let them approve the change at the code host."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A text that asks for approval, and how far that is; None: it does not say whose."""
+
+    text: Asking
+    state: State | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether enough of the named people approved this very text."""
+        return self.state is not None and self.state.holds
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        return self.state.sentence if self.state else "it does not say who must approve it"
+
+
+def approvals(connection: Connection) -> list[Waiting]:
+    """Each text that asks for approval by named people, with what was given by the moment that the
+    connection shows: records of the register `approvals`, and reviews of the merged change that
+    brought it. Raises LakeError."""
+    texts = asking(connection)
+    if not texts:
+        return []
+    given = [one for one, _ in _given(connection)]
+    logins = {_low(row.get("login")): str(row.get("person") or "")
+              for row in records(connection, "roles", "roles_register")}  # fmt: skip
+    reviews = reviewed_by(connection, (commit for text in texts for commit in text.commits))
+    return [_one(text, given, reviews, logins) for text in texts]
+
+
+def _one(
+    text: Asking, given: list[Approval], reviews: Mapping[str, list[str]],
+    logins: Mapping[str, str],
+) -> Waiting:  # fmt: skip
+    try:
+        asked = Asked.read(text.fields)
+    except InvalidItem:
+        return Waiting(text, None)  # its problems say why
+    sha256 = str(text.fields[TEXT])
+    merged = [who for commit in text.commits for who in reviews.get(commit, ())]
+    known = [Approval(text.of, logins.get(_low(who)) or who, sha256) for who in merged]
+    return Waiting(text, state(asked, sha256, [*known, *(g for g in given if g.of == text.of)]))
+
+
+def _low(login: object) -> str:
+    return str(login or "").strip().casefold()
+
+
+def _given(connection: Connection) -> Iterator[tuple[Approval, str]]:
+    """The approvals of the register that count, with their items."""
+    for row in records(connection, REGISTER, confirmed=True):
+        if not row.get("problems"):
+            yield Approval.read(row), row["item_id"]
+
+
+def held_back(connection: Connection) -> dict[str, str]:
+    """Item → why it is not in force yet, for each document that waits for approval.
+
+    Raises LakeError.
+    """
+    return {
+        one.text.item_id: one.sentence
+        for one in approvals(connection)
+        if not one.holds and one.text.kind == DOCUMENT
+    }
+
+
+def waiting(connection: Connection) -> Iterator[Attention]:
+    """A sentence for each text that too few approved, and for each approval that counts for
+    nothing. Raises LakeError."""
+    for one in approvals(connection):
+        if not one.holds:
+            yield Attention(
+                "judgement", f"{one.text.title} ({one.text.of}): {one.sentence}.", APPROVE,
+                system=one.text.system, item_id=one.text.item_id, cause=f"approval {one.text.of}",
+            )  # fmt: skip
+    for row in records(connection, REGISTER):
+        if (problems := row.get("problems")) and not row.get("withdrawn"):
+            yield Attention(
+                "judgement", f"The approval {row.get('id')} of {row.get('of') or '?'} by "
+                f"{row.get('by') or 'nobody'} counts for nothing: {'; '.join(map(str, problems))}.",
+                "Mend it where it was made, or approve anew.", item_id=row["item_id"],
+                cause=f"approval record {row.get('id')}",
+            )  # fmt: skip

@@ -1,0 +1,91 @@
+"""Whose approval a text asks for, and which approval is one of this very text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evidence.approval import Approval, Asked, asks, flaws, state, text_of
+from evidence.errors import InvalidItem
+
+FIELDS: dict[str, Any] = {
+    "title": "AI policy", "owner": "Lena Holm", "approvers": ["Ada Brandt", "Ben Ode", "Cy Poe"],
+    "quorum": 2, "reviewed": "2026-11-02",
+}  # fmt: skip
+TEXT = text_of(FIELDS, "ab")
+
+
+def given(by: str, sha256: str = TEXT, *, withdrawn: bool = False) -> Approval:
+    return Approval("p.md", by, sha256, withdrawn)
+
+
+@pytest.mark.parametrize(
+    ("approvals", "holds", "sentence"),
+    [
+        ([], False, "approved by 0 of 2; it waits for Ada Brandt or Ben Ode or Cy Poe"),
+        ([given("ADA  brandt"), given("Ada Brandt")], False,
+         "approved by 1 of 2 (Ada Brandt); it waits for Ben Ode or Cy Poe"),
+        ([given("Ada Brandt"), given("Lena Holm"), given("Stranger")], False,
+         "approved by 1 of 2 (Ada Brandt); it waits for Ben Ode or Cy Poe"),
+        ([given("Ada Brandt"), given("Ben Ode", withdrawn=True)], False,
+         "approved by 1 of 2 (Ada Brandt); it waits for Ben Ode or Cy Poe"),
+        ([given("Ada Brandt"), given("Ben Ode", "0" * 64)], False,
+         "approved by 1 of 2 (Ada Brandt); Ben Ode approved another text than this one; it waits "
+         "for Ben Ode or Cy Poe"),
+        ([given("Cy Poe"), given("Ben Ode")], True, "approved by 2 of 2 (Ben Ode, Cy Poe)"),
+    ],
+    ids=["nobody", "twice", "not asked", "withdrawn", "another text", "enough"],
+)  # fmt: skip
+def test_only_named_people_count_each_once_and_of_this_text(
+    approvals: list[Approval], holds: bool, sentence: str
+) -> None:
+    found = state(Asked.read(FIELDS), TEXT, approvals)
+    assert (found.holds, found.sentence) == (holds, sentence)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"approvers": ["Ada Brandt"]}, {"quorum": 1}, {"title": "X"}, {"owner": "Ada"},
+     {"new": "field"}],
+    ids=["approvers", "quorum", "title", "owner", "field"],
+)  # fmt: skip
+def test_every_word_is_approved_also_who_must_approve(change: dict[str, Any]) -> None:
+    assert text_of(FIELDS | change, "ab") != TEXT
+    assert text_of(FIELDS, "ac") != TEXT
+
+
+def test_that_it_was_read_again_changes_no_text() -> None:
+    assert text_of(FIELDS | {"reviewed": "2027-01-01", "approved": "2027-01-01"}, "ab") == TEXT
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"approvers": ""}, "approvers names nobody"),
+        ({"approvers": ["Ada Brandt", "ada brandt"]}, "names somebody twice"),
+        ({"approvers": ["Ada Brandt", "LENA Holm"]}, "names the owner"),
+        ({"quorum": 4}, "quorum must be a number from 1 to 3"),
+        ({"quorum": "most"}, "quorum must be a number from 1 to 3"),
+        ({"quorum": 0}, "quorum must be a number from 1 to 3"),
+    ],
+)
+def test_who_asks_wrongly_is_told(change: dict[str, Any], why: str) -> None:
+    assert asks(FIELDS | change)
+    with pytest.raises(InvalidItem, match=why):
+        Asked.read(FIELDS | change)
+
+
+def test_without_a_quorum_all_must() -> None:
+    assert Asked.read(FIELDS | {"quorum": None}).quorum == 3
+    assert Asked.read({"approvers": "Ada Brandt, Ben Ode"}).quorum == 2
+    assert not asks({"approvers": "", "quorum": None})
+
+
+def test_an_approval_that_lacks_something_is_none() -> None:
+    assert flaws({"by": "Ada", "sha256": "xyz"}) == (
+        "of is missing", "at is missing",
+        "sha256 is no digest: `headwater documents approve` writes it",
+    )  # fmt: skip
+    with pytest.raises(InvalidItem, match="by names nobody"):
+        Approval.read({"of": "a", "by": "\u200b", "at": "2026-11-02", "sha256": "a" * 64})
