@@ -132,6 +132,7 @@ def _mapping(register: _Register, now: datetime) -> dict[str, Any]:
 
 def _table(register: _Register, now: datetime) -> str:
     out = io.StringIO(newline="")
+    out.write(f"# owner: {register.owner}\n# reviewed: {_day(now, register.days)}\n")
     writer = csv.DictWriter(out, list(register.records[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(_dated(record, now) for record in register.records)

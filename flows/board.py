@@ -29,6 +29,7 @@ from flows.audits import audited, books, calendar, record_rows
 from flows.board_mapping import context, frameworks, queue
 from flows.broken import broken
 from flows.config import Config, now
+from flows.consistency import inconsistent
 from flows.coverage import coverage, uncovered
 from flows.document_drift import outdated, was_outdated
 from flows.judgement import Judged, judge_lake
@@ -148,6 +149,7 @@ def needs(
         *waived(connection, judged.catalogue, judged.at),
         *uncovered(coverage(connection)),
         *broken(connection, judged.at),
+        *inconsistent(connection, judged.catalogue, judged.at),
         *audited(connection, judged.at),
         *waiting(connection),
         *(was_outdated(connection) if past else outdated(connection, config)),

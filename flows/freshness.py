@@ -16,6 +16,7 @@ from flows._alerts.show import failing
 from flows.alerting import tell
 from flows.board_kept import keep_judged
 from flows.config import FILE, load, now
+from flows.consistency import land_findings
 from flows.document_drift import land_drift
 from flows.due import done_since, late_since
 from flows.follow import follow, seal
@@ -39,6 +40,8 @@ def freshness(config: str = FILE) -> State[Any]:
         return overtaken
     land_drift(lake, settings)
     follow(lake, settings)
+    if land_findings(lake, present(lake, settings)):
+        follow(lake, settings)
     judged = judge_lake(lake, present(lake, settings))
     changed = record(lake, judged)
     tell_verdicts(changed)

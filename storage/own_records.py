@@ -54,12 +54,17 @@ def last_acts(connection: Connection) -> dict[str, Act]:
 
 def open_troubles(connection: Connection) -> dict[str, Open]:
     """Trouble → what its last record says, for those that have not ended. Raises LakeError."""
+    return open_of(connection, HEALTH_KIND)
+
+
+def open_of(connection: Connection, kind: str) -> dict[str, Open]:
+    """Subject → what its last record says, for those of a kind of our own that have not ended."""
     rows = all_rows(
         connection,
         """SELECT subject, observed_from, title, payload, outcome FROM evidence
         WHERE source = $own AND kind = $kind QUALIFY row_number() OVER
             (PARTITION BY subject ORDER BY observed_to DESC, landed_at DESC) = 1""",
-        {"own": OWN_SOURCE, "kind": HEALTH_KIND},
+        {"own": OWN_SOURCE, "kind": kind},
     )
     return {
         row["subject"]: _open(row["subject"], row["observed_from"], row["title"], row["payload"])

@@ -56,6 +56,18 @@ def coverage(
 
 
 @verbs.command(rich_help_panel=PANEL)
+def consistency(
+    config: ConfigFile = DEFAULT,
+    as_of: AsOf = "",
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Hold registers against each other and the evidence; exit 3 if something does not fit."""
+    from flows.consistency import show
+
+    raise typer.Exit(show(config, moment_asked(as_of), as_json=json))
+
+
+@verbs.command(rich_help_panel=PANEL)
 def query(
     sql: Annotated[
         str, typer.Argument(metavar="[SQL]", help="One SELECT over the documented views.")

@@ -1,0 +1,237 @@
+"""Where registers contradict themselves, each other or the evidence: one sentence each.
+
+A finding names the record. Nothing here is a judgement of conformity: it says what does not fit.
+What the life of an AI system lacks is told by `evidence/broken.py`, what audits lack by
+`evidence/audits.py`; neither is told again here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+
+from evidence.fields import Field, Form
+from evidence.held import Finding, Held, Record, Used, finding_of, same
+from evidence.overdue import days, reviews
+from evidence.registers import register_called
+
+_TOLD_ELSEWHERE = {
+    ("risks", "system"), ("treatment_plan", "risk"), ("findings", "audit"),
+    ("corrective_actions", "finding"),
+}  # fmt: skip
+_NOT_RUNNING = {"retired", "withdrawn", "planned", "idea", "design", "development",
+                "decommissioned"}  # fmt: skip
+_USED_TOGETHER = timedelta(days=7)
+"""Versions that evidence shows within so long of the newest are in use beside it."""
+
+
+Check = Callable[[Held], Iterator[Finding]]
+
+
+def findings(held: Held) -> list[Finding]:
+    """Everything that does not fit, by check and record."""
+    found = dict.fromkeys(one for check in CHECKS for one in check(held))
+    return sorted(found, key=lambda one: (one.check, one.group, one.about))
+
+
+def _references(held: Held) -> Iterator[Finding]:
+    for record in held.records:
+        known = register_called(record.register)
+        for one in known.of_record if known else ():
+            if not one.names or (record.register, one.name) in _TOLD_ELSEWHERE:
+                continue
+            for key in _named(record, one):
+                if not held.holds(one.names, key):
+                    why = (
+                        f"{record.called} names {key} in `{one.name}`, which no register "
+                        f"{' or '.join(one.names)} holds"
+                    )
+                    part = f"{one.name} {key}"
+                    yield finding_of("unknown-reference", "missing", record, why, part=part)
+
+
+def _named(record: Record, field: Field) -> Sequence[str]:
+    if field.form is Form.LIST:
+        return record.texts(field.name)
+    text = record.text(field.name)
+    return (text,) if text else ()
+
+
+def _models(held: Held) -> Iterator[Finding]:
+    """Models that are called, and those of registries that `evidence/broken.py` does not know."""
+    systems = held.of("ai_systems")
+    if not systems:  # without an inventory its absence is one other finding
+        return
+    listed = {name for one in systems for name in (one.text("model"), *one.texts("models"))}
+    listed |= {str(m.get("name")) for one in held.of("suppliers") for m in one.entries("models")}
+    told = set()
+    for used in held.used:
+        known = held.holds(("ai_systems",), used.system) or any(_is(used, n) for n in listed)
+        if used.where and not known and used.name not in told:
+            told.add(used.name)
+            why = (
+                f"{used.where} has the model {used.name}, which no AI system of the inventory names"
+            )
+            yield Finding("model-not-registered", "missing", f"model {used.name}", why, used.where,
+                          item_ids=(used.item_id,) if used.item_id else ())  # fmt: skip
+
+
+def _is(used: Used, name: str) -> bool:
+    return bool(name) and bool(used.name == name or _versionfinding_of(used, name))
+
+
+def _versionfinding_of(used: Used, name: str) -> str:
+    """The version of the model `name` that was used; empty where it was another model.
+
+    A version stands beside the name, or behind it as in `anthropic.claude-3-haiku-20240307-v1:0`.
+    """
+    if not name:
+        return ""
+    if used.name == name:
+        return used.version
+    rest = used.name.removeprefix(name)
+    return rest[1:] if rest != used.name and rest[:1] in {"-", ":", "/", "@"} else ""
+
+
+def _systems(held: Held) -> Iterator[Finding]:
+    for one in held.of("ai_systems"):
+        if one.text("stage").lower() in _NOT_RUNNING or one.id in held.systems:
+            continue
+        why = f"the inventory holds {one.id}, and nothing that was collected speaks of it"
+        yield finding_of("system-without-evidence", "missing", one, why)
+
+
+def _owners(held: Held) -> Iterator[Finding]:
+    """Who owns what and has left, or was never there."""
+    roles = [one for one in held.of("roles") if one.text("person")]
+    if not roles:
+        return
+    left = {one.text("person"): day for one in roles if (day := one.day("left")) is not None}
+    here = {one.text("person") for one in roles if not (d := one.day("left")) or d > held.at}
+    owned: dict[str, list[tuple[str, str]]] = {}
+    for owner, what, item_id in _owned(held):
+        if not any(same(owner, name) for name in here):
+            owned.setdefault(owner, []).append((what, item_id))
+    for owner, things in sorted(owned.items()):
+        gone = next((day for name, day in left.items() if same(owner, name)), None)
+        names = ", ".join(what for what, _ in things[:6])
+        more = f" and {len(things) - 6} more" if len(things) > 6 else ""
+        ids = tuple(item_id for _, item_id in things if item_id)
+        if gone is not None:
+            why = f"{owner} left on {gone:%Y-%m-%d} and still owns {names}{more}"
+            yield Finding("owner-left", "judgement", owner, why, owner, item_ids=ids)
+        else:
+            why = f"{owner} owns {names}{more} and stands in no record of roles"
+            yield Finding("owner-unknown", "judgement", owner, why, owner, item_ids=ids)
+
+
+def _owned(held: Held) -> Iterator[tuple[str, str, str]]:
+    for one in held.records:
+        if one.text("owner") and not one.over:
+            yield one.text("owner"), one.called, one.item_id
+    for whole in held.wholes:
+        if whole.owner:
+            kind = "the document" if whole.document else "the register"
+            yield whole.owner, f"{kind} {whole.name}", whole.item_id
+
+
+def _applicability(held: Held) -> Iterator[Finding]:
+    records = {_number(one.id): one for one in held.of("soa")}
+    if not records:
+        return
+    if missing := [number for number in held.controls if number not in records]:
+        shown = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if missing[8:] else "")
+        why = f"the Statement of Applicability says nothing of {shown}"
+        yield Finding("soa-incomplete", "missing", "soa", why, "soa")
+    for number, one in records.items():
+        if number not in {*held.controls, *held.clauses}:
+            why = f"the Statement of Applicability has {number}, which the catalogue does not know"
+            yield finding_of("soa-unknown-control", "judgement", one, why)
+        elif one.fields.get("applicable") is False:
+            yield from _excluded(held, number, one)
+
+
+def _number(control: str) -> str:
+    return control.rpartition(":")[2]
+
+
+def _excluded(held: Held, number: str, one: Record) -> Iterator[Finding]:
+    if number in held.clauses:
+        why = f"{number} is left out, and no clause can be: it counts as it did"
+        yield finding_of("clause-left-out", "judgement", one, why)
+    elif not one.text("reason"):
+        why = f"{number} is left out without a reason, so it is not left out"
+        yield finding_of("exclusion-without-reason", "judgement", one, why)
+    elif spoken := held.speaking.get(number):
+        why = (
+            f"{number} is left out ({one.text('reason')}), and {spoken.items} items speak to it "
+            f"alone, the newest: {spoken.title}"
+        )
+        yield finding_of("exclusion-contradicted", "judgement", one, why, spoken.item_id)
+
+
+def _acceptance(held: Held) -> Iterator[Finding]:
+    for one in held.of("risks"):
+        accepted = one.text("accepted_by")
+        if same(accepted, one.written_by):
+            why = f"risk {one.id} was accepted by {accepted}, who wrote it"
+            yield finding_of("risk-accepted-by-its-author", "judgement", one, why)
+
+
+def _suppliers(held: Held) -> Iterator[Finding]:
+    for one in held.of("suppliers"):
+        for model in one.entries("models"):
+            name = str(model.get("name") or "")
+            given = model.get("last_seen")
+            seen = {
+                str(v) for v in (given if isinstance(given, list) else [given]) if v is not None
+            }
+            for used in _newest(held, name):
+                version = _versionfinding_of(used, name)
+                if version in seen:
+                    continue
+                last = f"the version looked at last is {', '.join(sorted(seen))}" if seen else \
+                    "nobody says which version was looked at"  # fmt: skip
+                why = (
+                    f"{one.text('name') or one.id} supplies {name}: evidence of {used.at:%Y-%m-%d} "
+                    f"shows {version}, and {last}"
+                )
+                yield finding_of(
+                    "supplier-model-changed",
+                    "judgement",
+                    one,
+                    why,
+                    used.item_id,
+                    part=f"{name} {version}",
+                )
+
+
+def _newest(held: Held, name: str) -> list[Used]:
+    """The versions in use: the newest that evidence shows, and those shown shortly before."""
+    found = [one for one in held.used if _versionfinding_of(one, name)]
+    last = max((one.at for one in found), default=None)
+    return [one for one in found if last is not None and one.at >= last - _USED_TOGETHER]
+
+
+def _objectives(held: Held) -> Iterator[Finding]:
+    for one in held.of("objectives"):
+        lacks = [name for name in ("measure", "target") if not one.text(name)]
+        if lacks:
+            why = f"objective {one.id} has no {' and no '.join(lacks)}: nobody can say if it is met"
+            yield finding_of("objective-without-measure", "missing", one, why)
+
+
+def _incidents(held: Held) -> Iterator[Finding]:
+    fields = (("corrective_actions", "incident"), ("changes", "incidents"))
+    named = {k for register, name in fields for one in held.of(register) for k in one.texts(name)}
+    for one in held.of("incidents"):
+        follows = one.texts("corrective_actions") or one.texts("changes") or one.id in named
+        if not follows and not one.text("action"):
+            why = f"incident {one.id} has no action, and no corrective action or change names it"
+            yield finding_of("incident-without-follow-up", "missing", one, why)
+
+
+CHECKS: tuple[Check, ...] = (
+    _references, _models, _systems, _owners, _applicability, _acceptance, _suppliers, _objectives,
+    _incidents, days, reviews,
+)  # fmt: skip
