@@ -116,7 +116,7 @@ class Matter:
     `question` is what is to be written, `text` the words of a document that it is to go into;
     `controls` are the ids of those that it speaks for, if any; `given` are the items it may rest
     on, as they stand for these, `left` counts those that there was no room for; `notes` are
-    sentences of code about what the evidence lacks.
+    sentences of code about how the evidence stands.
     """
 
     task: Task

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evidence.draft import Given, Matter, Task
 from evidence.errors import ConfigError
-from evidence.freshness import Verdict
+from evidence.freshness import ORGANISATION, Verdict
 from flows._draft.given import ALL, READ, passages
 from flows.config import Config
 from flows.draft_standing import stand_now
@@ -35,6 +35,12 @@ class About:
     controls: tuple[Control, ...] = ()
     systems: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
+
+    @property
+    def whose(self) -> tuple[str, ...]:
+        """The systems whose evidence is meant (none: of any); what a control has of the
+        organisation itself holds for each of them."""
+        return (*self.systems, ORGANISATION) if self.controls and self.systems else self.systems
 
     @property
     def told(self) -> str:
@@ -78,7 +84,7 @@ class Desk:
         that the section itself names. Raises ConfigError, LakeError."""
         text = self._config.redactor().text(section_of(file, heading))
         controls = self._judged.catalogue.controls
-        named = names or [c.number for c in controls if _names(text, c.number)]
+        named = names or [control.number for control in controls if _names(text, control)]
         if not named:
             raise ConfigError(
                 f"{file}: the section {heading!r} names no control: say by --about which control, "
@@ -145,7 +151,7 @@ class Desk:
         controls = tuple(control.id for control in about.controls)
         ids, total = list(about.items), len(about.items)
         if controls or about.systems:
-            found, of = citable(connection, controls, about.systems, self._most)
+            found, of = citable(connection, controls, about.whose, self._most)
             fresh = [one for one in found if one not in ids]
             ids, total = ids + fresh, total + of - (len(found) - len(fresh))
         filled = self._with(connection, matter, ids, controls, total)
@@ -170,7 +176,7 @@ class Desk:
             for control in (chosen if about.controls or about.systems else ())
             for verdict in standings[control.id].verdicts
             if (verdict.failed or not verdict.in_date)
-            and (not about.systems or verdict.system in about.systems)
+            and (not about.whose or verdict.system in about.whose)
         ]
         told = list(_told(bad))
         yield from told[:_NOTES]
@@ -201,8 +207,10 @@ def _lacking(found: Found) -> Iterator[str]:
         yield f"{len(found.rows) - len(found.items)} rows of its answer are no items"
 
 
-def _names(text: str, number: str) -> bool:
-    return bool(re.search(rf"(?<![\w.]){re.escape(number)}(?![\w]|\.\d)", text))
+def _names(text: str, control: Control) -> bool:
+    """Whether the text names it; the bare number of a clause may be any other number."""
+    before = "iso42001:" if control.kind == "clause" else r"(?<![\w.])"
+    return bool(re.search(rf"{before}{re.escape(control.number)}(?!\w|\.\d)", text))
 
 
 def section_of(file: Path, heading: str) -> str:

@@ -14,11 +14,14 @@ from evidence.freshness import CLOCK_SKEW, Expectation, Scope, Verdict
 from evidence.model import Change, Nature
 from evidence.own import OWN_SOURCE
 from flows.judgement import Judged
+from flows.statements import in_force
 from storage.corrections import told_correction
 from storage.drafts import heartbeats, overtaking, standing_items, whole_pulls
 from storage.pages import Connection, corrections_of, item_tags
 
 _BAD = {"failed", "error"}
+_STATEMENT = "attestation"
+"""What rules call a person's signed statement: it is not asked for as evidence is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class _Facts:
     beats: Mapping[str, datetime]
     whole: Collection[str]
     events: Mapping[tuple[str, str], datetime]
+    signed: Mapping[str, datetime]
 
 
 def stand_now(
@@ -77,8 +81,14 @@ def _facts(
         {(v.control, v.evidence, v.system): v for v in judged.verdicts},
         tags, standing_items(connection, ids), corrections, heartbeats(connection),
         whole_pulls(connection, {row["pull_id"] for row in rows}),
-        overtaking(connection, judged.at),
+        overtaking(connection, judged.at), _signed(connection, judged),
     )  # fmt: skip
+
+
+def _signed(connection: Connection, judged: Judged) -> dict[str, datetime]:
+    """The items that are statements by which a control stands now → until when."""
+    carrying = in_force(connection, judged.catalogue, judged.systems.keys(), judged.at)
+    return {one.item_id: one.until for one in carrying.values() if one.until > judged.at}
 
 
 def _stands(row: Mapping[str, Any], facts: _Facts) -> Stands:
@@ -141,6 +151,10 @@ def _flaws(row: Mapping[str, Any], facts: _Facts) -> Iterator[Flaw]:
 
 def _use(row: Mapping[str, Any], tag: Mapping[str, Any], facts: _Facts) -> _Use:
     control, evidence = tag["control"].partition(":")[2], tag["evidence"]
+    if evidence == _STATEMENT:
+        until = facts.signed.get(row["item_id"])
+        why = f"until {until:%Y-%m-%d}: a person signs" if until else "no control stands by it now"
+        return _Use(control, evidence, COUNTS if until else "stale", why)
     verdict, want = _asked(row, tag, facts)
     if verdict is None or want is None:
         why = f"not asked of {row['system'] or 'the organisation'}"

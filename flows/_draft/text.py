@@ -1,4 +1,4 @@
-"""A draft as Markdown: its sentences, how what they rest on stands, and what the evidence lacks."""
+"""A draft as Markdown: its sentences, what they rest on, and how the evidence stands."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ _SHORT = 16
 def markdown(matter: Matter, found: Checked, model: AskedModel) -> str:
     """The draft, to be read by who decides about it.
 
-    What failed and is not named in any sentence is listed under what is lacking: nobody can draft
-    it away.
+    What failed and is not named in any sentence is listed by code: nobody can draft it away.
     """
     sentences = found.sentences
     numbers = _numbers(sentences)
     lines = [f"# {plain(matter.about)}", "", *_head(matter, model, found.unwritten), ""]
     lines += [f"- {_sentence(one, matter.by_id, numbers)}" for one in sentences]
-    if lacks := list(_lacks(matter, numbers)):
-        lines += ["", "## What the evidence lacks", "", *(f"- {plain(one)}" for one in lacks)]
+    if beside := list(_beside(matter, numbers)):
+        lines += ["", "## How the evidence stands", "", *(f"- {plain(one)}" for one in beside)]
     lines += ["", "## What the sentences rest on", ""]
     for item_id, number in numbers.items():
         lines += _item(matter.by_id[item_id], number, sentences)
@@ -75,7 +74,7 @@ def _flaws(one: Given) -> str:
     return ", ".join(dict.fromkeys(_TOLD.get(flaw.word, flaw.word) for flaw in one.flaws))
 
 
-def _lacks(matter: Matter, numbers: Mapping[str, int]) -> Iterator[str]:
+def _beside(matter: Matter, numbers: Mapping[str, int]) -> Iterator[str]:
     yield from matter.notes
     unsaid = [one for one in matter.given if one.item_id not in numbers]
     for one in unsaid:

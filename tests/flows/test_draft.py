@@ -226,13 +226,25 @@ def test_wrong_names_are_one_sentence(config: Path, tmp_path: Path) -> None:
             section_of(file, heading)
 
 
+def test_a_statement_counts_while_a_control_stands_by_it(config: Path) -> None:
+    said_by(config, "attest", "A.2.4", "--by", "Ada", "--statement", "I read the policy.",
+            "--until", f"{NOW + timedelta(days=100):%Y-%m-%d}")  # fmt: skip
+    (row,) = rows(config, "SELECT item_id FROM evidence WHERE kind = 'human.attestation'")
+    said = told(config, "summary", row["item_id"])
+    assert re.search(r"counts as attestation for A\.2\.4 until 20\d\d-\d\d-\d\d: a person", said)
+
+
 def test_a_section_rests_on_the_controls_that_it_names(config: Path, tmp_path: Path) -> None:
     policy = tmp_path / "policy.md"
-    policy.write_text("# Policy\n\n## Review\n\nThe policy is reviewed (A.2.4).\n\n## Scope\n\nX\n")
+    policy.write_text(
+        "# Policy\n\n## Review\n\nThe policy, release 5.2, is reviewed (A.2.4).\n\n## Scope\n\nX\n"
+    )
     said = told(config, "section", str(policy), "Review")
     assert "# Review (policy.md)" in said
     assert "Review 1 of the AI policy" in said
     assert the_draft(config)["task"] == "section"
+    assert "A.2.4 stands as failed" in said
+    assert "5.2 stands" not in said
 
 
 def test_an_answer_to_a_request_rests_on_what_the_register_names(config: Path) -> None:
