@@ -1,4 +1,4 @@
-"""The life of an AI system as a graph: from risk to change, and where an edge of it is broken.
+"""The life of an AI system as a graph, from requirement to change, and where it is broken.
 
 A node is something that landed: a risk, a version of a model, an approval. An edge is one naming
 another, or both belonging to one AI system. A broken edge is an edge that should be there and is
@@ -19,6 +19,7 @@ from functools import cached_property
 class Stage(StrEnum):
     """What a node is, in the order of a life cycle."""
 
+    REQUIREMENT = "requirement"
     RISK = "risk"
     TREATMENT = "treatment"
     IMPACT = "impact assessment"
@@ -50,7 +51,8 @@ class Node:
     """One landed item in its place of the life cycle.
 
     `keys` are the names by which others call it, its own first; `facts` what else is needed to
-    judge edges (owner, due date, who accepted …) as text. `at` is None where no time is known.
+    judge edges (owner, due date, who accepted …) as text; `events` are those that rules take it
+    for, such as `event:incident_major`. `at` is None where no time is known.
     """
 
     stage: Stage
@@ -63,6 +65,7 @@ class Node:
     item_id: str = ""
     names: tuple[Reference, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    events: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from evidence.broken import BY_OUTCOME, Look, broken_edges
+from evidence.broken import ASKED, BY_OUTCOME, Look, broken_edges
 from evidence.canonical import plain
 from evidence.errors import ConfigError
 from evidence.trace import Broken, Graph, Node, Stage
@@ -59,7 +59,8 @@ def _tie(kind: KindOf) -> Tie:
     joined = [name for name in kind.keys if len(name.places) > 1]
     names = (*joined, *(name for many in kind.names.values() for name in many))
     keys = tuple(_place(name) for name in kind.keys if name not in joined)
-    return Tie(kind.kinds, keys, tuple(map(_place, names)))
+    after = tuple((_place(name), name.after) for name in names if name.after)
+    return Tie(kind.kinds, keys, tuple(_place(name) for name in names if not name.after), after)
 
 
 def _place(name: Name) -> str:
@@ -68,7 +69,7 @@ def _place(name: Name) -> str:
 
 
 def _nodes(connection: Connection, trace: TraceMap, among: str) -> list[Node]:
-    rows = lifecycle_rows(connection, trace.native, trace.evidence, among)
+    rows = lifecycle_rows(connection, trace.native, trace.evidence, among, ASKED)
     return [
         node for row in rows
         for node in trace.nodes(row | {"payload": _parsed(row["payload"])}, row["evidence"])

@@ -243,14 +243,14 @@ def _expectations(catalogue: Catalogue) -> dict[str, Any]:
 
 def _trace(catalogue: Catalogue) -> dict[str, Any]:
     stage, place = one_of(s.value for s in Stage), TEXT
-    each = record({"each": place, "of": list_of(TEXT)}, "each")
+    each = record({"each": place, "of": list_of(TEXT), "after": TEXT}, "each")
     name = {"oneOf": [place, record({"join": list_of(place)}, "join"), each]}
     stages = {"type": "object", "propertyNames": stage}
     kind = {
         "kind": _several(one_of(sorted(catalogue.native_kinds))), "when": {"type": "object"},
         "stage": stage, "key": name, "also": list_of(name), "names": map_of(list_of(name)) | stages,
         "firm": some_of(s.value for s in Stage), "facts": map_of(place), "system": place,
-        "at": place, "who": place,
+        "at": place, "who": place, "nowhere": {"const": True},
     }  # fmt: skip
     taken = map_of(some_of(sorted(catalogue.kinds))) | {"propertyNames": stage}
     return record({"stages": taken, "kinds": list_of(record(kind, "kind key"))}, "stages kinds")

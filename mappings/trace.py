@@ -25,23 +25,32 @@ _MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """Where names stand: places joined by "/", or every entry of a list (`of`: its fields)."""
+    """Where names stand: places joined by "/", or every entry of a list (`of`: its fields), or of
+    texts with commas; `after`: of entries that begin so, the rest."""
 
     places: tuple[Field, ...]
     each: bool = False
     of: tuple[str, ...] = ()
+    after: str = ""
 
     def found(self, row: Mapping[str, Any]) -> Iterator[str]:
         """The names in a row whose payload is parsed; none where a part is absent."""
         if not self.each:
             yield from _joined(place.of(row) for place in self.places)
             return
-        entries = self.places[0].of(row)
-        for entry in (entries if isinstance(entries, list) else [])[:_MOST]:
+        for entry in _entries(self.places[0].of(row))[:_MOST]:
             if not self.of:
-                yield from _joined([entry])
+                text = _text(entry)
+                if text.startswith(self.after):
+                    yield from _joined([text.removeprefix(self.after)])
             elif isinstance(entry, Mapping):
                 yield from _joined(entry.get(name) for name in self.of)
+
+
+def _entries(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    return value.split(",") if isinstance(value, str) else []
 
 
 def _joined(values: Any) -> Iterator[str]:
@@ -58,7 +67,8 @@ def _text(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class KindOf:
-    """What is known of items of a native kind; `stage` None: their tags say where they stand."""
+    """What is known of items of a native kind; `stage` None: their tags say where they stand, or
+    `nowhere`: they stand at no stage, whatever they are tagged as."""
 
     kinds: tuple[str, ...]
     when: Condition
@@ -70,6 +80,7 @@ class KindOf:
     system: Field
     at: Field
     who: Field
+    nowhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +103,12 @@ class TraceMap:
     def nodes(self, row: Mapping[str, Any], evidence: Sequence[str]) -> Iterator[Node]:
         """The nodes that one item is; `evidence` are the kinds that its tags take it for.
 
-        `row` has the columns of the evidence table, payload parsed.
+        `row` has the columns of the evidence table, payload parsed, and `events`, which its tags
+        take it for as well.
         """
         own = [one for one in self.kinds if row["kind"] in one.kinds and one.when.holds(row)]
+        if any(one.nowhere for one in own):
+            return
         said = {one.stage for one in own if one.stage}
         tagged = {self.stages[name] for name in evidence if name in self.stages}
         for stage in sorted(said | tagged - said, key=list(Stage).index):
@@ -118,7 +132,7 @@ def _node(row: Mapping[str, Any], stage: Stage, about: Sequence[KindOf]) -> Node
         at=_time(row, first.at if first else Field(TIMES[1])),
         who=(_text(first.who.of(row)) if first else "") or str(row["actor"]),
         outcome=str(row["outcome"]), item_id=str(row["item_id"]),
-        names=tuple(dict.fromkeys(names)), facts=facts,
+        names=tuple(dict.fromkeys(names)), facts=facts, events=tuple(row.get("events") or ()),
     )  # fmt: skip
 
 
@@ -147,7 +161,9 @@ def load_trace(file: Path = FILE) -> TraceMap:
 
 
 def _kind(node: Entry) -> KindOf:
-    fields = node.record("a kind", "kind key", "when stage also names firm facts system at who")
+    fields = node.record(
+        "a kind", "kind key", "when stage also names firm facts system at who nowhere"
+    )
     names = {
         _stage(stage, entry): tuple(map(_name, entry.list(stage)))
         for stage, entry in (fields["names"].items("names") if "names" in fields else {}).items()
@@ -168,6 +184,7 @@ def _kind(node: Entry) -> KindOf:
         facts={name: _place(entry) for name, entry in facts.items()},
         system=_field(fields, "system", "system"), at=_field(fields, "at", TIMES[1]),
         who=_field(fields, "who", "actor"),
+        nowhere="nowhere" in fields and fields["nowhere"].value is True,
     )  # fmt: skip
 
 
@@ -191,10 +208,13 @@ def _place(node: Entry) -> Field:
 def _name(node: Entry) -> Name:
     if isinstance(node.value, str):
         return Name((_place(node),))
-    fields = node.record("a name", "", "join each of")
+    fields = node.record("a name", "", "join each of after")
     if ("join" in fields) == ("each" in fields):
-        raise node.error("a name is a place, {join: [a, b]}, or {each: PATH} with or without `of`")
+        raise node.error(
+            "a name is a place, {join: [a, b]}, or {each: PATH} with or without `of` or `after`"
+        )
     if "join" in fields:
         return Name(tuple(map(_place, fields["join"].list("join"))))
     of = fields["of"].texts("of") if "of" in fields else ()
-    return Name((_place(fields["each"]),), each=True, of=of)
+    after = fields["after"].text("after") if "after" in fields else ""
+    return Name((_place(fields["each"]),), each=True, of=of, after=after)

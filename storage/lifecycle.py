@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,26 +16,37 @@ _SUBJECT = "source, kind, system, subject"
 @dataclass(frozen=True, slots=True)
 class Tie:
     """Where items of these native kinds have the names by which others call them (`keys`), and
-    those that they call others by: columns, or paths into the payload such as `$.run."id"`."""
+    those that they call others by: columns, or paths into the payload such as `$.run."id"`.
+
+    `after` are places of lists with what an entry begins with that calls another.
+    """
 
     kinds: tuple[str, ...]
     keys: tuple[str, ...]
     names: tuple[str, ...]
+    after: tuple[tuple[str, str], ...] = ()
 
 
 def lifecycle_rows(
-    connection: Connection, kinds: Sequence[str], evidence: Sequence[str], among: str = "true"
+    connection: Connection,
+    kinds: Sequence[str],
+    evidence: Sequence[str],
+    among: str = "true",
+    events: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """The last item of each subject that is not gone and that nobody corrected, oldest first.
 
-    Columns of the evidence table, and `evidence`: the kinds that its tags take it for. `among` is
-    one of ours, made by `tied` or `called`. Raises LakeError.
+    Columns of the evidence table, `evidence`, the kinds that its tags take it for, and those of
+    `events` that they do. `among` is one of ours, made by `tied` or `called`. Raises LakeError.
     """
     return all_rows(
         connection,
         f"""WITH taken AS (
             SELECT item_id, list(DISTINCT evidence ORDER BY evidence) AS evidence FROM tags
             WHERE evidence IN (SELECT unnest($evidence::VARCHAR[])) GROUP BY item_id
+        ), happened AS (
+            SELECT item_id, list(DISTINCT control ORDER BY control) AS events FROM tags
+            WHERE control IN (SELECT unnest($events::VARCHAR[])) GROUP BY item_id
         ), wanted AS (
             -- Asked before the last of each subject is sought: most of a lake is in no life cycle.
             SELECT {_SUBJECT} FROM evidence WHERE kind IN (SELECT unnest($kinds::VARCHAR[]))
@@ -45,8 +57,10 @@ def lifecycle_rows(
         ), standing AS (
             SELECT item_id, kind, source, nature, system, subject, title, change, outcome, actor,
                 locator, observed_from, observed_to, payload, coalesce(t.evidence, []) AS evidence,
+                coalesce(h.events, []) AS events,
                 kind IN (SELECT unnest($kinds::VARCHAR[])) AS native
             FROM evidence SEMI JOIN last USING (item_id) LEFT JOIN taken t USING (item_id)
+                LEFT JOIN happened h USING (item_id)
             WHERE change <> 'gone' AND item_id NOT IN (SELECT item_id FROM lake_corrected)
                 AND (native OR t.item_id IS NOT NULL)
         ), newest AS (
@@ -55,18 +69,18 @@ def lifecycle_rows(
             QUALIFY row_number() OVER (PARTITION BY system, one
                 ORDER BY observed_to DESC, item_id) = 1
         ) SELECT * EXCLUDE (native) FROM standing WHERE {among} ORDER BY observed_to, item_id""",  # noqa: S608  ours
-        {"kinds": list(kinds), "evidence": list(evidence)},
+        {"kinds": list(kinds), "evidence": list(evidence), "events": list(events)},
     )
 
 
 def tied(ties: Sequence[Tie], failing: Sequence[str]) -> str:
     """Those that a broken edge may be about: what names others, is the newest of its kind for its
-    system, or failed as one of these kinds of evidence, and all that stand there by their native
-    kind."""
-    named = (f"({_of(tie)} AND ({' OR '.join(map(_names, tie.names))}))"
-             for tie in ties if tie.names)  # fmt: skip
+    system, failed as one of these kinds of evidence or happened as one of the events, and all that
+    stand there by their native kind."""
+    named = (f"({_of(tie)} AND ({' OR '.join(_naming(tie))}))" for tie in ties if _naming(tie))
     bad = f"outcome IN ('failed', 'error') AND list_has_any(evidence, {_texts(failing)})"
-    return " OR ".join(("native", f"({bad})", "item_id IN (FROM newest)", *named))
+    happened = "events <> []"
+    return " OR ".join(("native", f"({bad})", happened, "item_id IN (FROM newest)", *named))
 
 
 def called(ties: Sequence[Tie], names: Sequence[str]) -> str:
@@ -83,6 +97,12 @@ def _texts(texts: Sequence[str]) -> str:
 
 def _of(tie: Tie) -> str:
     return f"kind IN ({', '.join(map(literal, tie.kinds))})"
+
+
+def _naming(tie: Tie) -> list[str]:
+    begins = [f"contains({_text(place)}, {literal(json.dumps(text)[:-1])})"
+              for place, text in tie.after]  # fmt: skip
+    return [*map(_names, tie.names), *begins]
 
 
 def _names(place: str) -> str:

@@ -73,7 +73,7 @@ def _nodes(life: Life) -> Table:
          one.who or None, Word(one.outcome) if one.outcome else None)
         for one in life.nodes
     )  # fmt: skip
-    return Table("life", "Its life, from risk to change: the newest of each stage",
+    return Table("life", "Its life, from requirement to change: the newest of each stage",
                  ("stage", "what", "when", "who", "outcome"), rows,
                  "Nothing of its life has landed.", sum(life.stages.values()))  # fmt: skip
 

@@ -134,7 +134,7 @@ def trace(
     as_of: AsOf = "",
     json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
-    """Show a system's life, from risk to change, and each broken edge; exit 3 if any."""
+    """Show a system's life, from requirement to change, and each broken edge; exit 3 if any."""
     from flows.trace import show
 
     raise typer.Exit(show(config, about, moment_asked(as_of), as_json=json))

@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evidence import broken
+from evidence._broken import delivered, followed, governed
 from evidence.broken import Look, broken_edges
 from evidence.trace import Graph, Node, Reference, Stage
 
@@ -31,10 +32,21 @@ def names(**found: str) -> tuple[Reference, ...]:
     return tuple(Reference(S[stage.upper()], key, firm=True) for stage, key in found.items())
 
 
+MAJOR, SIGNIFICANT = "event:incident_major", "event:significant_change"
+
+
+def risk(**facts: str) -> dict[str, str]:
+    return {"treatment": "reduce", "owner": "Ben", "accepted_by": "Ann", **facts}
+
+
+BOUGHT = node(S.MODEL, "gpt", 60, system="", title="Sortwell", names=names(system="scoring"),
+              facts={"model_changed": "2026-11-01"})  # fmt: skip
 WHOLE = (
+    node(S.REQUIREMENT, "OB-1", 310, system="", names=names(system="scoring")),
     node(S.SYSTEM, "scoring", 300, facts={"owner": "Ben", "stage": "operation"}),
     node(S.RISK, "R-1", 200,
-         facts={"treatment": "reduce", "owner": "Ben", "accepted_by": "Ann Okafor"}),
+         facts={"treatment": "reduce", "owner": "Ben", "accepted_by": "Ann Okafor",
+                "residual": "low", "accepted_residual": "medium", "accepted_until": "2026-11-26"}),
     node(S.TREATMENT, "T-1", 190, names=names(risk="R-1"),
          facts={"due": "2026-06-01", "status": "done"}),
     node(S.IMPACT, "IA-1", 180),
@@ -44,11 +56,12 @@ WHOLE = (
     node(S.TRAINING, "run-1", 100),
     node(S.VERSION, "credit/1", 99, who="Mira", names=names(model="credit", training="run-1")),
     node(S.EVALUATION, "eval-1", 98, names=names(version="credit/1")),
-    node(S.CHANGE, "CHG-1", 98),
+    node(S.CHANGE, "CHG-1", 98, names=names(version="credit/1")),
     node(S.APPROVAL, "ok-1", 97, who="Jonas", names=names(version="credit/1", change="CHG-1")),
     node(S.DEPLOYMENT, "credit@live", 96, names=names(version="credit/1")),
     node(S.MONITORING, "drift-1", 3),
-    node(S.INCIDENT, "INC-1", 50),
+    node(S.INCIDENT, "INC-1", 50, events=(MAJOR,)),
+    node(S.CHANGE, "CA-1", 40, names=names(incident="INC-1")),
 )  # fmt: skip
 
 Edit = Callable[[Iterable[Node]], Iterable[Node]]
@@ -94,7 +107,26 @@ def test_a_whole_life_has_no_broken_edge() -> None:
         ([other("T-1", names=names(risk="R-9")), other("R-1", facts={
             "treatment": "accept", "owner": "Ben", "accepted_by": "Ann"})],
          [("dangling-reference", "T-1")]),
+        ([other("R-1", facts=risk(residual="high", accepted_residual="medium"))],
+         [("residual-above-accepted", "R-1")]),
+        ([other("R-1", facts=risk(residual="7", accepted_residual="12"))], []),
+        ([other("R-1", facts=risk(residual="amber", accepted_residual="green"))],
+         [("residual-above-accepted", "R-1")]),
+        ([other("R-1", facts=risk(accepted_until="2026-11-25"))], [("acceptance-expired", "R-1")]),
         ([without("R-1", "T-1")], [("system-without-risk", "scoring")]),
+        ([without("OB-1")], [("system-without-requirement", "scoring")]),
+        ([plus(node(S.REQUIREMENT, "OB-2", 9, system=""))],
+         [("requirement-leads-nowhere", "OB-2")]),
+        ([plus(node(S.REQUIREMENT, "IP-1", 9, system="", facts={"met_by": "letters"}))], []),
+        ([other("CHG-1", events=(SIGNIFICANT,))], [("impact-older-than-change", "scoring")]),
+        ([other("CHG-1", events=(SIGNIFICANT,), at=ago(200))], []),
+        ([other("CA-1", events=(SIGNIFICANT,), at=ago(200))], [("change-without-version", "CA-1")]),
+        ([without("CA-1")], [("incident-without-change", "INC-1")]),
+        ([without("CA-1"), other("INC-1", events=())], []),
+        ([without("CA-1"), other("INC-1", at=ago(6))], []),
+        ([plus(BOUGHT)], [("evaluation-older-than-supplier-change", "scoring")]),
+        ([plus(BOUGHT), other("eval-1", at=ago(3))], []),
+        ([plus(replace(BOUGHT, facts={"model_changed": "2027-01-01"}))], []),
         ([lambda nodes: []], [("no-system-registered", "")]),
         ([without("IA-1")], [("system-without-impact-assessment", "scoring")]),
         ([other("scoring", facts={"stage": "operation"})], [("system-without-owner", "scoring")]),
@@ -132,12 +164,22 @@ def test_planted_once_it_is_found_by_name(edits: list[Edit], wanted: list[tuple[
     assert sorted(found(*edits)) == sorted(wanted)
 
 
-def test_every_check_is_planted_above() -> None:
-    source = inspect.getsource(broken)
+def checks_of_the_code() -> set[str]:
+    """The name of every kind of broken edge."""
+    source = "".join(map(inspect.getsource, (governed, delivered, followed)))
+    named = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', source))
+    return named | {f"{stage}-does-not-hold" for stage in ("change", "deployment")}
+
+
+def test_every_check_is_planted_above_and_documented() -> None:
     planted = inspect.getsource(test_planted_once_it_is_found_by_name)
-    checks = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', source))
-    assert len(checks) >= 20
+    checks = checks_of_the_code()
+    assert len(checks) >= 30
     assert {check for check in checks if f'"{check}"' not in planted} == set()
+    table = (Path(__file__).parents[2] / "docs" / "trace.md").read_text(encoding="utf-8")
+    told = {name for row in re.findall(r"^\| (`.*?) \|", table, re.M)
+            for name in re.findall(r"`([a-z-]+)`", row)}  # fmt: skip
+    assert told == checks
 
 
 def test_a_sentence_names_who_what_and_when() -> None:

@@ -1,0 +1,1 @@
+"""The checks of a life cycle, by what they begin at."""
