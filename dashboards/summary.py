@@ -136,11 +136,20 @@ def headline(board: Board) -> str:
     return f"Of {total} clauses and controls, {said}."
 
 
+def asked_for(board: Board) -> str:
+    """How much of the evidence asked for is in date, with its denominator: the first steps show."""
+    standings = [row.standing for row in board.controls]
+    in_date, expected = sum(s.in_date for s in standings), sum(s.expected for s in standings)
+    be = "is" if in_date == 1 else "are"
+    return f"{in_date} of {expected} expectations of evidence {be} in date"
+
+
 def support(board: Board) -> str:
     """The second sentence: what stands, what waits for a person, and which sources are silent."""
     counts, total = count(board.controls), len(board.controls)
     good = counts[Standing.PROVED] + counts[Standing.ATTESTED]
     out = [f"{good} of {total} {'is' if good == 1 else 'are'} proved or attested"] if total else []
+    out += [asked_for(board)] if total else []
     if waived := counts[Standing.WAIVED]:
         out.append(f"{waived} of {total} {'is' if waived == 1 else 'are'} waived for a time")
     if waiting := counts[Standing.NEEDS_JUDGEMENT]:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from dashboards.machine import told_continuity
 from dashboards.model import Attention, Board
+from dashboards.summary import asked_for
 from dashboards.text import context_words
 from evidence.errors import ConfigError
 from evidence.freshness import ORGANISATION, Standing
@@ -72,6 +73,10 @@ def _machine(board: Board) -> dict[str, object]:
         "as_of": stamp(board.as_of),
         "controls": len(board.controls),
         "standings": counts(board),
+        "expectations": {
+            "in_date": sum(row.standing.in_date for row in board.controls),
+            "asked": sum(row.standing.expected for row in board.controls),
+        },
         "overridden": sum(bool(row.standing.overridden) for row in board.controls),
         "attention": [
             {"severity": a.severity, "sentence": a.sentence, "control": a.control,
@@ -126,6 +131,7 @@ def show_standings(board: Board) -> None:
     overridden = sum(bool(row.standing.overridden) for row in board.controls)
     beside = f"; {overridden} with a failure overridden by two people" if overridden else ""
     console.print(f"{len(board.controls)} clauses and controls: {told}{beside}", highlight=False)
+    console.print(asked_for(board), highlight=False)
     console.print(
         f"shown as of {board.lake.shown} · evidence version {board.lake.version} · "
         f"rules {board.lake.mapping_digest[:16]} · result {board.lake.result}",
