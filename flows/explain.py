@@ -10,7 +10,7 @@ from flows.config import load, now
 from flows.explain_control import explain_control
 from flows.judgement import judge_lake
 from flows.lookup import SIGNS, find_item
-from flows.moment import Asked, Moment, moment
+from flows.moment import Asked, Moment, moment, require_tags
 from flows.terminal import printable
 from flows.unreached import unreached
 from mappings.catalogue import load_catalogue
@@ -42,6 +42,7 @@ def explain(file: Path, what: str, say: Say, asked: Asked | None = None) -> int:
     for note in shown.notes:
         safe(f"note: {note}")
     if control is not None:
+        require_tags(lake, shown)
         unfilled = unreached(shown.mapping, config)
         explain_control(judge_lake(lake, shown), control, unfilled, safe)
     else:

@@ -24,8 +24,11 @@ from storage.freezes import Freeze, Frozen, counted, freezes
 from storage.lake import Lake
 from storage.pages import Connection
 from storage.seals import Seal, seal_by, seal_of
+from storage.sql_follower import Unfollowed
 from storage.views import connect
 
+MOST_UNTAGGED = 500_000
+"""Items whose tags are made for one answer: they are held in memory, some 300 bytes an item."""
 _FORM = re.compile(r"(?P<time>[^@]*?)(?:(?:@|^size:)(?P<size>[1-9][0-9]{0,17}))?")
 
 
@@ -44,7 +47,8 @@ class Moment:
 
     `size` None is all that landed, sealed or not: the present, which nobody can repeat exactly.
     `version` is the evidence version that covers it; `tags_sql` not empty where the tags of that
-    mapping were not kept for all of it and are made anew; `notes` say what the reader must know.
+    mapping were not kept for all of it and are made anew, of `untagged` alone, if it is not None;
+    `notes` say what the reader must know.
     `freeze` is the one that was asked for, `differs` what is not as it was frozen.
     """
 
@@ -53,6 +57,7 @@ class Moment:
     size: int | None
     version: int
     tags_sql: str = ""
+    untagged: Unfollowed | None = None
     notes: tuple[str, ...] = ()
     freeze: Freeze | None = None
     differs: tuple[str, ...] = ()
@@ -75,7 +80,7 @@ class Moment:
         return {
             "as_of": self.at, "size": self.size, "tags_sql": self.tags_sql,
             "mapping_digest": self.mapping.rules.digest,
-        }  # fmt: skip
+        } | ({"untagged": self.untagged} if self.untagged else {})  # fmt: skip
 
     def connect(
         self, lake: Lake, limits: Limits | None = None, excerpt: Excerpt = EVERYTHING
@@ -204,11 +209,38 @@ def _absent(connection: Connection, size: int) -> tuple[str, ...]:
 
 
 def tagged(lake: Lake, judged: Moment) -> Moment:
-    """Tags that were kept for all of it are read; else today's code makes them from the rules."""
+    """Tags that were kept for all of it are read; else today's code makes them from the rules: of
+    the present for what they have yet to follow.
+
+    Raises LakeError where the present has too much of that to be held in memory.
+    """
     rules = judged.mapping.rules
+    if judged.size is None:
+        left = _untagged(lake, judged)
+        return replace(judged, tags_sql=rules.sql(), untagged=left) if left.items else judged
     followed = lake.followed("tags", f"tags:{rules.digest}")
     kept = followed is not None and followed >= judged.version
     return judged if kept else replace(judged, tags_sql=rules.sql())
+
+
+def require_tags(lake: Lake, judged: Moment) -> None:
+    """Refuse to judge a present of which so much is untagged that the answer were a guess.
+
+    Raises LakeError, which says what to run.
+    """
+    if judged.size is None:
+        _untagged(lake, judged)
+
+
+def _untagged(lake: Lake, judged: Moment) -> Unfollowed:
+    left = lake.unfollowed("tags", f"tags:{judged.mapping.rules.digest}")
+    if left.items > MOST_UNTAGGED:
+        raise LakeError(
+            f"{left.items} items have yet to be tagged by today's rules, so what speaks to which "
+            "control is not known: run `headwater retag` first (the next collection does it, too); "
+            "`--as-of` shows a moment before the rules changed"
+        )
+    return left
 
 
 @contextlib.contextmanager

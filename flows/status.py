@@ -19,7 +19,7 @@ from evidence.times import stamp
 from flows._alerts.unsent import UNSENT
 from flows.board import UNJUDGED, build
 from flows.config import load, now
-from flows.moment import Asked
+from flows.moment import Asked, present, require_tags
 from storage.lake import Lake
 
 SHOWN = 25
@@ -45,7 +45,10 @@ def show(file: Path, asked: Asked | None, *, fail_on: str, as_json: bool) -> int
     if fail_on and fail_on not in WORSE:
         raise ConfigError(f"--fail-on {fail_on!r}: choose one of {', '.join(WORSE)}")
     config = load(file)
-    board = build(Lake.open(config.lake, clock=now), config, asked)
+    lake = Lake.open(config.lake, clock=now)
+    if asked is None:
+        require_tags(lake, present(lake, config))
+    board = build(lake, config, asked)
     if as_json:
         print(json.dumps(_machine(board), indent=2, ensure_ascii=False))
     else:

@@ -17,7 +17,7 @@ _SHOWN = "SELECT item_id FROM lake_shown"
 def cut(connection: Connection, raw: Mapping[str, str], excerpt: Excerpt, *, made: bool) -> None:
     """Replace every relation that reads files by one that holds only what is in the excerpt.
 
-    `raw` is the SQL of each table's rows; with `made` the tags lie in the table `lake_made`. Beside
+    `raw` is the SQL of each table's rows; with `made` tags lie in the table `lake_made`. Beside
     the items themselves the records of the pulls that brought them are shown, and what was said of
     them: corrections, and proposals with their decisions. Nothing else of Headwater's own is.
     """
@@ -33,9 +33,8 @@ def cut(connection: Connection, raw: Mapping[str, str], excerpt: Excerpt, *, mad
     if made:
         connection.execute(f"DELETE FROM lake_made WHERE ({_where(_tags(excerpt))}) IS NOT TRUE")  # noqa: S608
     for name, conditions in _conditions(excerpt).items():
-        if name != "tags" or not made:
-            rows = f"SELECT * FROM ({raw[name]}) WHERE {_where(conditions)}"  # noqa: S608
-            connection.execute(f"CREATE OR REPLACE VIEW lake_{name} AS {rows}")
+        rows = f"SELECT * FROM ({raw[name]}) WHERE {_where(conditions)}"  # noqa: S608
+        connection.execute(f"CREATE OR REPLACE VIEW lake_{name} AS {rows}")
 
 
 def _items(excerpt: Excerpt) -> str:

@@ -159,6 +159,10 @@ class Lake:
         """The evidence version up to which a follower has come, None if it never ran."""
         return self.table(table).marker(app)
 
+    def unfollowed(self, table: str, app: str) -> sql_follower.Unfollowed:
+        """The items that a follower has yet to see. Raises LakeError."""
+        return sql_follower.unfollowed(self.table, table, app)
+
     def bookmark(self, source: str, line: str = "") -> Bookmark:
         """The last landed cursor of a source, or of one of its lines.
 

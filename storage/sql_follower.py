@@ -62,6 +62,27 @@ def _steps(
             raise LakeConflict(f"{name}: another follower of {app} went on from version {version}")
 
 
+def unfollowed(table: Callable[[str], Table], name: str, app: str) -> Unfollowed:
+    """What landed that table `name` has yet to follow under `app`, as its next steps would read it.
+
+    Raises LakeError.
+    """
+    evidence, since = table("evidence"), table(name).marker(app) or 0
+    added = [a for commit in evidence.commits(since) for a in commit.adds if a.data_change]
+    names = [add.path for add in added]
+    _, items = _range(evidence, table("leaves"), since, evidence.version, names)
+    return Unfollowed(sum(add.rows for add in added), items.sql, tuple(items.files))
+
+
+@dataclass(frozen=True, slots=True)
+class Unfollowed:
+    """How many items a table has yet to follow, their SQL, and the files that it reads."""
+
+    items: int
+    sql: str
+    files: tuple[Path, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Items:
     """What one step reads: files that landed, files that took the place of others, and the sealed

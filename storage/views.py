@@ -33,6 +33,7 @@ from storage.placed import latest_sql, placed_sql
 from storage.question import Answer, ask
 from storage.schema import TABLES, TAGS
 from storage.sightings import sightings
+from storage.sql_follower import Unfollowed
 from storage.suggestions import accepted_sql, suggestions_sql
 
 __all__ = ["Answer", "Connection", "Limits", "ask", "connect", "sightings"]
@@ -142,6 +143,7 @@ def connect(
     size: int | None = None,
     mapping_digest: str | None = None,
     tags_sql: str = "",
+    untagged: Unfollowed | None = None,
     dimensions: Mapping[str, pa.Table] | None = None,
     limits: Limits | None = None,
     excerpt: Excerpt = EVERYTHING,
@@ -152,15 +154,15 @@ def connect(
     With `size` the evidence is exactly the first `size` items of the ledger, whatever their clocks
     say: what `as_of` alone shows may still grow, by a landing that began before it. `tags` shows
     the given mapping digest, else the one tagged last; or what `tags_sql` (one SELECT over the
-    relation `items`) makes of the evidence shown. `dimensions` become tables (`controls`,
-    `systems`). Of what is not in `excerpt` no relation holds anything. Claims of a strength in
-    `aside` put nothing in date alone: `lake_weighs` tells them apart. Close it, or use it in a
-    `with`. Raises LakeError.
+    relation `items`) makes of the evidence shown; with `untagged` only of these items, beside the
+    kept tags of that digest. `dimensions` become tables (`controls`, `systems`). Of what is not in
+    `excerpt` no relation holds anything. Claims of a strength in `aside` put nothing in date alone:
+    `lake_weighs` tells them apart. Close it, or use it in a `with`. Raises LakeError.
     """
     return connect_files(
         lake_files(lake, as_of, size), as_of=as_of, size=size, mapping_digest=mapping_digest,
-        tags_sql=tags_sql, dimensions=dimensions, limits=limits, excerpt=excerpt,
-        aside=aside,
+        tags_sql=tags_sql, untagged=untagged, dimensions=dimensions, limits=limits,
+        excerpt=excerpt, aside=aside,
     )  # fmt: skip
 
 
@@ -187,6 +189,7 @@ def connect_files(
     size: int | None = None,
     mapping_digest: str | None = None,
     tags_sql: str = "",
+    untagged: Unfollowed | None = None,
     dimensions: Mapping[str, pa.Table] | None = None,
     limits: Limits | None = None,
     excerpt: Excerpt = EVERYTHING,
@@ -196,6 +199,7 @@ def connect_files(
     if as_of is not None:
         as_of = utc(as_of, what="as_of")
     paths = [path for many in files.values() for path in many]
+    paths += untagged.files if untagged else ()
     # An excerpt replaces what reads files, so it must be views.
     in_memory = little(paths) and not excerpt.limited
     connection = open_engine(enough(limits or Limits(), paths), little=in_memory)
@@ -203,10 +207,15 @@ def connect_files(
         shown = _until("landed_at", as_of) if size is None else _sealed(size)
         weighs = f"strength NOT IN ({', '.join(map(literal, aside))})" if aside else "true"
         connection.execute(f"CREATE MACRO lake_weighs(strength) AS {weighs}")
-        _announce(connection, files, as_of, shown, mapping_digest, tags_sql)
+        raw = {name: rows_of(spec, files[name]) for name, spec in TABLES.items()}
+        made = ""
+        if tags_sql:
+            made = _made_anew(tags_sql, raw["tags"], mapping_digest or "", untagged)
+            raw["tags"] = _with_made(raw["tags"], untagged)
+        _announce(connection, raw, as_of, shown, mapping_digest, made)
         if excerpt.limited:
             connection.make()
-            cut(connection, _raw(files), excerpt, made=bool(tags_sql))
+            cut(connection, raw, excerpt, made=bool(tags_sql))
         _load(connection, dimensions or {})
         connection.lock(paths)
     except duckdb.Error as error:
@@ -218,17 +227,13 @@ def connect_files(
     return connection
 
 
-def _raw(files: Mapping[str, Sequence[Path]]) -> dict[str, str]:
-    return {name: rows_of(spec, files[name]) for name, spec in TABLES.items()}
-
-
 def _announce(
     connection: Connection,
-    files: Mapping[str, Sequence[Path]],
+    raw: Mapping[str, str],
     as_of: datetime | None,
     shown: str,
     mapping_digest: str | None,
-    tags_sql: str,
+    made: str,
 ) -> None:
     """Say what each relation is to be made of, those first that others rest on."""
 
@@ -250,15 +255,16 @@ def _announce(
         "judged": _until("judged_at", as_of),
         "pull_kind": literal(PULL_KIND),
     }
-    for name, sql in _raw(files).items():
-        if name != "tags" or not tags_sql:
+    for name, sql in raw.items():
+        if name != "tags" or not made:
             connection.later(f"lake_{name}", f"CREATE {held} lake_{name} AS {sql}")
     for name, (comment, sql) in VIEWS.items():
         view(name, sql, comment)
         if name == "evidence":
             view("lake_placed", placed_sql("evidence"))
-            if tags_sql:
-                connection.later("lake_tags", _made_anew(tags_sql))
+            if made:
+                connection.later("lake_made", made)
+                connection.later("lake_tags", f"CREATE VIEW lake_tags AS {raw['tags']}")
             claimed("lake_claims", CLAIMS)
         if name == "corrections":
             view("lake_corrected", corrected_sql(name))
@@ -287,18 +293,32 @@ def _sealed(size: int) -> str:
     return f"item_id IN (SELECT item_id FROM lake_leaves WHERE leaf_index < {int(size)})"  # noqa: S608
 
 
-def _made_anew(sql: str) -> str:
-    """Statements that put what the rules say of the evidence shown in the place of the tags.
+def _made_anew(sql: str, kept: str, digest: str, untagged: Unfollowed | None) -> str:
+    """Statements that make the tags: what the rules say of the evidence shown, or of what the kept
+    tags of a digest have yet to follow."""
+    names = ", ".join(_TOLD)
+    items, besides = "SELECT * FROM evidence", ""
+    if untagged:
+        # What another process tags meanwhile does not come twice.
+        known = f"SELECT item_id FROM ({kept}) WHERE mapping_digest = {literal(digest)}"  # noqa: S608
+        items, besides = untagged.sql, f"ANTI JOIN ({known}) USING (item_id)"
+    return f"""CREATE VIEW items AS {items};
+        CREATE TABLE lake_made AS SELECT {names} FROM ({sql}) {besides};
+        DROP VIEW items"""  # noqa: S608  ours
+
+
+def _with_made(kept: str, untagged: Unfollowed | None) -> str:
+    """The made tags, in the place of the kept ones or beside them.
 
     Their texts, of which there are few, stay members of enumerations in memory: each is read as the
     text it is, for it sorts as such.
     """
-    names = [name for name in TAGS.names if name != "tagged_at"]
-    texts = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in names)
-    return f"""CREATE VIEW items AS SELECT * FROM evidence;
-        CREATE TABLE lake_made AS SELECT {", ".join(names)} FROM ({sql});
-        DROP VIEW items;
-        CREATE VIEW lake_tags AS SELECT {texts}, NULL::TIMESTAMPTZ AS tagged_at FROM lake_made"""  # noqa: S608
+    texts = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in _TOLD)
+    made = f"SELECT {texts}, NULL::TIMESTAMPTZ AS tagged_at FROM lake_made"  # noqa: S608  ours
+    return f"{kept} UNION ALL BY NAME {made}" if untagged else made
+
+
+_TOLD = [name for name in TAGS.names if name != "tagged_at"]
 
 
 def _newest_digest(connection: Connection, as_of: datetime | None) -> str:

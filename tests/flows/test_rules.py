@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from dashboards.summary import queued, reaches
 from evidence.correction import Act, Correction, Wrong
-from evidence.errors import ConfigError, MappingError
+from evidence.errors import ConfigError, LakeError, MappingError
 from evidence.model import Outcome
-from flows import rules
+from flows import explain as explained
+from flows import moment as moments
+from flows import rules, status
 from flows.board import build
 from flows.config import load
 from flows.explain import explain
 from flows.follow import follow
+from flows.moment import parse_as_of, present, tagged
 from flows.status import show_standings
 from storage.actions import land_own
 from storage.corrections import correction_item
+from storage.keys import load_key
+from storage.ledger import integrate
+from storage.maintain import maintain
 from storage.views import connect
 from tests.flows.conftest import Home
 from tests.flows.house import RULE, House, make_house
@@ -78,6 +85,68 @@ def test_tags_made_for_one_answer_are_texts_like_the_kept_ones(house: House) -> 
         enumerated = anew.execute("SELECT count(*) FROM lake_made WHERE control > ''").fetchall()
     assert types[0] == types[1]
     assert enumerated[0][0] > 0
+
+
+TAGS = "SELECT COLUMNS(* EXCLUDE tagged_at) FROM tags ORDER BY ALL"
+
+
+@pytest.mark.parametrize("maintained", [False, True], ids=["landed", "maintained"])
+def test_what_the_tags_have_yet_to_follow_is_tagged_for_one_answer(
+    house: House, maintained: bool
+) -> None:
+    """Only that: the rest is read as it was kept, also where maintenance moved the rows."""
+    for _ in range(8):
+        house.land()
+        integrate(house.lake, load_key(house.config.key))
+    landed = {file.name for file in house.lake.files("evidence")}
+    if maintained:
+        house.clock.now += timedelta(days=40)
+        maintain(house.lake, load_key(house.config.key).verifier)
+        for name in landed - {file.name for file in house.lake.files("evidence")}:
+            house.lake.place.at("evidence").remove(name)  # as a later maintenance does
+    assert all(map(house.lake.place.at("evidence").has, landed)) != maintained
+    now = present(house.lake, house.config, house.clock())
+    shown = tagged(house.lake, now)
+    assert shown.untagged
+    with (
+        shown.connect(house.lake) as some,
+        replace(shown, untagged=None).connect(house.lake) as anew,
+    ):
+        assert some.execute(TAGS).fetchall() == anew.execute(TAGS).fetchall()
+        count = "SELECT count(DISTINCT item_id) FROM lake_made"
+        ((made,),), ((every,),) = some.execute(count).fetchall(), anew.execute(count).fetchall()
+    assert 0 < made < every
+    follow(house.lake, house.config)
+    with shown.connect(house.lake) as late, now.connect(house.lake) as kept:
+        known = kept.execute(TAGS).fetchall()
+        assert late.execute(TAGS).fetchall() == known, "tagged meanwhile: nothing comes twice"
+    assert tagged(house.lake, present(house.lake, house.config)).tags_sql == ""
+
+
+def test_what_too_much_is_untagged_for_is_not_answered_by_guess(
+    house: House, own: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for verb in (status, explained):
+        monkeypatch.setattr(verb, "load", lambda _: house.config)
+        monkeypatch.setattr(verb, "now", house.clock)
+    monkeypatch.setattr(moments, "MOST_UNTAGGED", 5)
+    file, untold = house.config.file, "items have yet to be tagged .* run `headwater retag` first"
+    assert rules.queue(file) == 3
+    house.config = replace(house.config, own_rules=(own,))
+    for ask in (
+        lambda: rules.queue(file),
+        lambda: explain(file, "A.6.2.4", print),
+        lambda: status.show(file, None, fail_on="", as_json=False),
+    ):
+        with pytest.raises(LakeError, match=untold):
+            ask()
+    with connect(house.lake) as connection:
+        ((item_id,),) = connection.execute("SELECT min(item_id) FROM evidence").fetchall()
+    assert explain(file, item_id, print) == 0, "an item is read by the rules themselves"
+    assert status.show(file, parse_as_of("@1"), fail_on="", as_json=False) == 0
+    assert rules.retag(file) == 0
+    assert rules.queue(file) == 0
+    assert explain(file, "A.6.2.4", print) == 0
 
 
 def test_the_queue_names_what_no_rule_takes_by_the_rules_of_today(

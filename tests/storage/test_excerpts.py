@@ -69,11 +69,13 @@ def told(connection: Connection, relation: str) -> str:
     return str(ask(connection, f"SELECT t::VARCHAR FROM {relation} t").rows)
 
 
-@pytest.mark.parametrize("tags_sql", ["", MADE], ids=["kept", "made"])
+@pytest.mark.parametrize("tags", ["kept", "made", "beside"])
 @pytest.mark.parametrize("name", EXCERPTS)
-def test_no_relation_holds_what_is_left_out(world: World, name: str, tags_sql: str) -> None:
+def test_no_relation_holds_what_is_left_out(world: World, name: str, tags: str) -> None:
     ids = dict(_ids(world))
-    with connect(world.lake, excerpt=EXCERPTS[name], tags_sql=tags_sql) as connection:
+    made = "" if tags == "kept" else MADE
+    left = world.lake.unfollowed("tags", "nobody") if tags == "beside" else None
+    with connect(world.lake, excerpt=EXCERPTS[name], tags_sql=made, untagged=left) as connection:
         relations = [name for (name,) in connection.execute(RELATIONS).fetchall()]
         assert {*VIEWS, "lake_evidence", "lake_shown"} <= set(relations)
         for relation in relations:
