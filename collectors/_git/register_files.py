@@ -87,19 +87,30 @@ def one_line(text: object, limit: int = 160) -> str:
     return "".join(c for c in words if c.isprintable())[:limit]
 
 
-def read_document(path: str, raw: bytes) -> list[Declared]:
-    """The document in a Markdown file; a draft is told as one, without its fields. Raises
-    Unreadable."""
+def parts(raw: bytes) -> tuple[Mapping[str, Any], str]:
+    """The front matter of a document and the text below it. Raises Unreadable."""
+    fields, body, _ = _parts(raw)
+    return fields, body
+
+
+def _parts(raw: bytes) -> tuple[Mapping[str, Any], str, bool]:
+    """The same, and whether there is a front matter at all."""
     text = _text(raw)
     front = _FRONT.match(text)
     fields = load(front[1], first_line=2)[0] if front else {}
     if not isinstance(fields, Mapping):
         raise Unreadable("its front matter is no mapping of names to values", 2)
-    body = text[front.end() :] if front else text
+    return fields, text[front.end() :] if front else text, bool(front)
+
+
+def read_document(path: str, raw: bytes) -> list[Declared]:
+    """The document in a Markdown file; a draft is told as one, without its fields. Raises
+    Unreadable."""
+    fields, body, front = _parts(raw)
     if _is_draft(fields):
         return [_draft(DOCUMENT, shown(path), str(fields.get("doc_type") or ""))]
     dated, wrong = _dated(fields, _REVIEWS)
-    problems = (*_missing_in_document(fields, bool(front)), *_unfilled(fields, body), *wrong,
+    problems = (*_missing_in_document(fields, front), *_unfilled(fields, body), *wrong,
                 *_flaws_of_asking(fields))  # fmt: skip
     title = one_line(fields.get("title") or PurePosixPath(shown(path)).stem)
     sha256 = hashlib.sha256(body.encode()).hexdigest()

@@ -79,3 +79,14 @@ def documents_approvals(
     from flows.approve import show
 
     raise typer.Exit(show(config, as_json=json))
+
+
+@documents.command("print")
+def documents_print(
+    file: Annotated[Path, typer.Argument(help="A document in Markdown.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new .html or .pdf file.")],
+) -> None:
+    """Write a document as HTML that loads nothing, or as PDF, with what it is and lacks."""
+    from flows.paper import write
+
+    raise typer.Exit(write(file, output))

@@ -394,3 +394,16 @@ def test_a_record_is_approved_too(tmp_path: Path) -> None:
     assert (made["of"], made["id"]) == ("risks/R-1", "risks-r-1-ada-brandt")
     assert len(made["sha256"]) == 64
     assert said("documents", "approve", file, "--by", "Ada", "--record", "R-9").returncode == 2
+
+
+def test_a_document_is_printed_with_what_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "p.md").write_text(POLICY + "FILL IN")
+    done = said("documents", "print", tmp_path / "p.md", "-o", tmp_path / "p.html")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "p.html").read_text()
+    assert "It counts for nothing: still to fill in: the text." in text
+    assert '<tr><th scope="row">approvers</th><td>Ada Brandt, Ben Ode</td></tr>' in text
+    again = said("documents", "print", tmp_path / "p.md", "-o", tmp_path / "p.html")
+    assert again.returncode == 2, "what is there stays"
+    other = said("documents", "print", tmp_path / "p.md", "-o", tmp_path / "p.doc")
+    assert "must end in .html or .pdf" in other.stderr
