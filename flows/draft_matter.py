@@ -15,7 +15,7 @@ from flows.config import Config
 from flows.draft_standing import stand_now
 from flows.judgement import Judged, judge_lake
 from flows.lookup import SIGNS, find_item
-from flows.moment import Moment, present
+from flows.moment import Moment, present, tagged
 from flows.request_answers import Found, answers
 from mappings.controls import Control
 from storage.drafts import citable, failed_first
@@ -54,7 +54,7 @@ class Desk:
 
     def __init__(self, lake: Lake, config: Config, most: int) -> None:
         self._lake, self._config, self._most = lake, config, most
-        self._shown: Moment = present(lake, config)
+        self._shown: Moment = tagged(lake, present(lake, config))
         self._judged: Judged = judge_lake(lake, self._shown)
 
     def summary(self, names: Sequence[str]) -> Matter:

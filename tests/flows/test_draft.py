@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -18,10 +19,14 @@ from evidence.errors import ConfigError, HeadwaterError, LakeError
 from evidence.model import Change, EvidenceItem, Outcome
 from evidence.runs import Pull, PullFacts, PullOutcome
 from flows.config import load, now
+from flows.decision import Decision
+from flows.draft_decide import accept
 from flows.draft_matter import section_of
 from flows.draft_page import page
 from flows.follow import follow
 from flows.setup import initialise
+from mappings.in_force import mapping_in_force
+from mappings.rules import load_rules
 from storage.lake import Lake
 from tests.flows.suggesting import KEY, Played, endpoint
 from tests.flows.test_suggest import NOW, bent, collected, copied, rows
@@ -158,6 +163,24 @@ def test_what_it_rests_on_changed(opened: Path) -> None:
     assert "outdated" in told(opened, "show", row["draft"])
 
 
+def test_of_two_people_at_once_the_second_sees_what_the_first_said(opened: Path) -> None:
+    draft = the_draft(opened)["draft"]
+
+    def decide(by: str) -> str:
+        try:
+            accept(opened, Decision(draft, by, "read"), None, lambda line: None)
+        except ConfigError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        said = sorted(pool.map(decide, ("Ada", "Ben")))
+    assert said[0] == ""
+    assert "it is decided already" in said[1]
+    acts = "SELECT item_id FROM evidence WHERE kind = 'headwater.draft'"
+    assert len(rows(opened, acts)) == 2
+
+
 def test_a_text_that_is_not_the_drafted_one_is_not_handed_over() -> None:
     row = {"draft": "d" * 64, "text": "All is well.", "text_sha256": "0" * 64}
     with pytest.raises(LakeError, match="is not the one that was drafted"):
@@ -224,6 +247,14 @@ def test_wrong_names_are_one_sentence(config: Path, tmp_path: Path) -> None:
     ):  # fmt: skip
         with pytest.raises(ConfigError, match=wrong):
             section_of(file, heading)
+
+
+def test_rules_of_which_no_tags_are_kept_yet_are_in_force(config: Path) -> None:
+    rules = config.parent / "rules" / "own.yaml"
+    rules.write_text(rules.read_text().replace("was reviewed.", "was read again."))
+    mapping_in_force.cache_clear()  # rules are read once a process
+    load_rules.cache_clear()
+    assert "was read again" in told(config, "summary", "A.2.4")
 
 
 def test_a_statement_counts_while_a_control_stands_by_it(config: Path) -> None:
