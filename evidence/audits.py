@@ -288,10 +288,10 @@ def unaudited(books: Books, controls: Collection[str]) -> list[str]:
         number for e in books.of(AUDITS) if e.done and since <= e.done <= books.at
         for number in e.controls
     }  # fmt: skip
-    return [number for number in controls if not _covered(number, audited)]
+    return [number for number in controls if not covered(number, audited)]
 
 
-def _covered(number: str, audited: Collection[str]) -> bool:
-    """By itself, or by what it is a part of: `A.6` covers A.6.2.4."""
+def covered(number: str, audited: Collection[str]) -> bool:
+    """Whether a clause or control is named, itself or what it is a part of: `A.6` names A.6.2.4."""
     parts = number.split(".")
     return any(".".join(parts[:length]) in audited for length in range(1, len(parts) + 1))

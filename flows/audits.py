@@ -63,16 +63,16 @@ def calendar(held: Books) -> tuple[DateRow, ...]:
 def record_rows(held: Books) -> tuple[RecordRow, ...]:
     """The entries for the board; what is said to be done on a day to come is not done."""
     return tuple(
-        RecordRow(e.what, e.id, e.title, e.who, e.due, e.done, stands(held, e), e.item_id)
+        RecordRow(e.what, e.id, e.title, e.who, e.due, e.done, stands(e, held.at), e.item_id)
         for e in held.entries
     )
 
 
-def stands(held: Books, entry: Entry) -> str:
+def stands(entry: Entry, at: datetime) -> str:
     """One word for people: late, open or done."""
-    if entry.done is not None and entry.done <= held.at:
+    if entry.done is not None and entry.done <= at:
         return "done"
-    return "late" if entry.overdue(held.at) else "open"
+    return "late" if entry.overdue(at) else "open"
 
 
 def show(file: Path, asked: Asked | None, *, as_json: bool) -> int:

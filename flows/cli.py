@@ -14,6 +14,7 @@ from evidence.errors import ConfigError, HeadwaterError, VerificationFailed
 from flows.terminal import printable
 from flows.verbs import (
     access,
+    audit,
     documents,
     draft,
     keep,
@@ -41,7 +42,10 @@ app = typer.Typer(
     help="Keep ISO/IEC 42001 evidence collected, tagged, provable and fresh.",
 )  # fmt: skip
 
-for verbs in (work, registers, look, documents, access, tell, prove, keep, say, suggest, draft):
+_VERBS = (
+    work, registers, look, audit, documents, access, tell, prove, keep, say, suggest, draft,
+)  # fmt: skip
+for verbs in _VERBS:
     app.add_typer(verbs.verbs)
 
 

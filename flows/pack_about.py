@@ -42,7 +42,9 @@ def wanted_of(
 ) -> Wanted:  # fmt: skip
     """What the options ask for. Raises ConfigError."""
     if bool(controls or framework) == everything:
-        raise ConfigError("say what to pack: --control, --framework, --request, or --everything")
+        raise ConfigError(
+            "say what to pack: --control, --framework, --audit, --request, or --everything"
+        )
     try:
         begin, end = (day_or_time(text) if text else None for text in (since, until))
     except InvalidItem as error:

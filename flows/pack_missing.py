@@ -24,6 +24,7 @@ from storage.pages import all_rows
 
 TITLES: Mapping[str, str] = {
     "request": "Requests that nothing, or not everything, was found for",
+    "audit": "What the audit's own records lack",
     "control": "Controls that do not stand on evidence in date",
     "evidence": "Evidence that is asked for and not there in date, or fails",
     "gap": "Times in which evidence was not in date, by what was known then",

@@ -60,8 +60,7 @@ FORMS = ("md", "html")
 
 def write(file: Path, output: Path | None, asked: Asked | None, form: str) -> int:
     """Print the document, or write it to a new file; 0. Raises ConfigError, LakeError."""
-    if form not in FORMS:
-        raise ConfigError(f"--format {form!r}: md (to fill in and commit), or html (to print)")
+    checked_form(form)
     config = load(file)
     if form == "html":
         with held_reads(config, asked) as pages:
@@ -73,6 +72,12 @@ def write(file: Path, output: Path | None, asked: Asked | None, form: str) -> in
         text = document(connection, judged, config.organisation)
     told = "a draft; fill it in, commit it where documents are collected"
     return hand_over(text, output, told)
+
+
+def checked_form(form: str) -> None:
+    """Raises ConfigError for a form that no document of ours has."""
+    if form not in FORMS:
+        raise ConfigError(f"--format {form!r}: md (to fill in and commit), or html (to print)")
 
 
 def document(connection: Connection, judged: Judged, organisation: str) -> str:
@@ -130,16 +135,18 @@ def _entries(held: Books, what: str) -> Iterator[str]:
     if not entries:
         yield f"- {words}: nothing is known; no register of them is collected"
         return
-    known = [stands(held, one) for one in entries]
+    known = [stands(one, held.at) for one in entries]
     done, late = known.count("done"), known.count("late")
     yield f"- {words}: {len(entries)}, of which {done} are done and {late} are late"
     begin = held.at - LOOKED_BACK
     for one, word in zip(entries, known, strict=True):
         if word != "done" or (one.done and one.done >= begin):
-            yield f"  - {_entry(one, word)}"
+            yield f"  - {entry_line(one, held.at)}"
 
 
-def _entry(one: Entry, word: str) -> str:
+def entry_line(one: Entry, at: datetime) -> str:
+    """A record of the books in one line of Markdown."""
+    word = stands(one, at)
     due = f"due {one.due:%Y-%m-%d}" if one.due else "without a date"
     told = f"done {one.done:%Y-%m-%d}" if word == "done" and one.done else word
     helped = f"; {one_line(one.effective)}" if word == "done" and one.effective else ""
@@ -153,10 +160,11 @@ def _control(judged: Judged, control: Control, fresh: Mapping[str, Any]) -> Iter
     if fresh:
         landed = f"; {fresh['items']} items landed since, {fresh['failing']} of them failing"
     yield f"- {control.number} {control.title}: {stands.standing.value}{landed}"
-    yield from (f"  - {_verdict(verdict)}" for verdict in stands.verdicts)
+    yield from (f"  - {verdict_line(verdict)}" for verdict in stands.verdicts)
 
 
-def _verdict(verdict: Verdict) -> str:
+def verdict_line(verdict: Verdict) -> str:
+    """A verdict in one line of Markdown, with the item that it rests on."""
     about = f"{verdict.evidence.replace('_', ' ')} · {one_line(verdict.system or 'organisation')}"
     if verdict.state is State.UNKNOWN and not verdict.failed:
         return f"{about}: nothing is known; {one_line(verdict.why)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -64,15 +65,27 @@ def earlier_draws(connection: Connection, population_sha256: str) -> list[dict[s
     Whoever may choose the seed may try seeds until the sample pleases: that shows here. Raises
     LakeError.
     """
+    wanted = "(payload->>'$.facts.population.sha256') = $wanted"
+    return _draws(connection, wanted, population_sha256)
+
+
+def draws_of(connection: Connection, controls: Sequence[str]) -> list[dict[str, Any]]:
+    """The facts of the samples that were drawn for one of these controls, oldest first.
+
+    Raises LakeError.
+    """
+    wanted = "(payload->>'$.facts.scope.control') IN (SELECT unnest($wanted::VARCHAR[]))"
+    return _draws(connection, wanted, list(controls))
+
+
+def _draws(connection: Connection, condition: str, wanted: object) -> list[dict[str, Any]]:
     rows = all_rows(
         connection,
-        """SELECT landed_at, actor, (payload->'$.facts')::VARCHAR AS facts FROM evidence
-        WHERE source = $source AND kind = $kind AND subject = $subject
-            AND (payload->>'$.facts.population.sha256') = $population
-        ORDER BY landed_at, item_id""",
-        {"source": OWN_SOURCE, "kind": ACTION_KIND, "subject": SAMPLE,
-         "population": population_sha256},
-    )  # fmt: skip
+        f"""SELECT landed_at, actor, (payload->'$.facts')::VARCHAR AS facts FROM evidence
+        WHERE source = $source AND kind = $kind AND subject = $subject AND {condition}
+        ORDER BY landed_at, item_id""",  # noqa: S608  ours
+        {"source": OWN_SOURCE, "kind": ACTION_KIND, "subject": SAMPLE, "wanted": wanted},
+    )
     return [
         json.loads(row["facts"]) | {"at": stamp(row["landed_at"]), "by": row["actor"]}
         for row in rows

@@ -33,6 +33,11 @@ OF_BOOKS: Mapping[str, Sequence[str]] = {
 }
 """Which registers tell of an input beside its controls."""
 REVIEWED = "management_review"
+SIGNED = {
+    "signing": "Decided by people",
+    "lines": ("On improvement", "What must change in the AIMS", "Present", "Signed, on"),
+}
+"""What people fill in by hand."""
 LOOKED_BACK = timedelta(days=365)
 """How long what was done is still shown."""
 LEAD = (
@@ -58,7 +63,7 @@ def review(reads: Reads, _key: str, asked: Asked) -> Page:
     stood = () if past is None else (trend(past),)
     return Page(Head.of(board), "Management review: the inputs", f"{LEAD} {since(last)}",
                 "review.html",
-                (*inputs, _open(board), *stood), values=drawn(board))  # fmt: skip
+                (*inputs, _open(board), *stood), values=drawn(board) | SIGNED)  # fmt: skip
 
 
 def last_review(verdicts: Iterable[Verdict]) -> datetime | None:

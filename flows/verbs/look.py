@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -138,69 +137,6 @@ def trace(
     from flows.trace import show
 
     raise typer.Exit(show(config, about, moment_asked(as_of), as_json=json))
-
-
-@verbs.command(rich_help_panel=PANEL)
-def audits(
-    config: ConfigFile = DEFAULT,
-    as_of: AsOf = "",
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
-) -> None:
-    """Show audits, findings, corrective actions and certification; exit 3 if any is late or lacks
-    something."""
-    from flows.audits import show
-
-    raise typer.Exit(show(config, moment_asked(as_of), as_json=json))
-
-
-@verbs.command(rich_help_panel=PANEL)
-def review(
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A new file; else it is printed.")
-    ] = None,
-    config: ConfigFile = DEFAULT,
-    as_of: AsOf = "",
-    form: Annotated[
-        str, typer.Option("--format", help="md: to fill in and commit; html: to print and sign.")
-    ] = "md",
-) -> None:
-    """Assemble the inputs of a management review (9.3) as a document."""
-    from flows.review import write
-
-    raise typer.Exit(write(config, output, moment_asked(as_of), form))
-
-
-requests = typer.Typer(
-    cls=VerbFirst, help="An auditor's requests: what is found for each, what is late, next year's.",
-)  # fmt: skip
-verbs.add_typer(requests, name="requests", rich_help_panel=PANEL)
-
-
-@requests.command("show")
-def requests_show(
-    config: ConfigFile = DEFAULT,
-    as_of: AsOf = "",
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
-) -> None:
-    """Show each request with the rows found now; exit 3 if one is late, empty or unreadable."""
-    from flows.request_answers import show
-
-    raise typer.Exit(show(config, moment_asked(as_of), as_json=json))
-
-
-@requests.command("renew")
-def requests_renew(
-    year: Annotated[int, typer.Argument(help="The year that the list is for.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A new file; else it is printed.")
-    ] = None,
-    config: ConfigFile = DEFAULT,
-    as_of: AsOf = "",
-) -> None:
-    """Write the register for another year: dates and periods moved, every state open."""
-    from flows.request_answers import renew
-
-    raise typer.Exit(renew(config, year, output, moment_asked(as_of)))
 
 
 laws = typer.Typer(

@@ -116,16 +116,25 @@ def pack(
         list[str] | None,
         typer.Option("--request", help="Instead: what answers this request; repeatable, or `all`."),
     ] = None,
+    audit: Annotated[
+        str, typer.Option(help="Instead: what this audit of the register is of.")
+    ] = "",
     as_of: AsOf = "",
 ) -> None:
     """Write evidence with its proofs as one signed file, checked without Headwater."""
     from flows.pack import write
     from flows.pack_about import refuse_beside, wanted_of
 
+    others = (controls, everything, framework, systems, kinds, since, until)
+    if audit:
+        from flows.audit_pack import pack as pack_audit
+
+        refuse_beside("--audit", *others, requests)
+        raise typer.Exit(pack_audit(config, audit, output, moment_asked(as_of), typer.echo))
     if requests:
         from flows.request_answers import pack as pack_answers
 
-        refuse_beside("--request", controls, everything, framework, systems, kinds, since, until)
+        refuse_beside("--request", *others)
         raise typer.Exit(pack_answers(config, requests, output, moment_asked(as_of), typer.echo))
     wanted = wanted_of(controls, framework, systems, kinds, since, until, everything=everything)
     raise typer.Exit(write(config, wanted, output, moment_asked(as_of), typer.echo))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ import pytest
 
 from flows.board import build
 from flows.config import load, now
+from storage import verify_pack
+from storage.keys import load_key
 from storage.lake import Lake
 from storage.pages import all_rows
 from storage.views import connect
+from tests.dashboards.page import Page
 from tests.flows.conftest import Home
 from tests.flows.test_docs_registers import ROOT, SOURCE, commit
 from tests.nursery import headwater
@@ -79,3 +83,57 @@ def test_the_page_in_use_and_an_id_that_is_mended(config: Path, tmp_path: Path) 
     assert board.calendar[0].on < board.as_of - timedelta(days=20)
     said = headwater("audits", "-c", config)
     assert "Alarms go to the duty" in said.stdout
+
+
+def test_one_audit_is_packed_and_reported(config: Path, tmp_path: Path) -> None:
+    """Its controls, criteria, findings and samples; filled in and committed, the report counts."""
+    headwater("collect", "--direct", "-c", config)
+    headwater("sample", "--control", "8.1", "--seed", "a*b", "--by", "Ines", "-c", config)
+    headwater("collect", "--direct", "-c", config)  # which seals that it was drawn
+    path = tmp_path / "audit.zip"
+    done = headwater("pack", "--audit", "IA-2026-1", "-o", path, "-c", config)
+    assert done.returncode == 0, done.stderr
+    assert verify_pack.main([str(path), "--key", load_key(load(config).key).vkey]) == 0
+    with zipfile.ZipFile(path) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    criteria = json.loads(held["criteria.json"])
+    asked = [row["control"] for row in criteria]
+    assert {"8.1", "8.4", "A.6.2.4"} <= set(asked)
+    assert not {"5.2", "A.7.4", "A.6"} & set(asked)
+    manifest = json.loads(held["manifest.json"])["predicate"]
+    assert manifest["scope"]["controls"] == [f"iso42001:{number}" for number in asked]
+    assert manifest["about"].startswith("the audit IA-2026-1 (Operation and development)")
+    assert {one["id"] for one in json.loads(held["findings.json"])} == {"F-1", "CA-1"}
+    assert b"which the lake does not hold" in held["MISSING.md"]
+    (sample,) = json.loads(held["samples.json"])
+    assert (sample["control"], sample["seed"], sample["drawn"]) == ("8.1", "a*b", 1)
+    none = headwater("pack", "--audit", "IA-9", "-o", tmp_path / "x", "-c", config)
+    assert (none.returncode, "known: IA-2026-1, IA-2026-2, C-1" in none.stderr) == (2, True)
+    html = headwater("audits", "report", "IA-2026-1", "--format", "html", "-c", config)
+    page = Page.read(html.stdout)
+    assert page.links() == ["#content"]
+    for told in ("Operation and development", "Drift alarms were not answered", "A.6.2.4"):
+        assert told in page.text
+    file = tmp_path / "audit.md"
+    said = headwater("audits", "report", "IA-2026-1", "-o", file, "-c", config)
+    assert "a draft" in said.stdout, said.stderr
+    text = file.read_text()
+    assert "\n- F-1 Drift alarms were not answered (Lena Holm, without a date): open\n" in text
+    assert "names the item DOCUMENT" in text
+    assert reports(config, tmp_path, text) == [], "a draft counts for nothing"
+    day = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    text = text.replace("draft: true\n", "").replace("FILL IN YYYY-MM-DD", day)
+    text = text.replace("FILL IN a name, not the owner's", "Ada Brandt")
+    text = text.replace("FILL IN a name", "Ines Vidal").replace("FILL IN", "Told:")
+    assert reports(config, tmp_path, text) == ["audit_report"]
+
+
+def reports(config: Path, folder: Path, text: str) -> list[str]:
+    """As which evidence the report counts once it is committed."""
+    commit(folder / "governance", {"documents/audit.md": text})
+    headwater("collect", "--direct", "-c", config)
+    with connect(Lake.open(load(config).lake, clock=now)) as connection:
+        rows = all_rows(connection, """SELECT DISTINCT evidence
+            FROM tags JOIN latest USING (item_id) WHERE title LIKE '%Audit IA-2026-1%'
+                AND kind = 'git.document' AND outcome <> 'error'""")  # fmt: skip
+    return [row["evidence"] for row in rows]
