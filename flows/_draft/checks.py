@@ -30,6 +30,7 @@ NAME = "has a name that its items do not hold"
 WHOLE = "speaks of all, many or none, or of how often, where its quotes do not"
 JUDGES = "judges how good something is where its quotes do not"
 DECIDES = "says how something ended or compares where its quotes do not"
+DONE = "says that something was done of which its items do not speak"
 DENIES = "says no where its quotes do not, or leaves it out"
 PASSED = "says passed of an item that did not say so"
 FAILED = "says failed of an item that did not"
@@ -192,7 +193,11 @@ def _judges(text: str, held: _Held) -> bool:
 
 
 def _decides(text: str, held: _Held) -> bool:
-    return bool(words.deciding(text, held.quotes))
+    return bool(words.foreign(words.deciding(text), held.quotes))
+
+
+def _done(text: str, held: _Held) -> bool:
+    return bool(words.foreign(words.deeds(text), held.texts))
 
 
 def _denies(text: str, held: _Held) -> bool:
@@ -226,6 +231,6 @@ def _foreign(text: str, held: _Held) -> bool:
 _ASKED: Mapping[str, Callable[[str, _Held], bool]] = {
     CONFORMS: _conforms, NUMBER: _number, NAME: _name, WHOLE: _whole, JUDGES: _judges,
     DECIDES: _decides, DENIES: _denies, PASSED: _passed, FAILED: _failed, NOT_NOW: _now,
-    FOREIGN: _foreign,
+    DONE: _done, FOREIGN: _foreign,
 }  # fmt: skip
 """Why a sentence falls → whether it does, in the order in which they are asked."""

@@ -35,7 +35,10 @@ _JUDGING = _words("""
     good well better best effective effectively adequate adequately sufficient sufficiently robust
     fair safe safely secure securely appropriate appropriately proper properly reliable trustworthy
     strong excellent mature sound correct correctly responsible responsibly transparent ethical
-    unbiased angemessen wirksam sicher ausreichend gut zuverlässig ordnungsgemäß korrekt
+    unbiased accurate ensure ensures ensured ensuring guarantee guarantees guaranteed prove proves
+    proved proven demonstrate demonstrates demonstrated assure assures assured protect protects
+    protected prevent prevents prevented angemessen wirksam sicher ausreichend gut zuverlässig
+    ordnungsgemäß korrekt
 """)
 _DECIDING = _words("""
     approved approval rejected rejection accepted declined refused denied granted revoked signed
@@ -81,6 +84,12 @@ _ODD = {"So", "Sk", "Mn", "Me", "Co", "Cn"}
 _LATIN_ENDS = 0x250
 """Latin letters after these are made for phonetics, and look like others."""
 _LEAST, _STEM = 3, 5
+_TAIL = re.compile(r"(?<=\w{4})(?:ations?|ings?|ied|ies|ed|es|s|en|e|y)$")
+_DONE = re.compile(r"(?:\w{2,}ed|ge\w{3,}(?:t|en))")
+_TELLING = _words("""
+    recorded observed listed named noted stated reported described reached showed used based counted
+    amounted occurred happened genannt gegen gesamt gemäß geben
+""")
 _EMPTY = _words("""
     the and for was are has had its his her our who not but that this these those with from were
     been have which their there when where what will would into also such than then them they some
@@ -143,11 +152,9 @@ def judging(text: str) -> frozenset[str]:
     return frozenset(bare(text)) & _JUDGING
 
 
-def deciding(text: str, held: str) -> frozenset[str]:
-    """The words by which it says how a thing ended or compares, and the text `held` does not, in
-    this or another form of the word."""
-    stems = {word[:_STEM] for word in bare(held)}
-    return frozenset(one for one in set(bare(text)) & _DECIDING if one[:_STEM] not in stems)
+def deciding(text: str) -> frozenset[str]:
+    """The words by which it says how a thing ended, or compares."""
+    return frozenset(bare(text)) & _DECIDING
 
 
 def denies(text: str) -> bool:
@@ -211,10 +218,25 @@ def _mixed(word: str) -> bool:
     return len(scripts & _SCRIPTS) > 1
 
 
+def deeds(text: str) -> frozenset[str]:
+    """The words by which it says that something was done, as restricted or geprüft."""
+    return frozenset(one for one in bare(text) if _DONE.fullmatch(one)) - _TELLING
+
+
+def foreign(words: Iterable[str], held: str) -> frozenset[str]:
+    """Of these words those that do not stand in the text `held`, in this or another form."""
+    stems = {_stem(word) for word in bare(held)}
+    return frozenset(word for word in words if _stem(word) not in stems)
+
+
+def _stem(word: str) -> str:
+    return _TAIL.sub("", word)[:_STEM]
+
+
 def borne_out(text: str, held: str) -> float:
     """The share of its words with a meaning that stand, by their stem, in the text `held`."""
-    stems = {word[:_STEM] for word in bare(held)}
-    said = [w for w in bare(text) if len(w) >= _LEAST and w not in _EMPTY]
+    said = [word for word in bare(text) if len(word) >= _LEAST and word not in _EMPTY]
     if not said:
         return float(bool(numbers(text) | names(text)))
-    return sum(word[:_STEM] in stems for word in said) / len(said)
+    strange = foreign(said, held)
+    return sum(word not in strange for word in said) / len(said)
