@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence.errors import InvalidItem
-from evidence.times import parse
+from evidence.times import day_or_time
 from evidence.trace import Node, Reference, Stage
 from mappings.conditions import All, Condition, Field
 from mappings.nodes import Node as Entry
@@ -141,7 +141,7 @@ def _time(row: Mapping[str, Any], place: Field) -> datetime | None:
     if isinstance(value, datetime):
         return value
     try:
-        return parse(str(value)) if value else None
+        return day_or_time(str(value)) if value else None
     except InvalidItem:
         return None
 

@@ -14,7 +14,7 @@ _MAJOR, _SIGNIFICANT = "event:incident_major", "event:significant_change"
 def _incidents(look: Look) -> Iterator[Broken]:
     for one in look.graph.at(Stage.INCIDENT):
         grave = _MAJOR in one.events or one.facts.get("severity", "").lower() in _GRAVE
-        if not grave or one.at is None or look.now - one.at < FOLLOW_UP:
+        if not grave or (one.at is not None and look.now - one.at < FOLLOW_UP):
             continue
         if not (look.graph.naming(one, Stage.CHANGE) or look.graph.named(one, Stage.CHANGE)):
             why = f"incident {one.key} of {one.day} is major, and no change or action follows it"
