@@ -3,9 +3,9 @@
 Usage: python -m benchmarks.board [ITEMS] [READERS] [SECONDS] (default 100000, 8, 10). The lake is
 that of `benchmarks.tagging`, copied by links and tagged by today's rules. Server and bare page run
 in processes of their own; readers are threads here, each on a connection that stays open. In the
-midst of it fifty items land, and it is told how long the old board was shown. Then auditors read
-whose access is limited, and at last the server is started again, with the board that it left
-before. CPU is the server's.
+midst of it fifty items land, and it is told how long the old board was shown. Before that the lake
+is judged as the freshness run does, which leaves its board: with that the server starts. Auditors
+read whose access is limited. CPU is the server's.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.measure import SOURCE, item, now, print_table
-from benchmarks.tagging import CONFIG, copied, lake_of
+from benchmarks.measure import SOURCE, Took, item, now, peak, print_table, took
+from benchmarks.tagging import CONFIG, apart, copied, lake_of
 from dashboards.access import digest_of
-from flows.board_kept import BEFORE
+from flows.board_kept import BEFORE, keep_judged
 from flows.config import load
 from flows.follow import follow
+from flows.judgement import Judged, judge_lake
+from flows.moment import present
 from storage.lake import Lake
 
 PAGES = ("/", "/controls", "/systems", "/due")
@@ -40,6 +42,8 @@ LIMITED = {
     "one-control": 'controls = ["A.6.2.4"]',
     "a-period-that-is-over": "period = { until = 2026-06-01T00:00:00Z }",
 }
+OLDEST = '[board]\noldest = "PT2H"\n'
+"""On a busy machine nothing is to hang on its age."""
 ACCESS = """
 [[access]]
 name = "{name}"
@@ -192,7 +196,7 @@ def home(size: int) -> Iterator[Path]:
             for name, limit in LIMITED.items()
         ]
         file = folder / "headwater.toml"
-        file.write_text(f'{CONFIG}origin = "bench.example/lake"\n{"".join(accesses)}')
+        file.write_text(f'{CONFIG}origin = "bench.example/lake"\n{OLDEST}{"".join(accesses)}')
         follow(lake, load(file))
         yield file
 
@@ -203,17 +207,17 @@ def token_of(name: str) -> str:
 
 
 @contextmanager
-def started(file: Path, told: str) -> Iterator[Server]:
+def started(file: Path) -> Iterator[Server]:
     """The server, once it has answered its first page; how long that took is printed."""
     began = time.perf_counter()
     with running("flows.cli", "dashboard", "--port", "0", "--config", str(file)) as server:
         up = time.perf_counter() - began
-        took, page = ask(server, "/")
+        first, page = ask(server, "/")
         late = "as of before the start" if BEFORE.encode() in page else "of now"
         print(
-            f"{told}: it answers {up:.1f} s after its start; the first page, {late}, took "
-            f"{took * 1000:,.0f} ms, {server.cpu():.1f} CPU s in all by then"
-        )
+            f"it answers {up:.1f} s after its start; the first page, {late}, took "
+            f"{first * 1000:,.0f} ms, {server.cpu():.1f} CPU s in all by then", flush=True,
+        )  # fmt: skip
         yield server
 
 
@@ -266,7 +270,8 @@ def judged_anew(server: Server, readers: int) -> None:
     p50, p95 = (many[int(share * (len(many) - 1))] * 1000 for share in (0.5, 0.95))
     print(
         f"the board of before was shown for {time.perf_counter() - began:.1f} s: {len(found)} "
-        f"answers, p50 {p50:.1f} ms, p95 {p95:.1f} ms; then {server.cpu():.1f} CPU s in all"
+        f"answers, p50 {p50:.1f} ms, p95 {p95:.1f} ms; then {server.cpu():.1f} CPU s in all",
+        flush=True,
     )
 
 
@@ -276,15 +281,28 @@ def show(rows: list[list[str]], readers: int) -> None:
     print_table([f"{readers} readers, ms", *names], rows)
 
 
+def judged(file: Path) -> tuple[Took, Took, float]:
+    """What judging takes where nothing is kept, then the board and keeping it; the peak in MiB."""
+    config, found = load(file), list[Judged]()
+    lake = Lake.open(config.lake, clock=now)
+    judging = took(lambda: found.append(judge_lake(lake, present(lake, config))))
+    keeping = took(lambda: keep_judged(lake, config, found[0]))
+    return judging, keeping, peak()
+
+
 def main(size: int, readers: int, seconds: float) -> None:
     """Measure and print."""
     with home(size) as file:
-        with started(file, f"{size:,} items, nothing is kept") as server:
+        judging, keeping, most = apart(judged, file)
+        print(
+            f"{size:,} items judged in {judging.ms}, their board made and kept in {keeping.ms}; "
+            f"most memory {most:,.0f} MiB", flush=True,
+        )  # fmt: skip
+        with started(file) as server:
+            judged_anew(server, readers)
             plain = pages_under_load(server, readers, seconds)
             limited(server, plain, readers, seconds)
             landing(server, file, plain, readers, seconds)
-        with started(file, "started again") as server:
-            judged_anew(server, readers)
 
 
 if __name__ == "__main__":
