@@ -175,11 +175,16 @@ def land(file: Path) -> int:
 
 
 def moved(server: Server, version: int) -> float:
-    """Seconds until the board is of this version."""
+    """Seconds until the board is of this version, or of what auditors read since."""
     began = time.perf_counter()
-    while f"from lake version {version}.".encode() not in ask(server, "/queue")[1]:
+    while int(shown_version(ask(server, "/queue")[1])) < version:
         time.sleep(0.5)
     return time.perf_counter() - began
+
+
+def shown_version(page: bytes) -> bytes:
+    """The version of the lake that a page was drawn from."""
+    return page.partition(b"from lake version ")[2].partition(b".")[0]
 
 
 @contextmanager
