@@ -77,6 +77,11 @@ class Ready:
             raise self._failure()
         return replace(made.board, late=self._late) if self._late else made.board
 
+    def begin(self) -> Board | None:
+        """Take up what an earlier process left, without making anything; None if it is nothing."""
+        made = self._usable()
+        return replace(made.board, late=made.late) if made else None
+
     def _waited(self, ended: int) -> Made:
         """What came of it meanwhile, if another was at it, be it an error or slow; else made here.
 
@@ -93,12 +98,12 @@ class Ready:
         return error.with_traceback(None)
 
     def _usable(self) -> Made | None:
-        self._begin()
+        self._take_up()
         made, now = self._made, self.clock()
         # A clock that was set back would keep it young for ever.
         return made if made and made.began <= now < made.began + self.oldest else None
 
-    def _begin(self) -> None:
+    def _take_up(self) -> None:
         with self._asking:
             if not self._began:
                 self._began = True
@@ -171,6 +176,10 @@ class Shelf:
         """The board of this moment, '' is now. Raises what making it raised."""
         self._asked = self.clock()
         return self._ready(as_of).board()
+
+    def begin(self) -> Board | None:
+        """The board of now as an earlier process left it, if one did."""
+        return self._ready("").begin()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from dashboards.asked import Asked as Shown
 from dashboards.gate import Gate
+from dashboards.links import Served
 from dashboards.login import Login
+from dashboards.pages.overview import overview
 from dashboards.reading import Note
+from dashboards.reads import Reads
 from dashboards.ready import Shelf
+from dashboards.render import render_page
 from dashboards.server import app, serve
 from dashboards.static_site import write, write_site
 from evidence.errors import ConfigError
@@ -94,6 +100,7 @@ def serve_board(
         config, token=token, asked=asked, names=names, open_loopback=open_loopback, note=log.note,
         shelf=shelf,
     )  # fmt: skip
+    _warm(from_shelf(config, shelf, asked), shelf)
     told = "The board is at {} (Ctrl-C stops it)"
     try:
         with log.running(), shelf.running():
@@ -102,6 +109,14 @@ def serve_board(
         raise ConfigError(
             f"port {port} cannot be used ({error}); --port 0 takes a free one"
         ) from error
+
+
+def _warm(whole: Reads, shelf: Shelf) -> None:
+    """Draw the first page of the board that was kept, if there is one, before anybody asks for it:
+    the first reader then waits for neither file nor templates."""
+    if board := shelf.begin():
+        held = replace(whole, board=lambda _as_of: board, past=lambda _as_of: board.past)
+        render_page(overview(held, "", Shown()), Served())
 
 
 def board_app(

@@ -13,16 +13,16 @@ import pytest
 import requests
 
 from dashboards.server import serving
-from flows import board_kept, board_reads
+from flows import board_kept, board_reads, show
 from flows.board_kept import BEFORE, keep, keep_judged, kept
-from flows.board_ready import shelf_of
+from flows.board_ready import from_shelf, shelf_of
 from flows.config import load, now
 from flows.judgement import judge_lake
 from flows.moment import Asked, present
 from flows.record import record
 from flows.setup import initialise
 from flows.show import board_app
-from storage.board_copy import NAME, WHAT
+from storage.board_copy import NAME, WHAT, forget_copy
 from storage.place import place_of
 from tests.flows.house import House, make_house
 from tests.storage.makers import Clock
@@ -154,3 +154,18 @@ def test_a_past_moment_is_neither_kept_nor_begun_with(house: House) -> None:
     assert shelf_of(house.config).board("@1").late == ""
     assert shelf_of(house.config, Asked(size=1)).board("").late == ""
     assert kept(house.config) == before
+
+
+def test_the_first_page_is_drawn_before_anybody_asks(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf, drawn = shelf_of(house.config), list[str]()
+    monkeypatch.setattr(board_reads, "build", pytest.fail)
+    monkeypatch.setattr(show, "render_page", lambda page, _links: drawn.append(page.head.late))
+    show._warm(from_shelf(house.config, shelf), shelf)
+    assert drawn == [BEFORE]
+    monkeypatch.undo()
+    forget_copy(house.lake)
+    shelf = shelf_of(house.config)
+    show._warm(from_shelf(house.config, shelf), shelf)
+    assert shelf.board("").late == "", "where nothing is kept the server starts all the same"
