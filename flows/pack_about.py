@@ -130,6 +130,8 @@ def _sentence(scope: pack.Scope, framework: str, wanted: Wanted) -> str:
     named = "everything"
     if wanted.about:
         named = wanted.about
+    elif scope.items is not None:
+        named = f"{len(scope.items)} given items"
     elif framework:
         named = f"the {len(scope.controls or ())} controls that speak to {framework}"
     elif scope.controls:

@@ -32,7 +32,7 @@ from flows.pack import write
 from flows.pack_about import Wanted, wanted_of
 from storage import pack as selecting
 from storage import pack_file, verify_pack
-from tests.flows.test_pack import Packed, archived, check, lines, packed_again, resigned
+from tests.flows.test_pack import Packed, alone, archived, check, lines, packed_again, resigned
 
 EVERYTHING: dict[str, Any] = {"controls": ()}
 RESULTS: dict[str, Any] = EVERYTHING | {"kinds": ["gx.validation_result"]}  # has no board to draw
@@ -301,6 +301,26 @@ def test_a_moment_and_a_period_that_hold_nothing_are_refused_or_told(packed: Pac
         wanted_of(None, "", None, None, "", "", everything=False)
     with pytest.raises(ConfigError, match="want a day"):
         wanted_of(["5.2"], "", None, None, "soon", "", everything=False)
+
+
+OTHERS = {"of-framework", "of-items", "of-none"}
+
+
+def test_packs_of_each_scope_are_checked_where_nothing_of_ours_is(
+    packed: Packed, tmp_path: Path
+) -> None:
+    rows = [row["row"] for row in lines(packed.files()["items.jsonl"])]
+    begin = parse(max(row["observed_to"] for row in rows if row["kind"] == "gx.validation_result"))
+    scopes: dict[str, dict[str, Any]] = {
+        "framework": {"controls": (), "framework": "iso27001"},
+        "kinds": RESULTS, "systems": EVERYTHING | {"systems": ["churn"]},
+        "period": EVERYTHING | {"begin": begin}, "items": {"items": [rows[0]["item_id"]]},
+        "none": {"items": [], "controls": ()},
+    }  # fmt: skip
+    paths = [packed.path, *(packed.write(f"of-{name}.zip", **scopes[name]) for name in scopes)]
+    for path, (code, told) in zip(paths, alone(packed, paths, tmp_path), strict=True):
+        assert (code, "the items are the population" in told) == (0, True), f"{path.name}: {told}"
+        assert told.startswith("pack    everything") == (path.stem not in OTHERS)
 
 
 def test_gaps_are_those_of_the_evidence_and_context_waits_for_no_rule(packed: Packed) -> None:
