@@ -51,7 +51,8 @@ def draft(file: Path, matter_of: Callable[[Desk], Matter], say: Say) -> int:
     for reason, number in sorted(found.dropped.items()):
         say(printable(f"{number} sentences left out: one {reason}"))
     if why:
-        say(printable(f"abstained: {why}"))
+        for line in (f"abstained: {why}", *matter.notes):
+            say(printable(line))
         return 3
     say(facts["text"])
     say(_DECIDE.format(id=made.item_id[:16]))

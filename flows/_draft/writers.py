@@ -29,7 +29,8 @@ Write sentences that answer the question by what the items say, and by nothing e
 answer it, say so by an empty list. Answer with one JSON object and nothing else:
 {"sentences": [{"text": "...", "cites": [{"id": "...", "quote": "..."}]}]}
 text: one sentence, in words near to those of the items. Dates as 2026-01-31. Every number, every
-date but the item's own day, every "all", "no" or "not" must stand in a quote of the sentence.
+date but the item's own day, every "all", "no" or "not" must stand in a quote of the sentence. Tell
+of no deed and praise nothing but in words of the items.
 quote: words copied exactly, sign by sign, from one text of that item. id: as given.
 Name what failed and what is out of date as such; leave out nothing that failed. Never say of
 anything that it conforms, complies, is certified or meets a requirement: people decide that.
