@@ -11,7 +11,10 @@ from urllib.parse import quote, urlencode
 from dashboards import text
 
 OVERVIEW = "overview"
-PLACES = ("controls", "systems", "sources", "due", "queue", "frameworks", "changes", "review")
+PLACES = (
+    "controls", "systems", "documents", "sources", "due", "queue", "frameworks", "changes",
+    "review",
+)  # fmt: skip
 """The pages that every page leads to, beside the overview, in the order of the navigation."""
 _PLAIN = ":.~@!$'()*+,="
 

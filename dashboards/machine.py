@@ -35,6 +35,7 @@ def as_json(board: Board) -> dict[str, Any]:
         "systems": [asdict(system) for system in board.systems],
         "controls": [_control(row) for row in board.controls],
         "sources": [_source(source) for source in board.sources],
+        "documents": [_plain(asdict(row)) for row in board.documents],
         "queue": [_plain(asdict(row)) for row in board.queue],
         "context": [asdict(row) for row in board.context],
         "frameworks": [_framework(framework) for framework in board.frameworks],

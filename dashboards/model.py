@@ -220,6 +220,29 @@ class ItemPage:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document in git that is no draft. `flaws` say why it proves nothing; `approval` how far
+    that by named people is, where it is asked for, and `waits` that it is not enough; `drift` what
+    of a `rendered` one is no longer so. Each is empty where there is nothing to say."""
+
+    path: str
+    title: str
+    doc_type: str
+    source: str
+    system: str
+    owner: str
+    approver: str
+    version: str
+    reviewed: datetime
+    item_id: str
+    flaws: str = ""
+    approval: str = ""
+    waits: bool = False
+    rendered: bool = False
+    drift: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class QueueRow:
     """Items that wait for a person's word on a rule, with one of them.
 
@@ -307,6 +330,8 @@ class Board:
     """How many items speak to a control, shown or not; where absent, the page names no total."""
     queue: tuple[QueueRow, ...] = ()
     context: tuple[ContextRow, ...] = ()
+    documents: tuple[DocumentRow, ...] = ()
+    """Policies and procedures that are collected, the drafts apart."""
     frameworks: tuple[FrameworkRow, ...] = ()
     excerpt: str = ""
     """What is shown to this reader, where it is not everything."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from dashboards.model import Attention
@@ -86,15 +86,18 @@ def held_back(connection: Connection) -> dict[str, str]:
     }
 
 
-def waiting(connection: Connection) -> Iterator[Attention]:
-    """A sentence for each text that too few approved, and for each approval that counts for
-    nothing. Raises LakeError."""
-    for one in approvals(connection):
+def waiting(found: Iterable[Waiting]) -> Iterator[Attention]:
+    """A sentence for each text that too few approved."""
+    for one in found:
         if not one.holds:
             yield Attention(
                 "judgement", f"{one.text.title} ({one.text.of}): {one.sentence}.", APPROVE,
                 system=one.text.system, item_id=one.text.item_id, cause=f"approval {one.text.of}",
             )  # fmt: skip
+
+
+def refused_approvals(connection: Connection) -> Iterator[Attention]:
+    """A sentence for each approval that counts for nothing. Raises LakeError."""
     for row in records(connection, REGISTER):
         if (problems := row.get("problems")) and not row.get("withdrawn"):
             yield Attention(

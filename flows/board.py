@@ -13,6 +13,7 @@ from dashboards.model import (
     Attention,
     Board,
     ControlRow,
+    DocumentRow,
     ItemPage,
     LakeFacts,
     SourceRow,
@@ -23,15 +24,14 @@ from evidence.errors import LakeError
 from evidence.freshness import ORGANISATION
 from evidence.times import stamp
 from flows._alerts.unsent import unsent
-from flows.approvals import waiting
 from flows.attention import attention, overridden, unconfirmed
 from flows.audits import audited, books, calendar, record_rows
+from flows.board_documents import papers
 from flows.board_mapping import context, frameworks, queue
 from flows.broken import broken
 from flows.config import Config, now
 from flows.consistency import inconsistent
 from flows.coverage import coverage, uncovered
-from flows.document_drift import outdated, was_outdated
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
 from flows.notification import notifications
@@ -109,6 +109,7 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         evidence_total=totals,
         queue=waiting,
         context=apart,
+        documents=found.documents,
         frameworks=tuple(frameworks(judged)),
         calendar=tuple(sorted(dated, key=lambda row: row.on)),
         records=record_rows(held),
@@ -118,11 +119,13 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What needs a person, with the health of the sources and the facts of the lake behind it."""
+    """What needs a person, with the health of the sources, the facts of the lake and the documents
+    behind it."""
 
     sources: tuple[SourceRow, ...]
     lake: LakeFacts
     attention: tuple[Attention, ...]
+    documents: tuple[DocumentRow, ...]
 
 
 def needs(
@@ -133,6 +136,7 @@ def needs(
     tried = lately(connection, ATTEMPTS)
     sources = source_rows(config, seen, tried, None if past else judged.at)
     facts = _lake_facts(connection, lake, judged)
+    told = papers(connection, config, past=past)
     attention_now = (
         *_behind(lake, judged),
         *_notes(judged),
@@ -151,12 +155,11 @@ def needs(
         *broken(connection, judged.at),
         *inconsistent(connection, judged.catalogue, judged.at),
         *audited(connection, judged.at),
-        *waiting(connection),
-        *(was_outdated(connection) if past else outdated(connection, config)),
+        *told.attention,
         *asked_of(connection, judged.at),
         *overridden(connection),
     )
-    return Needs(sources, facts, attention_now)
+    return Needs(sources, facts, attention_now, told.rows)
 
 
 def _behind(lake: Lake, judged: Judged) -> Iterator[Attention]:

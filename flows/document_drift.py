@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -47,10 +47,15 @@ class Drifted:
         return f"{self.source}/{self.path}"
 
     @property
-    def sentence(self) -> str:
-        """For people: the first of what is not so, and how many more there are."""
+    def what(self) -> str:
+        """The first of what is not so, and how many more there are; empty if all is so."""
         more = f" (+{len(self.drifts) - 1} more)" if len(self.drifts) > 1 else ""
-        return f"{self.title} ({self.path}) is outdated: {self.drifts[0].sentence}{more}."
+        return f"{self.drifts[0].sentence}{more}" if self.drifts else ""
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        return f"{self.title} ({self.path}) is outdated: {self.what}."
 
 
 def rendered_documents(connection: Connection, config: Config) -> list[Drifted]:
@@ -73,7 +78,8 @@ def rendered_documents(connection: Connection, config: Config) -> list[Drifted]:
 def _one(row: Mapping[str, Any], made: Rendered, found: Sequence[Drift]) -> Drifted:
     return Drifted(
         item_id=row["item_id"], source=row["source"], path=row["path"], system=row["system"],
-        title=row["title"], template=made.template, drifts=tuple(found),
+        title=str(row["fields"].get("title") or row["title"]), template=made.template,
+        drifts=tuple(found),
     )  # fmt: skip
 
 
@@ -124,15 +130,15 @@ def _told(drifts: Sequence[Drift]) -> list[dict[str, str]]:
 def _item(one: Drifted, before: Mapping[str, Any], at: datetime) -> EvidenceItem:
     since = before.get("since") if before.get("drifts") else None
     payload = {
-        "document": one.path, "of": one.source, "item": one.item_id, "template": one.template,
-        "drifts": _told(one.drifts), "since": since or stamp(at),
+        "document": one.path, "title": one.title, "of": one.source, "item": one.item_id,
+        "template": one.template, "drifts": _told(one.drifts), "since": since or stamp(at),
     }  # fmt: skip
     title = one.sentence if one.drifts else f"{one.title} ({one.path}) says what is done again"
     return _landed(one.subject, one.system, payload, title, at)
 
 
 def _over(record: Mapping[str, Any], at: datetime) -> EvidenceItem:
-    payload = {key: record[key] for key in ("document", "of", "item", "template", "since")}
+    payload = {key: record[key] for key in ("document", "title", "of", "item", "template", "since")}
     title = f"{record['document']} is no rendered document any more"
     subject = f"{record['of']}/{record['document']}"
     return _landed(subject, record["system"], payload | {"drifts": []}, title, at)
@@ -149,24 +155,26 @@ def _landed(
     )  # fmt: skip
 
 
-def outdated(connection: Connection, config: Config) -> Iterator[Attention]:
-    """A sentence for each document that does not say what is done now. Raises LakeError."""
-    for one in rendered_documents(connection, config):
+def outdated(found: Iterable[Drifted]) -> Iterator[Attention]:
+    """A sentence for each document that does not say what is done."""
+    for one in found:
         if one.drifts:
-            yield _attention(one.sentence, one.template, one.system, one.item_id, one.subject)
+            yield Attention(
+                "stale", one.sentence, AGAIN.format(template=one.template), system=one.system,
+                item_id=one.item_id, cause=f"document {one.subject}",
+            )  # fmt: skip
 
 
-def was_outdated(connection: Connection) -> Iterator[Attention]:
-    """The same as it had landed by the moment that the connection shows. Raises LakeError."""
-    for subject, record in drifts_told(connection).items():
-        if record["drifts"]:
-            yield _attention(
-                record["title"], record["template"], record["system"], record["item"], subject
-            )
+def told_documents(connection: Connection) -> list[Drifted]:
+    """What had landed of documents' drifts by the moment that the connection shows.
 
-
-def _attention(sentence: str, template: str, system: str, item_id: str, subject: str) -> Attention:
-    return Attention(
-        "stale", sentence, AGAIN.format(template=template), system=system, item_id=item_id,
-        cause=f"document {subject}",
-    )  # fmt: skip
+    Raises LakeError.
+    """
+    return [
+        Drifted(
+            item_id=record["item"], source=record["of"], path=record["document"],
+            system=record["system"], title=record.get("title") or record["document"],
+            template=record["template"], drifts=tuple(Drift(**one) for one in record["drifts"]),
+        )
+        for record in drifts_told(connection).values()
+    ]  # fmt: skip

@@ -41,23 +41,19 @@ def documents(connection: Connection) -> list[dict[str, Any]]:
 
 
 def drifts_told(connection: Connection) -> dict[str, dict[str, Any]]:
-    """Subject → what was landed last of a document's drifts: the payload, title and system.
+    """Subject → what was landed last of a document's drifts: the payload, and the system.
 
     Raises LakeError.
     """
     rows = all_rows(
         connection,
-        """SELECT subject, system, title, payload FROM evidence
+        """SELECT subject, system, payload FROM evidence
         WHERE source = $own AND kind = $kind QUALIFY row_number() OVER
             (PARTITION BY subject ORDER BY landed_at DESC, observed_to DESC) = 1
         ORDER BY subject""",
         {"own": OWN_SOURCE, "kind": DRIFT_KIND},
     )
-    return {
-        row["subject"]: json.loads(row["payload"])
-        | {"title": row["title"], "system": row["system"]}
-        for row in rows
-    }
+    return {row["subject"]: json.loads(row["payload"]) | {"system": row["system"]} for row in rows}
 
 
 _ASKING = f"""SELECT item_id, source, kind, system, subject, title, payload

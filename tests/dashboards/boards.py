@@ -33,6 +33,7 @@ from dashboards.model import (
     Board,
     ContextRow,
     ControlRow,
+    DocumentRow,
     FrameworkRow,
     ItemPage,
     LakeFacts,
@@ -125,7 +126,7 @@ def demo_board() -> Board:
         controls=tuple(controls), systems=SYSTEMS, sources=_sources(),
         attention=_attention(controls), lake=_lake(), evidence=evidence, items=items,
         evidence_total={"iso42001:A.6.2.5": 41}, queue=_queue(items), context=CONTEXT,
-        frameworks=_frameworks(),
+        frameworks=_frameworks(), documents=DOCUMENTS,
     )  # fmt: skip
 
 
@@ -168,12 +169,35 @@ def hostile_board() -> Board:
         frameworks=(FrameworkRow(HOSTILE, HOSTILE, HOSTILE, (
             RequirementRow(HOSTILE, HOSTILE, HOSTILE, (HOSTILE,), (HOSTILE,), HOSTILE),
         ), 1, 0),),
+        documents=(
+            DocumentRow(*[HOSTILE] * 8, NOW, HOSTILE, HOSTILE, HOSTILE, True, True, HOSTILE),
+        ),
     )  # fmt: skip
 
 
 CONTEXT = (
     ContextRow("register-row", "A row of a register that speaks as a whole.", 90, "git.register",
                "2d" * 32, "risk_register R-01"),
+)  # fmt: skip
+
+
+_PAPER = DocumentRow(
+    "documents/aims/ai-policy.md", "AI policy", "ai_policy", "registers", "", "Ann Okafor",
+    "Mara Ito", "1.2", NOW, "3e" * 32, rendered=True,
+)  # fmt: skip
+DOCUMENTS = (
+    _PAPER,
+    dataclasses.replace(_PAPER, title="Scope", path="documents/aims/scope.md", rendered=False),
+    dataclasses.replace(
+        _PAPER, title="Use of AI", path="documents/aims/use-policy.md", waits=True,
+        approval="approved by 1 of 2 (Mara Ito); it waits for Ben Lindqvist",
+    ),
+    dataclasses.replace(
+        _PAPER, title="Logging", path="documents/aims/logging.md",
+        drift="sources cloudtrail schedule was “20 * * * *”, is nothing (+2 more)",
+    ),
+    dataclasses.replace(_PAPER, title="Roles", path="documents/aims/roles.md",
+                        flaws="still to fill in: the text"),
 )  # fmt: skip
 
 

@@ -73,6 +73,7 @@ def test_of_one_control_no_other_is_shown() -> None:
 @pytest.mark.parametrize(
     "path",
     ["/sources", "/sources.csv", "/sources/jira", "/queue", "/frameworks/x", "/review", "/changes",
+     "/documents", "/documents.csv",
      "/board.html", "/metrics", "/board", "//", "/.csv", "/controlsx", "items/x", ""],
 )  # fmt: skip
 def test_pages_that_speak_of_the_whole_refuse(path: str) -> None:

@@ -150,7 +150,8 @@ def test_a_moment_that_cannot_be_read_is_told_as_such() -> None:
 def test_every_table_is_given_as_csv_and_json(ask: Ask) -> None:
     seen = 0
     for path in ("/", "/controls", "/controls/A.6.2.5", "/systems", "/systems/churn-predictor",
-                 "/sources/cloudtrail", "/due", "/queue", "/frameworks", "/review"):  # fmt: skip
+                 "/sources/cloudtrail", "/documents", "/due", "/queue", "/frameworks",
+                 "/review"):  # fmt: skip
         for link in Page.read(ask(path).text).links():
             if ".csv" in link:
                 table = rows(ask(link).text)
@@ -220,3 +221,16 @@ def test_the_json_of_a_table_says_what_it_is_of(ask: Ask) -> None:
     assert told["form"] == "headwater.table/1"
     assert (told["page"], told["table"]) == ("/due", "due")
     assert HOSTILE not in json.dumps(told)
+
+
+def test_documents_say_what_is_in_force_and_what_is_not(ask: Ask) -> None:
+    told = ask("/documents.json").json()
+    assert [(row["document"], row["state"]) for row in told["rows"]] == [
+        ("Roles 1.2", "error"), ("Use of AI 1.2", "waiting"), ("Logging 1.2", "outdated"),
+        ("AI policy 1.2", "in force"), ("Scope 1.2", "in force"),
+    ]  # fmt: skip
+    assert [row["why"] for row in told["rows"]][-2:] == ["as rendered", None]
+    waiting = ask("/documents.json?state=waiting").json()
+    assert (waiting["shown"], waiting["whole"]) == (1, 5)
+    assert "it waits for Ben Lindqvist" in waiting["rows"][0]["why"]
+    assert ask("/documents?state=green").status_code == 400

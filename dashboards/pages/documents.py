@@ -1,0 +1,47 @@
+"""Policies and procedures: who owns each, whose approval it waits for, what is no longer so."""
+
+from __future__ import annotations
+
+from dashboards.asked import Asked
+from dashboards.model import DocumentRow
+from dashboards.pages.page import Head, Page, facet
+from dashboards.reads import Reads
+from dashboards.tables import Cell, Code, Ref, Table, Word
+
+FILTERS = ("state",)
+STATES = ("error", "waiting", "outdated", "in force")
+LEAD = (
+    "Documents that are collected, drafts apart. One that waits for approval, or has a flaw, "
+    "proves nothing; one that is outdated says what registers or headwater.toml no longer say."
+)
+
+
+def documents(reads: Reads, _key: str, asked: Asked) -> Page:
+    """The page `/documents`."""
+    board = reads.board(asked.as_of)
+    chosen = facet(asked, "state", (_state(row) for row in board.documents), STATES)
+    shown = [row for row in board.documents if chosen.value in {"", _state(row)}]
+    shown.sort(key=lambda row: (STATES.index(_state(row)), row.path))
+    columns = ("document", "state", "why", "owner", "approver", "reviewed", "where")
+    table = Table("documents", "Documents", columns, tuple(map(_row, shown)),
+                  "No document is collected that is more than a draft.",
+                  len(board.documents))  # fmt: skip
+    return Page(Head.of(board), "Documents", LEAD, tables=(table,), facets=(chosen,))
+
+
+def _state(row: DocumentRow) -> str:
+    if row.flaws:
+        return "error"
+    if row.waits:
+        return "waiting"
+    return "outdated" if row.drift else "in force"
+
+
+def _row(row: DocumentRow) -> tuple[Cell, ...]:
+    drift = row.drift if row.drift else "as rendered" if row.rendered and not row.flaws else ""
+    why = "; ".join(filter(None, (row.flaws, row.approval, drift)))
+    title = f"{row.title} {row.version}".strip()
+    return (
+        Ref("items", row.item_id, title), Word(_state(row)), why or None, row.owner or None,
+        row.approver or None, row.reviewed, Code(row.path),
+    )  # fmt: skip
