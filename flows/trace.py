@@ -20,6 +20,7 @@ from evidence.trace import Broken, Graph, Node, Stage
 from flows.config import load, now
 from flows.moment import Asked, moment
 from flows.terminal import printable
+from flows.trace_picture import PICTURES, picture
 from mappings.trace import KindOf, Name, TraceMap, load_trace
 from storage.engine import ample
 from storage.lake import Lake
@@ -27,6 +28,7 @@ from storage.lifecycle import Tie, called, lifecycle_rows, tied
 from storage.pages import Connection
 
 SHOWN = 6
+FORMS = ("tree", "json", *PICTURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +82,23 @@ def _parsed(payload: str) -> Any:
     return json.loads(payload)
 
 
-def show(file: Path, about: str, asked: Asked | None, *, as_json: bool) -> int:
+def show(file: Path, about: str, asked: Asked | None, form: str) -> int:
     """Print the life of a system, model version or risk, or of everything; 3 if an edge is broken.
 
     Raises ConfigError, LakeError.
     """
+    if form not in FORMS:
+        raise ConfigError(f"--format {form!r}: choose one of {', '.join(FORMS)}")
     config = load(file)
     lake = Lake.open(config.lake, clock=now)
     shown = moment(lake, config, asked)
     with shown.connect(lake, ample()) as connection:
         graph = graph_of(connection, load_trace())
     traced = trace(graph, about, broken_edges(Look(graph, shown.at)))
-    if as_json:
+    if form == "json":
         print(json.dumps(_machine(traced, shown.token), indent=2, ensure_ascii=False))
+    elif form in PICTURES:
+        print(PICTURES[form](picture(traced.nodes, traced.broken)))
     else:
         _print(traced, shown.token, shown.notes)
     return 3 if traced.broken else 0
@@ -163,11 +169,14 @@ def _tree(console: Console, traced: Traced) -> None:
         holes = [b for b in traced.broken if b.missing is stage]
         if not nodes and not holes:
             continue
-        branch = tree.add(f"{stage.value} · {len(nodes)}" + (" [yellow]broken[/]" if holes else ""))
+        mark = f" [bold red]✗ {len(holes)} broken[/]" if holes else ""
+        branch = tree.add(f"{stage.value} · {len(nodes)}{mark}")
         for node in sorted(nodes, key=lambda n: (n.at is None, n.at), reverse=True)[:SHOWN]:
-            mark = "[red]✗[/] " if node.failed else ""
+            failed = "[red]✗ failed[/] " if node.failed else ""
             who = f" · {node.who}" if node.who else ""
-            branch.add(f"{mark}{escape(printable(f'{node.day}  {node.title}{who}'))}")
+            branch.add(f"{failed}{escape(printable(f'{node.day}  {node.title}{who}'))}")
         if len(nodes) > SHOWN:
             branch.add(f"… and {len(nodes) - SHOWN} more")
+        for one in holes[:SHOWN]:
+            branch.add(f"[bold red]✗ {one.check}[/]  {escape(printable(one.about))}")
     console.print(tree)

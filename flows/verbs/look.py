@@ -131,12 +131,15 @@ def trace(
     ] = "",
     config: ConfigFile = DEFAULT,
     as_of: AsOf = "",
+    form: Annotated[
+        str, typer.Option("--format", help="tree, json, or a picture: mermaid, dot.")
+    ] = "tree",
     json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Show a system's life, from requirement to change, and each broken edge; exit 3 if any."""
     from flows.trace import show
 
-    raise typer.Exit(show(config, about, moment_asked(as_of), as_json=json))
+    raise typer.Exit(show(config, about, moment_asked(as_of), "json" if json else form))
 
 
 laws = typer.Typer(

@@ -24,6 +24,7 @@ from mappings.trace import load_trace
 from storage.lake import Lake
 from storage.views import connect
 from tests.evidence.test_broken import checks_of_the_code
+from tests.flows.conftest import said
 from tests.flows.lives import SOUND, lives
 
 FOUND: Mapping[str, set[str]] = {
@@ -68,7 +69,7 @@ Broken_ = Mapping[str, list[Broken]]
 
 
 @pytest.fixture(scope="module")
-def broken(tmp_path_factory: pytest.TempPathFactory) -> Broken_:
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lives")
     list(initialise(folder / "home", "Test House"))
     config = load(folder / "home" / "headwater.toml")
@@ -82,6 +83,12 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Broken_:
                 pull(lake, collector)
     lake.land("code", [deployment()], bookmark=lake.bookmark("code"), cursor=None, pull_id="p")
     follow(lake, config)
+    return config.file
+
+
+@pytest.fixture(scope="module")
+def broken(file: Path) -> Broken_:
+    lake = Lake.open(load(file).lake, clock=now)
     found: dict[str, list[Broken]] = defaultdict(list)
     for edge in broken_edges(Look(graph(lake), now())):
         found[edge.system].append(edge)
@@ -139,6 +146,20 @@ def test_what_is_planted_is_found_by_name(broken: Broken_, system: str) -> None:
 
 def test_every_kind_is_planted() -> None:
     assert set().union(*FOUND.values()) | ELSEWHERE == checks_of_the_code()
+
+
+def test_it_is_shown_as_a_tree_and_as_pictures(file: Path) -> None:
+    whole = said("trace", SOUND, "-c", file)
+    assert (whole.returncode, "no edge is broken" in whole.stdout) == (0, True)
+    holed = said("trace", "no-data", "-c", file)
+    assert (holed.returncode, "✗ training-without-data" in holed.stdout) == (3, True)
+    for form, begins in (("mermaid", "flowchart LR"), ("dot", "digraph life {")):
+        drawn = said("trace", "no-data/1", "--format", form, "-c", file)
+        assert drawn.returncode == 3
+        assert drawn.stdout.startswith(begins)
+        assert "training-without-data" in drawn.stdout
+    wrong = said("trace", "--format", "png", "-c", file)
+    assert (wrong.returncode, "choose one of tree, json, mermaid, dot" in wrong.stderr) == (2, True)
 
 
 def test_an_empty_lake_is_not_whole(tmp_path: Path) -> None:
