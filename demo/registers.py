@@ -161,6 +161,10 @@ def _dated(record: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 
 def _told(value: Any, now: datetime) -> Any:
+    if isinstance(value, list):
+        return [_told(one, now) for one in value]
+    if isinstance(value, dict):
+        return _dated(value, now)
     found = _DAYS.fullmatch(value) if isinstance(value, str) else None
     return _day(now, int(found[1])) if found else value
 
