@@ -19,9 +19,9 @@ from storage.sightings import Key
 _SUBJECT = "source, kind, system, subject"
 CLAIMED = """claims AS (
     SELECT DISTINCT item_id, control, evidence FROM lake_claims
-    SEMI JOIN asked USING (control, evidence) WHERE lake_weighs(strength)
+    SEMI JOIN asked USING (control, evidence) {only} WHERE lake_weighs(strength)
 )"""
-"""What is claimed of the controls and kinds that are `asked` for."""
+"""What is claimed of the controls and kinds that are `asked` for; `{only}` chooses some items."""
 SPEAKING = f"""held AS (
     -- A version that took the date of an earlier one back; what went away counts for nothing.
     SELECT item_id, coalesce(min(CASE WHEN confirmed THEN observed_to END) OVER (
@@ -59,7 +59,7 @@ _SQL = f"""
 WITH {{seen}}, asked AS (
     SELECT unnest($asked::STRUCT(control VARCHAR, evidence VARCHAR, opens TIMESTAMPTZ,
         ends TIMESTAMPTZ, landed BOOLEAN)[], recursive := true)
-), {CLAIMED}, {SPEAKING}, {KNOWN}
+), {CLAIMED.replace("{only}", "")}, {SPEAKING}, {KNOWN}
 SELECT control, evidence, system,
     arg_min(struct_pack(item_id, moment, known), row(known, moment, item_id)) AS first
 FROM (

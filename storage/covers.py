@@ -62,7 +62,7 @@ WITH {{seen}}, {_ASKED}, {CLAIMED}, {SPEAKING}, {KNOWN}, {_OVERTAKEN}, made AS (
         epoch_us(k.observed_to) // a.width AS step, len(stale_on) > 0 AS may_be_overtaken
     FROM known k JOIN claims c USING (item_id)
         JOIN asked a ON a.control = c.control AND a.evidence = c.evidence
-    WHERE k.nature = 'event' AND k.observed_to <= $now {{only}}
+    WHERE k.nature = 'event' AND k.observed_to <= $now
 ), cut AS (
     -- Those that became known together and lie within one age limit cover as one.
     SELECT number, system, known, min(observed_to) AS first, max(observed_to) AS last,
@@ -86,11 +86,11 @@ WITH asked AS (
 )
 SELECT control, evidence, count(*), bit_xor(hash(item_id)), sum(hash(item_id)::HUGEINT)
 FROM (SELECT DISTINCT item_id, control, evidence FROM lake_claims
-    SEMI JOIN asked USING (control, evidence))
+    SEMI JOIN asked USING (control, evidence) {only})
 GROUP BY control, evidence ORDER BY control, evidence
 """
 _STATES = f"""
-WITH {{seen}}, {_ASKED}, {CLAIMED}, subjects AS (
+WITH {{seen}}, {_ASKED}, {CLAIMED.replace("{only}", "")}, subjects AS (
     SELECT DISTINCT control, evidence, {_SUBJECT} FROM seen JOIN claims USING (item_id)
     WHERE nature = 'state'
 ), versions AS (
@@ -176,12 +176,13 @@ def covers(
     if not ages:
         return {}
     try:
-        alike = _alike(connection, ages)
+        among = f"SEMI JOIN {only} USING (item_id)" if only else ""
+        alike = _alike(connection, ages, among)
         if not alike:
             return {}
         asked = list(dict.fromkeys(alike.values()))
         found: dict[tuple[Aging, str], list[Cover]] = defaultdict(list)
-        for number, system, late, starts, ends in _asked(connection, now, asked, only):
+        for number, system, late, starts, ends in _asked(connection, now, asked, among):
             age = told_span(asked[number].max_age)
             found[asked[number], system].append(Cover(age, starts, ends, late))
     except duckdb.Error as error:
@@ -198,12 +199,12 @@ def covers(
     return told
 
 
-def _alike(connection: Connection, ages: Sequence[Aging]) -> dict[Aging, Aging]:
+def _alike(connection: Connection, ages: Sequence[Aging], among: str) -> dict[Aging, Aging]:
     """Each that anything is claimed for, with the one that is asked in its place: most controls
     that ask for a kind of evidence claim the same items, and what is claimed alike is covered
     alike. What nothing is claimed for covers nothing."""
     pairs = [{"control": one.control, "evidence": one.evidence} for one in ages]
-    rows = connection.execute(_SETS, {"asked": pairs}).fetchall()
+    rows = connection.execute(_SETS.replace("{only}", among), {"asked": pairs}).fetchall()
     first: dict[tuple[object, ...], str] = {}
     stands_for = {
         (control, evidence): first.setdefault((evidence, *items), control)
@@ -217,12 +218,11 @@ def _alike(connection: Connection, ages: Sequence[Aging]) -> dict[Aging, Aging]:
 
 
 def _asked(
-    connection: Connection, now: datetime, ages: Sequence[Aging], only: str
+    connection: Connection, now: datetime, ages: Sequence[Aging], among: str
 ) -> Iterator[tuple[int, str, bool, datetime, datetime]]:
     values = {"asked": [one.row(n) for n, one in enumerate(ages)]}
-    among = f"AND k.item_id IN (SELECT item_id FROM {only})" if only else ""  # noqa: S608
     yield from _rows(connection, _EVENTS.replace("{only}", among), now, values)
-    if not only and _any_state(connection):
+    if not among and _any_state(connection):
         yield from _seen(connection, now, values, ages, _rows(connection, _STATES, now, values))
 
 

@@ -12,7 +12,8 @@ from evidence.gaps import joined
 from storage.arrivals import Asked, arrivals
 from storage.covers import Aging, covers
 from storage.engine import Connection, Limits
-from storage.kept import Kept, given_up, keep, landed_since, load, overtaken_since
+from storage.keeping import keep
+from storage.kept import Kept, given_up, landed_since, load, overtaken_since
 from storage.lake import Lake
 from storage.sightings import Key, sightings
 from storage.views import connect, connect_files

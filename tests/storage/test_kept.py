@@ -17,7 +17,7 @@ from evidence.correction import Act
 from evidence.freshness import Sighting
 from evidence.model import Change, EvidenceItem, Nature, Outcome
 from evidence.runs import PullOutcome
-from storage import kept as kept_module
+from storage import keeping
 from storage.actions import land_own
 from storage.arrivals import Asked
 from storage.covers import Aging
@@ -95,8 +95,11 @@ def _any(rng: random.Random, number: int, at: float) -> EvidenceItem:
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("HEADWATER_DOUBTS", "1"))))
-def test_the_kept_state_agrees_with_the_whole_lake(tmp_path: Path, seed: int) -> None:
+def test_the_kept_state_agrees_with_the_whole_lake(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = random.Random(seed)
+    monkeypatch.setattr(keeping, "AT_ONCE", 25)  # several parts
     world, number, used, left_out = World(tmp_path / "lake"), 0, 0, 0
     landed_items: list[EvidenceItem] = []
     for _ in range(int(os.environ.get("HEADWATER_DOUBTS", "1")) + 5):
@@ -171,6 +174,16 @@ def test_a_failure_of_another_subject_is_none(world: World) -> None:
     world.land(bad, again, outcome=PullOutcome.COMPLETE)
     _tagged(world)
     assert _kept_only(world) == _whole(world) is not None
+
+
+def test_a_damaged_list_of_what_was_left_out_is_a_doubt(world: World) -> None:
+    file = next(world.lake.place.derived(FOLDER).rglob("alone.npy"))
+    file.write_bytes(file.read_bytes()[:-8])
+    bad = item(25, kind="jira.log", subject="log-3", outcome=Outcome.FAILED)
+    world.land(bad, outcome=PullOutcome.COMPLETE)
+    _tagged(world)
+    assert _kept_only(world) is None
+    assert _by_now(world) == _whole(world)
 
 
 def test_a_correction_is_a_doubt(world: World) -> None:
@@ -258,7 +271,7 @@ def test_a_state_that_cannot_be_made_stops_no_judgement(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forget(world.lake)
-    monkeypatch.setattr(kept_module, "_BUILD", "SELECT item_id FROM range($now, $served)")
+    monkeypatch.setattr(keeping, "_BUILD", "SELECT item_id FROM range($now, $served)")
     assert _by_now(world) == _whole(world)
     assert given_up(world.lake, world.clock.now)
     monkeypatch.undo()
