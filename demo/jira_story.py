@@ -48,6 +48,10 @@ class _Story:
     def at(self, days: float) -> datetime:
         return self.now - timedelta(days=days)
 
+    def day(self, days: float) -> str:
+        """The moment so many days ago, as a label may hold it."""
+        return f"{self.at(days):%Y-%m-%dT%H:%M:%SZ}"
+
     def tell(
         self, project: str, kind: str, summary: str, days: float, by: str, component: str,
         *steps: tuple[float, str, str], labels: tuple[str, ...] = (), **more: Any,
@@ -99,10 +103,13 @@ def _incidents(story: _Story) -> None:
     tell = story.tell
     tell("INC", "Incident", "Declines doubled for applicants over 60 for six hours", 21.7, TOMAS,
          "credit-scoring", (21.6, "In Progress", JONAS), (20.4, "Resolved", JONAS),
-         labels=("ai-incident", "severity-2"), priority="High", assignee=JONAS)  # fmt: skip
+         labels=("ai-incident", "severity-2", "serious-incident", f"aware:{story.day(21.6)}",
+                 f"told:market-surveillance-authority:{story.day(12.0)}"),
+         priority="High", assignee=JONAS)  # fmt: skip
     tell("INC", "Incident", "Fraud reports routed to the wrong queue", 1.4, PRIYA,
          "ticket-triage", (1.3, "In Progress", PRIYA),
-         labels=("ai-incident", "severity-3"), assignee=PRIYA)  # fmt: skip
+         labels=("ai-incident", "severity-3", "personal-data-breach", f"aware:{story.day(1.3)}"),
+         assignee=PRIYA)  # fmt: skip
     tell("INC", "Incident", "Churn scores missing for one nightly run", 16.1, TOMAS,
          "churn-predictor", (15.9, "In Progress", TOMAS), (15.2, "Resolved", TOMAS),
          labels=("ai-incident", "severity-4"), priority="Low", assignee=TOMAS)  # fmt: skip

@@ -27,7 +27,8 @@ class Notifications:
     """The clocks as of `at`; `bound` are the frameworks that bind, empty: nobody says which.
 
     `left_out` are laws with deadlines that are said not to bind. `unclassified` are incidents of
-    no kind, `wrong` those of which something cannot be read or does not hold, with what.
+    no kind, `wrong` those of which something cannot be read or does not hold, with what. `held`
+    are the ids of evidence of a telling that the lake knows.
     """
 
     at: datetime
@@ -37,6 +38,7 @@ class Notifications:
     wrong: Sequence[tuple[Incident, str]]
     bound: frozenset[str]
     left_out: Sequence[str]
+    held: frozenset[str] = frozenset()
 
 
 def place_of(binding: Binding) -> Place:
@@ -69,7 +71,7 @@ def notifications(
             if bound and one.framework not in bound}  # fmt: skip
     return Notifications(
         at, place, [*found, *lost], [one for one in incidents if not one.kinds],
-        [*_wrong(incidents, told, at, place), *_gone(lost)], bound, sorted(left),
+        [*_wrong(incidents, told, at, place), *_gone(lost)], bound, sorted(left), frozenset(told),
     )  # fmt: skip
 
 

@@ -75,12 +75,12 @@ def sentence(found: Notifications, clock: NotificationClock) -> str:
     duty, to = clock.duty, f"{clock.duty.to} by the {clock.duty.role}"
     binds = "" if found.bound else f", if {duty.law.partition(' Art.')[0]} binds you"
     about = f"{named(clock.incident)}: {duty.what}, to be told to {to} ({duty.law}{binds})"
-    return f"{about}: {_how(clock, found.place)}"
+    return f"{about}: {_how(clock, found)}"
 
 
-def _how(clock: NotificationClock, place: Place) -> str:
-    runs, told = clock.period, clock.told
-    when = _when(told, place) if told else ""
+def _how(clock: NotificationClock, found: Notifications) -> str:
+    runs, told, place = clock.period, clock.told, found.place
+    when = _when(told, found) if told else ""
     match clock.state:
         case State.OVER if runs:
             since = "at the latest, counted from when its record began" if clock.estimated else ""
@@ -115,11 +115,14 @@ def _later(ends: datetime, place: Place, *, hours: bool) -> str:
     return f"By Regulation 1182/71 it ends {_at(ends, place)}: {why}."
 
 
-def _when(told: Told, place: Place) -> str:
-    by = f", by {told.evidence[:12]}" if told.evidence else ", by word alone"
+def _when(told: Told, found: Notifications) -> str:
+    held = told.evidence in found.held
+    by = f", as {told.evidence[:12]} shows" if held else ", by word alone"
+    if told.evidence and not held:
+        by = f", by an item that the lake does not hold ({told.evidence[:12]})"
     if told.at is None:
         return f"on a day that nobody says{by}"
-    at = _at(told.at, place) if isinstance(told.at, datetime) else told.at.isoformat()
+    at = _at(told.at, found.place) if isinstance(told.at, datetime) else told.at.isoformat()
     return f"{at}{by}"
 
 

@@ -100,6 +100,8 @@ def test_each_is_told_as_it_stands(config: Path, tmp_path: Path) -> None:
     assert running["due"] == (NOW + 22 * HOUR).isoformat().replace("+00:00", ".000000Z")
     assert "if GDPR binds you" in running["why"]
     assert "Less than a day is left" in running["why"]
+    by_hand = next(c for c in told["clocks"] if c["state"] == "told in time")
+    assert "by an item that the lake does not hold" in by_hand["why"]
     assert told["unclassified"] == ["bare"]
     assert told["wrong"] == [
         {"incident": "told", "problem": f"names the item {'0' * 20}, which the lake does not hold"}
