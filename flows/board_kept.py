@@ -50,11 +50,14 @@ def keep_judged(lake: Lake, config: Config, judged: Judged) -> str:
 
 
 def keeping(config: Config, make: Callable[[], Board]) -> Callable[[], Board]:
-    """`make`, and what it makes is kept; where that fails the log says why."""
+    """`make`, and what it makes is kept; where that fails the log says why, once."""
+    told = set[str]()
 
     def made() -> Board:
         board = make()
-        if why := keep(config, board):
+        why = keep(config, board)
+        if why and why not in told:  # a server that may only read would say it of each board
+            told.add(why)
             _LOG.warning("%s", why)
         return board
 

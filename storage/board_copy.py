@@ -32,10 +32,11 @@ def keep_copy(lake: Lake, signer: Signer, version: int, content: bytes) -> None:
 
 
 def kept_copy(lake: Lake, key: VerifierKey) -> bytes | None:
-    """What was kept; None if there is none to believe. Raises LakeError if the log is not whole."""
+    """What was kept; None if there is none to believe. Raises LakeError if it is no plain file, or
+    the log is not whole."""
     own = VerifierKey(f"{key.origin}/{WHAT}", key.public)
-    with suppress(OSError, ValueError, VerificationFailed):
-        whole = (lake.place.derived(WHAT) / NAME).read_bytes()
+    whole = LocalPlace(lake.place.derived(WHAT)).read(NAME) or b""
+    with suppress(ValueError, VerificationFailed):
         name, about, empty, signature, content = whole.split(b"\n", 4)
         signed = b"\n".join((name, about, empty)).decode()
         check_signature(signed, signature.decode(), own, WHAT)

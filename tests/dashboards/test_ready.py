@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from dashboards.model import Board
-from dashboards.ready import EXPIRED, LOOK, MOVED, PAST, Ready, Shelf
+from dashboards.ready import EXPIRED, LOOK, MOVED, PAST, Made, Ready, Shelf
 from dashboards.summary import next_expiry
 from evidence.errors import LakeError
 from tests.dashboards.boards import demo_board
@@ -99,6 +99,38 @@ def test_a_lake_that_moved_is_told_until_the_new_board_is_there(lake: Maker) -> 
     found = settled(ready, ready.board)
     assert (found.organisation, found.late) == ("version 2", "")
     assert lake.made == 2
+
+
+def left(lake: Maker) -> Ready:
+    """One that begins with the board of an earlier process."""
+    before = Made(replace(BOARD, organisation="before"), None, lake.now, timedelta(), "of before")
+    asked = [before]
+    return replace(lake.ready(), before=asked.pop)
+
+
+def test_what_an_earlier_process_left_is_late_until_the_first_board_of_this_one(
+    lake: Maker,
+) -> None:
+    ready = left(lake)
+    taken = ready.begin()
+    assert taken is not None
+    assert (taken.organisation, taken.late, lake.made) == ("before", "of before", 0)
+    lake.going.clear()
+    told = ready.board()
+    assert (told.organisation, told.late) == ("before", "of before"), "although nothing moved"
+    lake.going.set()
+    found = settled(ready, ready.board)
+    assert (found.organisation, found.late, lake.made) == ("version 1", "", 1)
+
+
+def test_what_was_left_hides_no_error_and_does_not_outlive_its_age(lake: Maker) -> None:
+    ready, lake.error = left(lake), LakeError("the disk is full")
+    with pytest.raises(LakeError, match="the disk is full"):
+        settled(ready, ready.board)
+    lake.error = None
+    ready = left(lake)
+    lake.now += OLDEST
+    assert ready.board().organisation == "version 1"
 
 
 def test_what_goes_out_of_date_is_judged_anew(lake: Maker) -> None:

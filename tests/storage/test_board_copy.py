@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -60,6 +61,14 @@ def test_cut_anywhere_or_with_any_byte_changed_it_is_not_believed(world: World) 
         assert kept(world) is None, f"byte {at} changed"
     file.write_bytes(whole + b" ")
     assert kept(world) is None
+
+
+def test_a_pipe_in_its_place_holds_nobody_up(world: World) -> None:
+    file = world.lake.place.derived(WHAT) / NAME
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(LakeError, match="signed"):
+        kept(world)
 
 
 def test_who_has_not_the_key_can_keep_nothing_that_is_believed(world: World) -> None:
