@@ -21,6 +21,8 @@ _TOLD_ELSEWHERE = {
 }  # fmt: skip
 _NOT_RUNNING = {"retired", "withdrawn", "planned", "idea", "design", "development",
                 "decommissioned"}  # fmt: skip
+_GRAVE = {"critical", "major", "serious"}
+"""Incidents that the life cycle asks what followed."""
 _USED_TOGETHER = timedelta(days=7)
 """Versions that evidence shows within so long of the newest are in use beside it."""
 
@@ -226,7 +228,7 @@ def _incidents(held: Held) -> Iterator[Finding]:
     named = {k for register, name in fields for one in held.of(register) for k in one.texts(name)}
     for one in held.of("incidents"):
         follows = one.texts("corrective_actions") or one.texts("changes") or one.id in named
-        if not follows and not one.text("action"):
+        if not follows and not one.text("action") and one.text("severity").lower() not in _GRAVE:
             why = f"incident {one.id} has no action, and no corrective action or change names it"
             yield finding_of("incident-without-follow-up", "missing", one, why)
 

@@ -126,6 +126,8 @@ PLANTED: list[tuple[str, Held, str]] = [
      "objective O-1 has no measure: nobody can say if it is met"),
     ("incident-without-follow-up", changed("corrective_actions NC-1", incident=None),
      "incident INC-1 has no action, and no corrective action or change names it"),
+    ("incident-without-follow-up", more(record("incidents", "INC-2", severity="minor")),
+     "incident INC-2 has no action"),
     ("past-due", changed("obligations OB-1", due="2026-11-25"),
      "obligations OB-1 was due on 2026-11-25 and is not done"),
     ("run-out", without("training TR-2"), "training TR-1 had to be repeated by 2026-01-31"),
@@ -175,6 +177,10 @@ def test_one_thing_is_one_finding_however_long_it_lasts() -> None:
     for _, held, _ in PLANTED:
         found = [(one.check, one.about) for one in findings(held)]
         assert len(found) == len(set(found))
+
+
+def test_what_the_life_cycle_asks_is_not_told_twice() -> None:
+    assert findings(more(record("incidents", "INC-2", severity="Major"))) == []
 
 
 def test_without_roles_or_inventory_their_absence_is_not_told_again() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from evidence.errors import MappingError
+from evidence.registers import register_called
 from evidence.trace import Stage
-from mappings.catalogue import load_catalogue
+from mappings.catalogue import HERE, load_catalogue
 from mappings.trace import FILE, load_trace
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -83,3 +86,13 @@ def test_a_mistake_names_file_and_line(tmp_path: Path, old: str, new: str, why: 
     with pytest.raises(MappingError, match=why) as caught:
         load_trace(file)
     assert caught.value.line > 0
+
+
+def test_what_is_read_of_registers_is_told_to_who_writes_them() -> None:
+    for kind in yaml.safe_load((HERE / "trace.yaml").read_text(encoding="utf-8"))["kinds"]:
+        registers = kind.get("when", {}).get("payload.register", [])
+        for name in [registers] if isinstance(registers, str) else registers:
+            known = register_called(name)
+            assert known is not None, name
+            read = set(re.findall(r"payload\.(\w+)", str({**kind, "when": {}})))
+            assert read <= {"id", *(field.name for field in known.of_record)}, name
