@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -160,6 +161,18 @@ def test_every_table_is_given_as_csv_and_json(ask: Ask) -> None:
                 assert len(table) == told["shown"]
                 seen += 1
     assert seen > 15
+
+
+def test_no_header_is_made_of_a_name_from_a_source() -> None:
+    """The file of a table is named after a thing: quotes and line breaks would end the header."""
+    name = 'x"; filename="evil.html"\r\nX-Evil: yes'
+    with served(replace(BOARD, systems=(*BOARD.systems, SystemRow(name, name)))) as ask:
+        (there,) = {a for a in Page.read(ask("/systems").text).links() if "evil" in a}
+        answer = ask(f"{there}.csv")
+    assert answer.status_code == 200
+    assert "x-evil" not in answer.headers
+    told = answer.headers["content-disposition"]
+    assert re.fullmatch(r'attachment; filename="[A-Za-z0-9_.-]+\.csv"', told), told
 
 
 def test_a_table_that_is_not_there_is_named(ask: Ask) -> None:
