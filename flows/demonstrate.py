@@ -17,6 +17,7 @@ from rich.table import Table
 from dashboards.static_site import write
 from flows.board import build as build_board
 from flows.config import Config, load, now
+from flows.documents import write as write_documents
 from flows.setup import prepare
 from flows.status import show_standings
 from flows.terminal import printable
@@ -53,6 +54,7 @@ def demonstrate(folder: Path, port: int, serve: bool) -> int:
         verify(config.file, lambda line: console.print(escape(line)))
         board = build_board(Lake.open(config.lake, clock=now), config)
         write(board, folder / "board.html")
+        write_documents(config.file, folder / "documents", [], lambda _line: None, again=True)
         show_standings(board)
         _where_next(console, config, folder)
         if serve:
@@ -112,6 +114,7 @@ def _where_next(console: Console, config: Config, folder: Path) -> None:
     shown = escape(str(config.file))
     program = escape(sys.argv[0] if Path(sys.argv[0]).stem == "headwater" else "headwater")
     console.print(f"Board as one file: {escape(str(folder / 'board.html'))}")
+    console.print(f"Its policies and procedures, as drafts: {escape(str(folder / 'documents'))}")
     console.print("Ask on:")
     for words in (
         "status", "explain A.6.2.4", "verify",

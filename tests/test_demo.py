@@ -77,6 +77,21 @@ def test_every_kind_of_source_landed(company: Path) -> None:
     assert len(moved) == 1
 
 
+def test_its_policies_say_what_it_really_does(company: Path) -> None:
+    documents = company / "documents"
+    assert len(list(documents.rglob("*.md"))) == 33, "one of each template, or one a system"
+    policy = (documents / "ai-policy.md").read_text(encoding="utf-8")
+    assert "| credit-scoring | Credit scoring | Ben Lindqvist | developer and deployer |" in policy
+    assert "Ann Okafor keeps this policy" in policy
+    assert "FILL IN a name: nobody is named as top management" in policy
+    whole = (documents / "management-system.md").read_text(encoding="utf-8")
+    assert "| mlflow-runs | MlflowRuns | 0 \\* \\* \\* \\* | UTC |" in whole
+    assert "**Nobody is told: no alert is configured.**" in whole
+    gates = (documents / "life-cycle.md").read_text(encoding="utf-8")
+    assert "who approves must be another person than: creator, reporter, assignee" in gates
+    assert "not asked, because model code is reviewed in the change request" in gates
+
+
 def test_a_second_run_adds_nothing_that_is_not_new(company: Path) -> None:
     sql = "select count(*) as n from evidence where kind not like 'headwater.%'"
     before = ask(company, sql)
