@@ -38,48 +38,52 @@ from storage.seen import SEEN
 from storage.sightings import Key
 
 _SUBJECT = "source, kind, system, subject"
-_PART = f"hash({_SUBJECT}) % $parts = $part"
-_BUILD = f"""CREATE OR REPLACE TEMP TABLE left_out AS
-WITH {SEEN}, stirred AS (
-    SELECT DISTINCT source, kind FROM seen WHERE change <> 'new' OR nature <> 'event'
-), still AS (
+_BEGUN = (
+    """CREATE TEMP TABLE stirred AS SELECT DISTINCT source, kind FROM evidence
+        WHERE change <> 'new' OR nature <> 'event'""",
+    """CREATE TEMP TABLE marked AS SELECT item_id FROM lake_claims
+        WHERE starts_with(control, 'event:')
+        UNION SELECT item_id FROM corrections UNION SELECT unnest($served::VARCHAR[])""",
+    """CREATE TEMP TABLE rest AS SELECT item_id FROM evidence SEMI JOIN stirred
+        USING (source, kind)""",
+)
+_PART = f"""CREATE OR REPLACE TEMP TABLE part AS WITH {SEEN}
     SELECT item_id, {_SUBJECT}, place, observed_to, collected_at, landed_at,
         confirmed AND outcome NOT IN {BAD} AND observed_to <= $now
             AND NOT starts_with(kind, '{OWN_SOURCE}.') AS calm
-    FROM seen ANTI JOIN stirred USING (source, kind) WHERE {_PART}
-), many AS (
+    FROM seen ANTI JOIN stirred USING (source, kind) WHERE hash({_SUBJECT}) % $parts = $part
+"""  # noqa: S608  ours
+"""Some subjects of the kinds that nothing stirred, so that memory does not grow with the lake: of
+each part the newest item of a key stays, where one of all parts would do."""
+_PART_CLAIMS = """CREATE OR REPLACE TEMP TABLE part_claims AS
+    SELECT DISTINCT item_id, control, evidence, lake_weighs(strength) AS weighs
+    FROM lake_claims SEMI JOIN part USING (item_id)"""
+_LEFT_OUT = f"""CREATE OR REPLACE TEMP TABLE left_out AS
+WITH many AS (
     -- Most events stand alone: nothing has to be put in order for them.
-    SELECT {_SUBJECT} FROM still GROUP BY ALL HAVING count(*) > 1
+    SELECT {_SUBJECT} FROM part GROUP BY ALL HAVING count(*) > 1
 ), last AS (
     SELECT {_SUBJECT}, arg_max(calm, place) AS calm, max(place) AS place
-    FROM still SEMI JOIN many USING ({_SUBJECT}) GROUP BY ALL
+    FROM part SEMI JOIN many USING ({_SUBJECT}) GROUP BY ALL
 ), prunable AS (
     SELECT item_id, system, observed_to, collected_at, landed_at, {HASH} AS alone
-    FROM still ANTI JOIN many USING ({_SUBJECT}) WHERE calm
+    FROM part ANTI JOIN many USING ({_SUBJECT}) WHERE calm
     UNION ALL
     -- Of several results of a subject the last stays: by it a new failure stands or does not.
     SELECT s.item_id, system, observed_to, collected_at, landed_at, NULL
-    FROM still s JOIN last l USING ({_SUBJECT})
+    FROM part s JOIN last l USING ({_SUBJECT})
     WHERE s.calm AND l.calm AND s.place <> l.place
-), marked AS (
-    SELECT item_id FROM lake_claims WHERE starts_with(control, 'event:')
-    UNION SELECT item_id FROM corrections UNION SELECT unnest($served::VARCHAR[])
 ), top AS (
     SELECT arg_max(item_id, row(observed_to, collected_at, landed_at, item_id)) AS item_id
-    FROM prunable JOIN lake_claims c USING (item_id) ANTI JOIN marked USING (item_id)
-    GROUP BY c.control, c.evidence, system, lake_weighs(c.strength)
+    FROM prunable JOIN part_claims c USING (item_id) ANTI JOIN marked USING (item_id)
+    GROUP BY c.control, c.evidence, system, c.weighs
 )
 SELECT item_id, system, alone FROM prunable
 ANTI JOIN marked USING (item_id) ANTI JOIN top USING (item_id)
 """  # noqa: S608  ours
-"""Subjects are looked at in parts, so that memory does not grow with the lake: of each the newest
-item of a key stays, where one of all parts would do."""
-_COUNTS = """SELECT control, evidence, system, count(*) FROM left_out JOIN (
-        SELECT DISTINCT item_id, control, evidence FROM lake_claims SEMI JOIN left_out
-            USING (item_id)) USING (item_id)
-    GROUP BY ALL ORDER BY ALL"""
-_REST = f"""INSERT INTO rest SELECT item_id FROM evidence ANTI JOIN left_out USING (item_id)
-    WHERE {_PART}"""  # noqa: S608  ours
+_REST = "INSERT INTO rest SELECT item_id FROM part ANTI JOIN left_out USING (item_id)"
+_COUNTS = """SELECT control, evidence, system, count(DISTINCT item_id)
+    FROM left_out JOIN part_claims USING (item_id) GROUP BY ALL"""
 _EVIDENCE = f"""SELECT * REPLACE (
         CASE WHEN kind IN ({literal(PULL_KIND)}, {literal(CORRECTION_KIND)}) THEN payload
             ELSE '{{}}' END AS payload)
@@ -149,6 +153,7 @@ class _LeftOut:
         """Take in the part that the table `left_out` holds."""
         for control, evidence, system, count in connection.execute(_COUNTS).fetchall():
             self.counts[control, evidence, system] += count
+        connection.execute("DROP TABLE part_claims")  # memory, for what comes next
         for key, found in covers(connection, now, ages, only="left_out").items():
             self.covers[key] = joined((*self.covers.get(key, ()), *found))
         self.alone.append(np.asarray(connection.execute(_ALONE).fetchnumpy()["alone"], np.uint64))
@@ -156,13 +161,14 @@ class _LeftOut:
 
 def _parts(connection: Connection, now: datetime, served: Sequence[str]) -> Iterator[int]:
     """Fill `left_out` with one part after the other, and `rest` with what it leaves of each."""
+    for sql in _BEGUN:
+        connection.execute(sql, {"served": served} if "$served" in sql else {})
     (rows,) = connection.execute("SELECT count(*) FROM evidence").fetchone() or (0,)
-    connection.execute("CREATE TEMP TABLE rest (item_id VARCHAR)")
     parts = 1 + rows // AT_ONCE
     for part in range(parts):
-        which = {"parts": parts, "part": part}
-        connection.execute(_BUILD, {"now": utc(now, what="now"), "served": served, **which})
-        connection.execute(_REST, which)
+        connection.execute(_PART, {"now": utc(now, what="now"), "parts": parts, "part": part})
+        for sql in (_PART_CLAIMS, _LEFT_OUT, _REST, "DROP TABLE part"):
+            connection.execute(sql)
         yield part
 
 

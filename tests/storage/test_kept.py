@@ -271,7 +271,7 @@ def test_a_state_that_cannot_be_made_stops_no_judgement(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forget(world.lake)
-    monkeypatch.setattr(keeping, "_BUILD", "SELECT item_id FROM range($now, $served)")
+    monkeypatch.setattr(keeping, "_LEFT_OUT", "SELECT item_id FROM range(1)")
     assert _by_now(world) == _whole(world)
     assert given_up(world.lake, world.clock.now)
     monkeypatch.undo()
