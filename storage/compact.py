@@ -28,7 +28,8 @@ FINAL = "final-"
 """Begins the names of a closed month's files: what has been sorted once is not sorted again."""
 
 ORDER: Mapping[str, str] = {
-    "evidence": "system, observed_to, landed_at, item_id",
+    # Rules ask of each kind its own questions: mixed, the engine asks all of them of each few rows.
+    "evidence": "kind, system, observed_to, landed_at, item_id",
     "tags": "mapping_digest, control, item_id, rule",
     "leaves": "leaf_index",
     "verdicts": "judged_at, control, evidence, system",

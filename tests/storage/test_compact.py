@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from evidence.errors import LakeConflict
@@ -104,13 +105,17 @@ def test_what_is_not_sealed_yet_is_left_alone(world: World, signer: Signer) -> N
 def test_a_closed_month_is_sorted_once_for_all(world: World, signer: Signer) -> None:
     for number in range(3):
         world.land(
-            item(number / 10, subject=f"L-{number}", system="zyx"[number]), cursor=f"{number}"
+            item(number / 10, kind=f"jira.{'bab'[number]}", system="zyx"[number]),
+            cursor=f"{number}",
         )
     integrate(world.lake, signer)
     done = compact_all(world.lake)["evidence"]
     assert (done.taken, done.put, done.rows) == (3, 1, 3)
     (file,) = world.lake.files("evidence")
     assert file.path.name.startswith("final-")
+    rows = pq.read_table(file.path, columns=["kind", "system"], partitioning=None).to_pylist()
+    lie = [(row["kind"], row["system"]) for row in rows]
+    assert lie == [("jira.a", "y"), ("jira.b", "x"), ("jira.b", "z")]
     world.land(item(0.5, subject="late"), cursor="late")
     integrate(world.lake, signer)
     assert compact_all(world.lake)["evidence"].taken == 0
