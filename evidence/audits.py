@@ -15,7 +15,7 @@ from typing import Any
 from evidence.duration import Duration, plus
 from evidence.errors import InvalidItem
 from evidence.fields import told_once
-from evidence.people import same_person
+from evidence.people import same_name
 from evidence.times import day_or_time
 
 AUDITS, FINDINGS, ACTIONS, CERTIFICATION, DECISIONS = (
@@ -69,7 +69,7 @@ class Entry:
 
     def overdue(self, at: datetime) -> bool:
         """Whether its day is over (a day given without a time counts whole) and it is not done."""
-        return self.due is not None and self.done is None and self.due + timedelta(days=1) <= at
+        return self.due is not None and self.done is None and at - self.due >= timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ def _of_audit(books: Books, entry: Entry) -> Iterator[tuple[str, str, str]]:
     if entry.done and not entry.evidence:
         yield "missing", "was performed and names no item of evidence", \
             "Name its report by the item's id."  # fmt: skip
-    own = [c for c in entry.controls if (o := books.owners.get(c)) and _same(o, entry.who)]
+    own = [c for c in entry.controls if (o := books.owners.get(c)) and same_name(o, entry.who)]
     if own:
         yield "judgement", f"is of {', '.join(own)}, which its auditor {entry.who} owns", \
             "Let somebody audit it who does not answer for it."  # fmt: skip
@@ -214,13 +214,6 @@ _OF: Mapping[str, Callable[[Books, Entry], Iterator[tuple[str, str, str]]]] = {
     AUDITS: _of_audit, FINDINGS: _of_finding, ACTIONS: _of_action, CERTIFICATION: _nothing_more,
     DECISIONS: _nothing_more,
 }  # fmt: skip
-
-
-def _same(one: str, two: str) -> bool:
-    try:
-        return same_person(one, two)
-    except ValueError:
-        return False
 
 
 def next_looks(books: Books) -> list[tuple[datetime, str]]:

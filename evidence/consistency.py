@@ -8,11 +8,13 @@ What the life of an AI system lacks is told by `evidence/broken.py`, what audits
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from evidence.fields import Field, Form
-from evidence.held import Finding, Held, Record, Used, finding_of, same
+from evidence.held import Finding, Held, Record, Used, finding_of
 from evidence.overdue import days, reviews
+from evidence.people import same_name
 from evidence.registers import register_called
 
 _TOLD_ELSEWHERE = {
@@ -21,6 +23,7 @@ _TOLD_ELSEWHERE = {
 }  # fmt: skip
 _NOT_RUNNING = {"retired", "withdrawn", "planned", "idea", "design", "development",
                 "decommissioned"}  # fmt: skip
+LONGEST = 500
 _GRAVE = {"critical", "major", "serious"}
 """Incidents that the life cycle asks what followed."""
 _USED_TOGETHER = timedelta(days=7)
@@ -31,8 +34,10 @@ Check = Callable[[Held], Iterator[Finding]]
 
 
 def findings(held: Held) -> list[Finding]:
-    """Everything that does not fit, by check and record."""
-    found = dict.fromkeys(one for check in CHECKS for one in check(held))
+    """Everything that does not fit, by check and record; no sentence fills a page."""
+    cut = (replace(one, about=one.about[:LONGEST], why=one.why[:LONGEST])
+           for check in CHECKS for one in check(held))  # fmt: skip
+    found = dict.fromkeys(cut)
     return sorted(found, key=lambda one: (one.check, one.group, one.about))
 
 
@@ -112,10 +117,10 @@ def _owners(held: Held) -> Iterator[Finding]:
     here = {one.text("person") for one in roles if not (d := one.day("left")) or d > held.at}
     owned: dict[str, list[tuple[str, str]]] = {}
     for owner, what, item_id in _owned(held):
-        if not any(same(owner, name) for name in here):
+        if not any(same_name(owner, name) for name in here):
             owned.setdefault(owner, []).append((what, item_id))
     for owner, things in sorted(owned.items()):
-        gone = next((day for name, day in left.items() if same(owner, name)), None)
+        gone = next((day for name, day in left.items() if same_name(owner, name)), None)
         names = ", ".join(what for what, _ in things[:6])
         more = f" and {len(things) - 6} more" if len(things) > 6 else ""
         ids = tuple(item_id for _, item_id in things if item_id)
@@ -175,7 +180,7 @@ def _excluded(held: Held, number: str, one: Record) -> Iterator[Finding]:
 def _acceptance(held: Held) -> Iterator[Finding]:
     for one in held.of("risks"):
         accepted = one.text("accepted_by")
-        if same(accepted, one.written_by):
+        if same_name(accepted, one.written_by):
             why = f"risk {one.id} was accepted by {accepted}, who wrote it"
             yield finding_of("risk-accepted-by-its-author", "judgement", one, why)
 

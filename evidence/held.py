@@ -10,16 +10,10 @@ from typing import Any
 
 from evidence.errors import InvalidItem
 from evidence.fields import listed
-from evidence.people import same_person
 from evidence.times import day_or_time
 
 _OVER = {"done", "closed", "complete", "completed", "finished", "withdrawn", "met"}
 _ENDED = ("done", "closed", "held", "performed", "finished")
-
-
-def same(one: str, two: str) -> bool:
-    """Whether two names that are there are one person's, as far as the names tell."""
-    return bool(one.strip() and two.strip()) and same_person(one, two)
 
 
 @dataclass(frozen=True, slots=True)

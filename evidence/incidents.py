@@ -19,6 +19,8 @@ ALL = "all"
 NONE = "none"
 """Said as its kind: of none that anybody must be told of."""
 _LONGEST = 40
+_YEARS = range(1900, 3000)
+"""Of days from which deadlines can be counted: the calendar itself ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +186,14 @@ def _whom(entry: Mapping[str, Any], among: frozenset[str], wrong: list[str]) -> 
 
 def _moment(row: Mapping[str, Any], name: str, wrong: list[str]) -> Moment | None:
     text = _text(row.get(name))
-    if not text:
+    moment = _read(text) if text else None
+    if text and (moment is None or moment.year not in _YEARS):
+        wrong.append(f"`{name}` is {text[:_LONGEST]!r}: write YYYY-MM-DD, or a time with its zone")
         return None
+    return moment
+
+
+def _read(text: str) -> Moment | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -193,7 +201,6 @@ def _moment(row: Mapping[str, Any], name: str, wrong: list[str]) -> Moment | Non
     try:
         return parse(text)
     except InvalidItem:
-        wrong.append(f"`{name}` is {text[:_LONGEST]!r}: write YYYY-MM-DD, or a time with its zone")
         return None
 
 

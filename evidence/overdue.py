@@ -79,4 +79,4 @@ def _unreviewed(whole: Whole, at: datetime) -> str:
 
 def _past(day: datetime, at: datetime) -> bool:
     """A day that is given without a time counts whole."""
-    return day + timedelta(days=1) <= at
+    return at - day >= timedelta(days=1)

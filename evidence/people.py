@@ -17,3 +17,12 @@ def person(name: str) -> str:
 def same_person(one: str, two: str) -> bool:
     """Whether two names are one person's, as far as the names tell: upper case is no second one."""
     return person(one).casefold() == person(two).casefold()
+
+
+def same_name(one: str, two: str) -> bool:
+    """Like `same_person`, for names from records, where one of nothing but unseen signs is
+    nobody's."""
+    try:
+        return same_person(one, two)
+    except ValueError:
+        return False

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from evidence.errors import InvalidItem
-from evidence.fields import told_once
+from evidence.fields import listed, told_once
 from evidence.times import day_or_time
 
 REGISTERS = ("requests", "request_list", "pbc")
@@ -47,7 +47,7 @@ class Request:
     def overdue(self, at: datetime) -> bool:
         """Whether its day is over and it waits for the organisation."""
         waits = self.state in WAITING and self.due is not None
-        return waits and self.due is not None and self.due + timedelta(days=1) <= at
+        return waits and self.due is not None and at - self.due >= timedelta(days=1)
 
 
 def read_request(row: Mapping[str, Any]) -> Request:
@@ -71,7 +71,7 @@ def read_request(row: Mapping[str, Any]) -> Request:
     return Request(
         _text(row, "id"), _text(row, "text"), _text(row, "asked_by"), _text(row, "owner"),
         _due(_text(row, "due"), wrong), state, _text(row, "question"), sample is not None, values,
-        tuple(str(one) for one in row.get("evidence") or ()), _text(row, "item_id"),
+        listed(row.get("evidence")), _text(row, "item_id"),
         told_once(row.get("problems"), wrong), kept,
     )  # fmt: skip
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evidence._broken.look import Check, Look, broken, day, running, same
+from evidence._broken.look import Check, Look, broken, day, running
+from evidence.people import same_name
 from evidence.trace import Broken, Node, Stage, newest
 
 _DONE = {"done", "closed", "complete", "completed", "implemented", "finished"}
@@ -36,7 +37,7 @@ def _risks(look: Look) -> Iterator[Broken]:
         if not accepted:
             why = f"nobody accepted what remains of risk {risk.key}"
             yield broken("risk-not-accepted", risk, Stage.RISK, why)
-        elif same(accepted, owner):
+        elif same_name(accepted, owner):
             why = f"risk {risk.key} was accepted by its own owner, {owner}"
             yield broken("risk-accepted-by-its-owner", risk, Stage.RISK, why)
         else:

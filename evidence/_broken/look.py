@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from evidence.people import same_person
 from evidence.trace import Broken, Graph, Node, Stage
 
 SILENT = timedelta(days=31)
@@ -39,11 +38,6 @@ def broken(check: str, node: Node, missing: Stage, why: str, *more: Node) -> Bro
 def running(system: Node) -> bool:
     """Whether the inventory does not say that it is out of use, or not yet in it."""
     return system.facts.get("stage", "").lower() not in _NOT_RUNNING
-
-
-def same(one: str, two: str) -> bool:
-    """Whether two names that are there are one person's, as far as the names tell."""
-    return bool(one.strip() and two.strip()) and same_person(one, two)
 
 
 def day(text: str) -> date | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,7 +14,9 @@ import pytest
 
 from evidence import consistency, overdue
 from evidence.consistency import findings
+from evidence.fields import wrong_fields
 from evidence.held import Held, Record, Speaking, Used, Whole
+from evidence.registers import REGISTERS
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
@@ -188,3 +191,24 @@ def test_without_roles_or_inventory_their_absence_is_not_told_again() -> None:
                                         {"roles", "ai_systems"}))  # fmt: skip
     found = {one.check for one in findings(bare)}
     assert found == {"unknown-reference"}
+
+
+HOSTILE: tuple[Any, ...] = (
+    "", " ", "\u200b", "\x1b[2J", "a\nb", "x" * 9000, "Ann Oak", "2026-13-45", "9999-12-31",
+    "0001-01-01", 3, -1.5, True, None, [], {}, [None], [[1]], [{"name": "\u200b", "last_seen": {}}],
+    {"name": 3, "last_seen": [None, {}]}, ["R-1", 3, None], "R-1, R-2,,", "\u202e evil",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_stands_in_a_field_there_is_an_answer(seed: int) -> None:
+    dice = random.Random(seed)
+    for _ in range(100):
+        records = []
+        for register in dice.choices(REGISTERS, k=8):
+            told = {one.name: dice.choice(HOSTILE) for one in register.of_record}
+            list(wrong_fields(register.of_record, told))
+            records.append(Record(register.name, str(dice.choice(HOSTILE)), told, "i", "\u200b"))
+        whole = Whole("risks", owner=str(dice.choice(HOSTILE)), item_id="w")
+        for one in findings(replace(CLEAN, records=tuple(records), wholes=(whole,))):
+            assert 0 < len(one.why) <= 500

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from evidence.model import Change, EvidenceItem, Nature
+from evidence.registers import REGISTERS
 from flows._alerts.causes import seen
-from flows.board import needs
+from flows.board import assemble, needs
 from flows.consistency import found, inconsistent, land_findings
+from flows.trace_rows import lives
 from storage.pages import all_rows
 from storage.population import systems_seen
 from storage.views import connect
@@ -29,9 +32,9 @@ def house(home: Home) -> House:
 
 def entry(
     register: str, key: str, *, author: str = "Ben Lind <b@acme.example>", system: str = "",
-    change: Change = Change.NEW, at: int = 0, **fields: Any,
+    change: Change = Change.NEW, moved: int = 0, **fields: Any,
 ) -> EvidenceItem:  # fmt: skip
-    committed = NOW + timedelta(minutes=at)
+    committed = NOW + timedelta(minutes=moved)
     payload = {"register": register, "level": "record", "id": key, "author": author,
                "committed_at": committed.isoformat(), **fields}  # fmt: skip
     return EvidenceItem(
@@ -98,10 +101,9 @@ def test_a_finding_lands_needs_a_person_and_ends(house: House) -> None:
     }  # fmt: skip
     with connect(house.lake) as connection:
         assert "churn" not in systems_seen(connection), "a finding is no evidence of a system"
-        assert house.lake.version
-    land(house, [
-        entry("ai_systems", "churn", system="churn", owner="Ann Oak", change=Change.CHANGED, at=1)
-    ])  # fmt: skip
+    mended = entry("ai_systems", "churn", system="churn", owner="Ann Oak", change=Change.CHANGED,
+                   moved=1)  # fmt: skip
+    land(house, [mended])
     house.follow(60)
     assert land_findings(house.lake, house.judge(None).moment) == 1
     house.follow(1)
@@ -126,7 +128,7 @@ def test_evidence_contradicts_registers(house: House) -> None:
               nature=Nature.EVENT),
         entry("suppliers", "sort", name="Sort", models=[{"name": "sort.big", "last_seen": "1-v1"}]),
         entry("risks", "R-1", author="Ann Oak <a@acme.example>", accepted_by=""),
-        entry("risks", "R-1", accepted_by="ann oak", change=Change.CHANGED, at=1),
+        entry("risks", "R-1", accepted_by="ann oak", change=Change.CHANGED, moved=1),
         state("git.register", "register/context", {"register": "context", "level": "register"},
               nature=Nature.EVENT),
         state("git.document", "documents/x.md", {"doc_type": "policy", "next_review": "2025-01-01",
@@ -146,3 +148,26 @@ def test_evidence_contradicts_registers(house: House) -> None:
     assert "shows 2-v1, and the version looked at last is 1-v1" in why["supplier-model-changed"]
     assert "the register context names no day of review" in why["never-reviewed"]
     assert "the document documents/x.md was to be reviewed" in why["review-overdue"]
+
+
+HOSTILE: tuple[Any, ...] = (
+    "", "\u200b", "\x1b[2J", "x" * 3000, "9999-12-31", "0001-01-01", "2026-13-45", 3, -1.5, True,
+    None, [], {}, [None], [[1]], [{"name": "\u200b", "last_seen": {}}], {"name": 3, "to": []},
+    ["R-1", 3, None], "R-1, R-2,,", "\u202e evil",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_no_record_takes_the_board_down(house: House, seed: int) -> None:
+    dice = random.Random(seed)
+    items = [
+        entry(register.name, f"{register.name}-{number}", system=str(dice.choice(HOSTILE) or ""),
+              **{one.name: dice.choice(HOSTILE) for one in register.of_record
+                 if one.name not in {"system", "id"}})
+        for register in REGISTERS for number in range(12)
+    ]  # fmt: skip
+    land(house, items)
+    board = assemble(house.lake, house.config, house.judge(None), past=False)
+    assert board.attention
+    assert lives(house.lake, house.judge(None).moment)
+    assert land_findings(house.lake, house.judge(None).moment) > 0
