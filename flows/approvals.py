@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from dashboards.model import Attention
-from evidence.approval import REGISTER, TEXT, Approval, Asked, State, state
+from evidence.approval import REGISTER, Approval, Asked, State, state
 from evidence.errors import InvalidItem
-from storage.documents import DOCUMENT, Asking, asking, reviewed_by
+from storage.documents import DOCUMENT, Asking, asking, asking_no_more, reviewed_by
 from storage.pages import Connection, records
 
 APPROVE = (
@@ -32,17 +32,20 @@ class Waiting:
     @property
     def sentence(self) -> str:
         """For people."""
-        return self.state.sentence if self.state else "it does not say who must approve it"
+        told = self.state.sentence if self.state else "it does not say who must approve it"
+        return (
+            f"it asked for approval before and does no more: {told}" if self.text.dropped else told
+        )
 
 
 def approvals(connection: Connection) -> list[Waiting]:
     """Each text that asks for approval by named people, with what was given by the moment that the
     connection shows: records of the register `approvals`, and reviews of the merged change that
     brought it. Raises LakeError."""
-    texts = asking(connection)
+    texts = [*asking(connection), *asking_no_more(connection)]
     if not texts:
         return []
-    given = [one for one, _ in _given(connection)]
+    given = list(_given(connection))
     logins = {_low(row.get("login")): str(row.get("person") or "")
               for row in records(connection, "roles", "roles_register")}  # fmt: skip
     reviews = reviewed_by(connection, (commit for text in texts for commit in text.commits))
@@ -57,21 +60,21 @@ def _one(
         asked = Asked.read(text.fields)
     except InvalidItem:
         return Waiting(text, None)  # its problems say why
-    sha256 = str(text.fields[TEXT])
     merged = [who for commit in text.commits for who in reviews.get(commit, ())]
-    known = [Approval(text.of, logins.get(_low(who)) or who, sha256) for who in merged]
-    return Waiting(text, state(asked, sha256, [*known, *(g for g in given if g.of == text.of)]))
+    known = [Approval(text.of, logins.get(_low(who)) or who, text.sha256) for who in merged]
+    theirs = [*known, *(one for one in given if one.of == text.of)]
+    return Waiting(text, state(asked, text.sha256, theirs))
 
 
 def _low(login: object) -> str:
     return str(login or "").strip().casefold()
 
 
-def _given(connection: Connection) -> Iterator[tuple[Approval, str]]:
-    """The approvals of the register that count, with their items."""
+def _given(connection: Connection) -> Iterator[Approval]:
+    """The approvals of the register that count."""
     for row in records(connection, REGISTER, confirmed=True):
         if not row.get("problems"):
-            yield Approval.read(row), row["item_id"]
+            yield Approval.read(row)
 
 
 def held_back(connection: Connection) -> dict[str, str]:

@@ -69,7 +69,11 @@ def _text(file: Path, record: str) -> tuple[str, Declared]:
     if text.problems:
         raise ConfigError(*(f"{file}: {problem}" for problem in text.problems))
     if TEXT not in text.payload:
-        raise ConfigError(f"{file} asks nobody to approve it: write `approvers: [NAME, …]`")
+        whose = text.payload.get("body_sha256")
+        before = (
+            f"; if it did before, whom it asked approves that by sha256 {whose}" if whose else ""
+        )
+        raise ConfigError(f"{file} asks nobody to approve it: write `approvers: [NAME, …]`{before}")
     return f"{text.payload['register']}/{record}" if record else _path(file), text
 
 
@@ -110,7 +114,7 @@ def _told(one: Waiting) -> dict[str, object]:
     state = one.state
     return {
         "of": one.text.of, "source": one.text.source, "item_id": one.text.item_id,
-        "sha256": one.text.fields[TEXT], "holds": one.holds, "sentence": one.sentence,
+        "sha256": one.text.sha256, "holds": one.holds, "sentence": one.sentence,
         "approvers": list(state.asked.approvers) if state else [],
         "quorum": state.asked.quorum if state else 0, "by": list(state.by) if state else [],
         "waits_for": list(state.waits_for) if state else [],

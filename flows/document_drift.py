@@ -61,24 +61,33 @@ class Drifted:
 def rendered_documents(connection: Connection, config: Config) -> list[Drifted]:
     """Each document that stands and was rendered, with its drifts; most have none.
 
-    Facts or templates that cannot be read are a drift of every document. Raises LakeError.
+    Facts or templates that cannot be read are a drift of every document; so is that one was
+    rendered once and no longer says from what, unless it says `rendered: false`: people keep it by
+    hand. Raises LakeError.
     """
-    found = [(row, Rendered.read(row["fields"].get("rendered"))) for row in documents(connection)]
-    then = [(row, made) for row, made in found if made is not None]
-    if not then:
-        return []
+    found = [row for row in documents(connection) if row["template"]]
+    then = [(row, Rendered.read(row["fields"].get("rendered"))) for row in found]
+    silent = [
+        _one(row, row["template"], (Drift("rendered", row["template"], ""),))
+        for row, made in then
+        if made is None and row["fields"].get("rendered") is not False
+    ]
+    compared = [(row, made) for row, made in then if made is not None]
+    if not compared:
+        return silent
     try:
         now = _Now(load_templates(config.own_documents), facts(connection, config))
     except (ConfigError, MappingError) as error:
         lost = (Drift(UNTOLD, "as rendered", f"not to be told: {error}"),)
-        return [_one(row, made, lost) for row, made in then]
-    return [_one(row, made, now.drifts(made, row["system"])) for row, made in then]
+        return [*silent, *(_one(row, made.template, lost) for row, made in compared)]
+    return [*silent, *(_one(row, made.template, now.drifts(made, row["system"]))
+                       for row, made in compared)]  # fmt: skip
 
 
-def _one(row: Mapping[str, Any], made: Rendered, found: Sequence[Drift]) -> Drifted:
+def _one(row: Mapping[str, Any], template: str, found: Sequence[Drift]) -> Drifted:
     return Drifted(
         item_id=row["item_id"], source=row["source"], path=row["path"], system=row["system"],
-        title=str(row["fields"].get("title") or row["title"]), template=made.template,
+        title=str(row["fields"].get("title") or row["title"]), template=template,
         drifts=tuple(found),
     )  # fmt: skip
 

@@ -14,11 +14,20 @@ from storage.pages import all_rows
 from storage.placed import latest_of
 
 DOCUMENT = "git.document"
+_PAPERS = f"""CREATE TEMP TABLE IF NOT EXISTS lake_papers AS
+    SELECT item_id, source, kind, system, subject, title, change, observed_to, collected_at,
+        landed_at, payload
+    FROM evidence WHERE kind = '{DOCUMENT}'"""  # noqa: S608
+"""Read once a connection: boards ask for documents several times."""
 _STANDING = f"""SELECT item_id, subject, source, system, title, observed_to, payload
-    FROM ({latest_of(f"(SELECT * FROM evidence WHERE kind = '{DOCUMENT}')")})
+    FROM ({latest_of("lake_papers")})
     WHERE change <> 'gone' AND (payload->>'$.level') IS NULL ORDER BY subject, source"""  # noqa: S608
-
-
+_ONCE = """SELECT source, subject,
+    arg_max(payload->>'$.rendered.template', row(landed_at, collected_at))
+        FILTER ((payload->>'$.rendered.template') IS NOT NULL) AS template,
+    arg_max(payload, row(landed_at, collected_at))
+        FILTER ((payload->>'$.text_sha256') IS NOT NULL) AS asking
+    FROM lake_papers GROUP BY ALL"""
 _HEADERS = f"""SELECT subject, payload FROM (
         {latest_of("(SELECT * FROM evidence WHERE kind = 'git.register')")})
     WHERE change <> 'gone' AND (payload->>'$.level') = 'register' ORDER BY subject, source"""  # noqa: S608
@@ -32,12 +41,22 @@ def headers(connection: Connection) -> dict[str, dict[str, Any]]:
 
 def documents(connection: Connection) -> list[dict[str, Any]]:
     """Each document that is no draft: `fields` is its front matter with git's facts, `path` where
-    it lies, beside item_id, source, system, title and observed_to. Raises LakeError."""
-    return [
-        {name: row[name] for name in ("item_id", "source", "system", "title", "observed_to")}
-        | {"path": row["subject"], "fields": json.loads(row["payload"])}
-        for row in all_rows(connection, _STANDING)
-    ]
+    it lies, beside item_id, source, system, title and observed_to. `template` is what the last of
+    its versions that was rendered was made by, `asked` the fields of the last that asked for
+    approval; both empty where none did. Raises LakeError."""
+    connection.execute(_PAPERS)
+    rows = all_rows(connection, _STANDING)
+    once = {(row["source"], row["subject"]): row for row in all_rows(connection, _ONCE)} \
+        if rows else {}  # fmt: skip
+    return [_document(row, once[row["source"], row["subject"]]) for row in rows]
+
+
+def _document(row: Mapping[str, Any], once: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: row[name] for name in ("item_id", "source", "system", "title", "observed_to")}
+    return kept | {
+        "path": row["subject"], "fields": json.loads(row["payload"]),
+        "template": once["template"] or "", "asked": json.loads(once["asking"] or "{}"),
+    }  # fmt: skip
 
 
 def drifts_told(connection: Connection) -> dict[str, dict[str, Any]]:
@@ -70,8 +89,9 @@ _REVIEWED = """SELECT item_id, payload FROM evidence WHERE kind = 'review.pull'
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A document or record that asks named people to approve it. `of` is how approvals call it,
-    `commits` are those that brought this very text, in whichever version."""
+    """A document or record that asks named people to approve it: `fields` say whom, `sha256` is of
+    the text. `of` is how approvals call it, `commits` are those that brought this very text, in
+    whichever version. `dropped`: a version before asked, and this one does no more."""
 
     item_id: str
     source: str
@@ -80,7 +100,9 @@ class Asking:
     of: str
     title: str
     fields: Mapping[str, Any]
+    sha256: str
     commits: tuple[str, ...]
+    dropped: bool = False
 
 
 def asking(connection: Connection) -> list[Asking]:
@@ -103,8 +125,24 @@ def _asking(
     return Asking(
         item_id=row["item_id"], source=row["source"], kind=row["kind"], system=row["system"],
         of=row["subject"].removeprefix("register/") if row["kind"] != DOCUMENT else row["subject"],
-        title=row["title"], fields=fields, commits=brought.get(key, ()),
+        title=row["title"], fields=fields, sha256=fields["text_sha256"],
+        commits=brought.get(key, ()),
     )  # fmt: skip
+
+
+def asking_no_more(connection: Connection) -> list[Asking]:
+    """Each document that stands and asks nobody, though a version before it did: those who were
+    asked then approve the text without it, by the SHA-256 of its body. Raises LakeError."""
+    return [
+        Asking(
+            item_id=row["item_id"], source=row["source"], kind=DOCUMENT, system=row["system"],
+            of=row["path"], title=row["title"], fields=row["asked"],
+            sha256=str(row["fields"]["body_sha256"]), commits=(str(row["fields"]["commit"]),),
+            dropped=True,
+        )
+        for row in documents(connection)
+        if row["asked"] and "text_sha256" not in row["fields"]
+    ]  # fmt: skip
 
 
 def reviewed_by(connection: Connection, commits: Iterable[str]) -> dict[str, list[str]]:

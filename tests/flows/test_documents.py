@@ -278,6 +278,16 @@ def test_what_cannot_be_compared_is_no_agreement(house: Path) -> None:
     (templates / "own.md.j2").unlink()
     (gone,) = (one for one in drift(house)["documents/own.md"] if one["fact"] == "template")
     assert gone == {"fact": "template", "then": "own", "now": ""}
+    commit(house / "governance", {"documents/own.md": POLICY})
+    collected(house)
+    silent = [{"fact": "rendered", "then": "own", "now": ""}]
+    assert drift(house)["documents/own.md"] == silent, "what it was made from was taken out"
+    commit(
+        house / "governance",
+        {"documents/own.md": POLICY.replace("---\n", "---\nrendered: no\n", 1)},
+    )
+    collected(house)
+    assert drift(house) == {}
 
 
 POLICY = f"""---
@@ -339,8 +349,11 @@ def test_a_policy_waits_until_enough_approved_this_very_text(house: Path) -> Non
     )
     assert asked(house) == (3, sentence, "unknown")
     commit(repository, {FILE: POLICY.replace("quorum: 2", "quorum: 1")})
+    commit(repository, {FILE: re.sub("(approvers|quorum).*\n", "", POLICY)})
     collected(house)
-    assert asked(house)[0] == 3, "a lower quorum is another text"
+    code, told, state = asked(house)
+    assert (code, state) == (3, "unknown"), "who takes the question away is not asked less"
+    assert told.startswith("it asked for approval before and does no more: approved by 0 of 1; ")
 
 
 def test_a_merged_change_is_approved_by_its_reviewers(house: Path) -> None:
