@@ -108,7 +108,8 @@ class Ready:
             if not self._began:
                 self._began = True
                 self._made = made = self.before()
-                self._late = made.late if made else ""
+                if made:  # the first pages are not held up by judging
+                    self._late, self._looked = made.late, self.clock()
 
     def _is_time(self) -> bool:
         """Whether this reader is the one that starts the next look."""

@@ -115,6 +115,7 @@ def test_what_an_earlier_process_left_is_late_until_the_first_board_of_this_one(
     taken = ready.begin()
     assert taken is not None
     assert (taken.organisation, taken.late, lake.made) == ("before", "of before", 0)
+    lake.now += LOOK
     lake.going.clear()
     told = ready.board()
     assert (told.organisation, told.late) == ("before", "of before"), "although nothing moved"
@@ -125,6 +126,8 @@ def test_what_an_earlier_process_left_is_late_until_the_first_board_of_this_one(
 
 def test_what_was_left_hides_no_error_and_does_not_outlive_its_age(lake: Maker) -> None:
     ready, lake.error = left(lake), LakeError("the disk is full")
+    ready.begin()
+    lake.now += LOOK
     with pytest.raises(LakeError, match="the disk is full"):
         settled(ready, ready.board)
     lake.error = None

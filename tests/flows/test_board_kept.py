@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from dashboards.ready import LOOK
 from dashboards.server import serving
 from flows import board_kept, board_reads, show
 from flows.board_kept import BEFORE, keep, keep_judged, kept
@@ -70,7 +71,9 @@ def test_a_server_shows_it_at_once_and_says_so_until_a_newer_one_is_there(
     assert before is not None
     held, going = board_reads.build, threading.Event()
     monkeypatch.setattr(board_reads, "build", lambda *of: going.wait(LONG) and held(*of))
-    gate = board_app(house.config, token=None, open_loopback=True, shelf=shelf_of(house.config))
+    clock = [now()]
+    shelf = shelf_of(house.config, clock=lambda: clock[0])
+    gate = board_app(house.config, token=None, open_loopback=True, shelf=shelf)
     with serving(gate) as url:
 
         def told() -> dict[str, str]:
@@ -81,6 +84,7 @@ def test_a_server_shows_it_at_once_and_says_so_until_a_newer_one_is_there(
         assert "Where controls stood" in page, "also what stood before is of that board"
         house.land()
         house.follow()
+        clock[0] += LOOK
         assert told()["late"] == BEFORE
         assert told()["built_at"] == told()["built_at"]
         going.set()
