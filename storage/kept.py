@@ -157,18 +157,21 @@ def _cover(told: Sequence[Any]) -> Cover:
     return Cover(age, parse(starts), parse(ends), late)
 
 
-def overtaken_since(connection: Connection, kept: Kept) -> bool:
-    """Whether an event landed since that had happened before: what was left out may then have been
-    overtaken by it. Raises LakeError."""
+def bears_on_left_out(connection: Connection, kept: Kept) -> bool:
+    """Whether what came since, as the connection shows it beside the state, bears on what was left
+    out: a tag came later than its item, or an event that had happened before. Raises LakeError."""
     try:
         row = connection.execute(
-            """SELECT count(*) FROM lake_claims JOIN evidence USING (item_id)
-            WHERE starts_with(control, 'event:') AND landed_at > $at AND observed_from <= $at""",
-            {"at": kept.at},
+            """SELECT (SELECT count(*) FROM lake_tags ANTI JOIN evidence USING (item_id)
+                    WHERE mapping_digest = $mapping AND NOT starts_with(control, 'context:')),
+                (SELECT count(*) FROM lake_claims JOIN evidence USING (item_id)
+                    WHERE starts_with(control, 'event:') AND landed_at > $at
+                        AND observed_from <= $at)""",
+            {"at": kept.at, "mapping": kept.mapping},
         ).fetchone()
     except duckdb.Error as error:
         raise LakeError(f"the kept state cannot be read: {error}") from error
-    return row is None or row[0] > 0
+    return row is None or any(row)
 
 
 def sha256(path: Path) -> str:

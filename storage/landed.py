@@ -13,7 +13,7 @@ from storage.arrivals import Asked, arrivals
 from storage.covers import Aging, covers
 from storage.engine import Connection, Limits
 from storage.keeping import keep
-from storage.kept import Kept, given_up, landed_since, load, overtaken_since
+from storage.kept import Kept, bears_on_left_out, given_up, landed_since, load
 from storage.lake import Lake
 from storage.sightings import Key, sightings
 from storage.views import connect, connect_files
@@ -70,7 +70,7 @@ def landed_after(
             {name: files.get(name, []) for name in lake.tables}, as_of=now,
             mapping_digest=kept.mapping, limits=limits, aside=aside,
         ) as connection:  # fmt: skip
-            if overtaken_since(connection, kept):
+            if bears_on_left_out(connection, kept):
                 return None
             return _with_left_out(landed(connection, now, asked, ages), kept)
     except LakeError:  # a file that another process has tidied away is a doubt, too

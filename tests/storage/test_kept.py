@@ -176,6 +176,19 @@ def test_a_failure_of_another_subject_is_none(world: World) -> None:
     assert _kept_only(world) == _whole(world) is not None
 
 
+def test_tags_that_come_later_than_what_they_speak_of_are_a_doubt(tmp_path: Path) -> None:
+    """Of what was left out nobody would find them, also not that it was an event."""
+    world = World(tmp_path / "lake")
+    logs = [item(n, kind="jira.log", subject=f"log-{n}") for n in range(9)]
+    world.land(*logs, outcome=PullOutcome.COMPLETE)
+    _by_now(world)
+    world.clock.now += timedelta(hours=1)
+    assert _kept_only(world) == _whole(world)
+    _tagged(world)
+    assert _kept_only(world) is None
+    assert _by_now(world) == _whole(world) != {}
+
+
 def test_a_damaged_list_of_what_was_left_out_is_a_doubt(world: World) -> None:
     file = next(world.lake.place.derived(FOLDER).rglob("alone.npy"))
     file.write_bytes(file.read_bytes()[:-8])
