@@ -12,6 +12,7 @@ from typing import Any
 from dashboards.model import (
     Attention,
     Board,
+    ClockRow,
     ControlRow,
     DocumentRow,
     ItemPage,
@@ -92,7 +93,6 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         wanted = (*judging, *such, *_flat(shown.values()))
         items = _capped(pages(connection, _first(wanted, SHOWN_IN_ALL)))
         totals = control_totals(connection)
-        clocks = notifications(connection, judged.moment, config.law, judged.at)
         held = books(connection, judged.at)
         dated = (*calendar(held), *dates(connection))
     return Board(
@@ -113,19 +113,20 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         frameworks=tuple(frameworks(judged)),
         calendar=tuple(sorted(dated, key=lambda row: row.on)),
         records=record_rows(held),
-        clocks=clock_rows(clocks),
+        clocks=found.clocks,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What needs a person, with the health of the sources, the facts of the lake and the documents
-    behind it."""
+    """What needs a person, with the health of the sources, the facts of the lake, the documents and
+    the legal deadlines behind it."""
 
     sources: tuple[SourceRow, ...]
     lake: LakeFacts
     attention: tuple[Attention, ...]
     documents: tuple[DocumentRow, ...]
+    clocks: tuple[ClockRow, ...]
 
 
 def needs(
@@ -137,6 +138,7 @@ def needs(
     sources = source_rows(config, seen, tried, None if past else judged.at)
     facts = _lake_facts(connection, lake, judged)
     told = papers(connection, config, past=past)
+    clocks = notifications(connection, judged.moment, config.law, judged.at)
     attention_now = (
         *_behind(lake, judged),
         *_notes(judged),
@@ -144,7 +146,7 @@ def needs(
         *(() if past else _ahead(lake)),
         *(() if past else unsent(config)),
         *(() if past else ailing(config, lake, connection, judged.at)),
-        *pressing(notifications(connection, judged.moment, config.law, judged.at)),
+        *pressing(clocks),
         *missed_runs(sources),
         *attention(judged, sources, facts),
         *unreviewed(connection),
@@ -159,7 +161,7 @@ def needs(
         *asked_of(connection, judged.at),
         *overridden(connection),
     )
-    return Needs(sources, facts, attention_now, told.rows)
+    return Needs(sources, facts, attention_now, told.rows, clock_rows(clocks))
 
 
 def _behind(lake: Lake, judged: Judged) -> Iterator[Attention]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from evidence.incidents import REGISTERS, Incident, Words, read_record, read_ticket, together
-from evidence.notification import Duty, NotificationClock, clocks
+from evidence.incidents import ALL, REGISTERS, Incident, Words, read_record, read_ticket, together
+from evidence.notification import Duty, NotificationClock, State, clocks
 from evidence.periods import Limit, Place, earliest
 from flows.config import Binding
 from flows.moment import Moment
@@ -19,6 +19,7 @@ from mappings.law import Deadline, load_law
 from storage.incidents import incident_rows
 from storage.pages import Connection, known_items, records
 
+BAD = {State.OVER, State.LATE, State.UNKNOWN}
 OBLIGATIONS = ("obligations", "obligations_register")
 
 
@@ -62,7 +63,7 @@ def notifications(
         frozenset(kind for one in deadlines for kind in one.incidents),
         frozenset(one.recipient for one in deadlines),
     )
-    incidents, gone = _incidents(connection, words)
+    incidents, gone, said = _incidents(connection, words)
     place = place_of(binding)
     found = clocks(incidents, duties, place, at)
     lost = [clock for clock in clocks(gone, duties, place, at) if clock.state.open]
@@ -71,7 +72,8 @@ def notifications(
             if bound and one.framework not in bound}  # fmt: skip
     return Notifications(
         at, place, [*found, *lost], [one for one in incidents if not one.kinds],
-        [*_wrong(incidents, told, at, place), *_gone(lost)], bound, sorted(left), frozenset(told),
+        [*_wrong(incidents, told, at, place), *_gone(lost), *_weakened(said, duties, place, at)],
+        bound, sorted(left), frozenset(told),
     )  # fmt: skip
 
 
@@ -98,9 +100,18 @@ def _short(framework: str, frameworks: Mapping[str, Framework]) -> str:
     return known.short if known else framework
 
 
-def _incidents(connection: Connection, words: Words) -> tuple[list[Incident], list[Incident]]:
-    """Those that stand, and those whose record or ticket is gone."""
+Said = Sequence[tuple[Incident, Sequence[Incident]]]
+"""Incidents that stand, each as all of its versions told it."""
+
+
+def _incidents(connection: Connection, words: Words) -> tuple[list[Incident], list[Incident], Said]:
+    """Those that stand, those whose record or ticket is gone, and what was said of them before."""
     rows = incident_rows(connection, REGISTERS)
+    said = [
+        (_read(row, words), [_read(row | {"payload": row["payload"] | one}, words)
+                             for one in row["said"]])
+        for row in rows if len(row["said"]) > 1 and not row["gone"]
+    ]  # fmt: skip
     read = {row["item_id"]: _read(row, words) for row in rows}
     register = [row for row in rows if row["kind"] == "git.register"]
     tickets = [row for row in rows if row["kind"] != "git.register"]
@@ -109,7 +120,7 @@ def _incidents(connection: Connection, words: Words) -> tuple[list[Incident], li
     ))  # fmt: skip
     names = {one.ticket for one in standing} | {one.id for one in standing}
     gone = [read[row["item_id"]] for row in rows if row["gone"]]
-    return standing, [one for one in gone if one.id not in names]
+    return standing, [one for one in gone if one.id not in names], said
 
 
 def _read(row: Mapping[str, Any], words: Words) -> Incident:
@@ -135,6 +146,29 @@ def _wrong(
                 yield one, f"is told to {told.to} on a day to come: that counts for nothing"
         if one.aware is not None and earliest(one.aware, place.zone) > at:
             yield one, "became known on a day to come: that counts for nothing"
+
+
+def _weakened(
+    said: Said, duties: Sequence[Duty], place: Place, at: datetime
+) -> Iterator[tuple[Incident, str]]:
+    """What an earlier version said that would leave somebody untold, or told late."""
+    for now, versions in said:
+        if any(one.to == ALL for one in now.exempt) or any(one.why for one in now.told):
+            continue
+        stands = {clock.duty.law: clock.state for clock in clocks([now], duties, place, at)}
+        for before in versions:
+            was = replace(now, kinds=before.kinds, aware=before.aware)
+            for clock in clocks([was], duties, place, at) if was.aware or was.kinds else ():
+                if stands.get(clock.duty.law) is None:
+                    yield now, f"was told as {', '.join(was.kinds)} before ({clock.duty.law})"
+                elif was.aware and clock.state in BAD and stands[clock.duty.law] not in BAD:
+                    yield (
+                        now,
+                        (
+                            f"was known since {was.aware} by an earlier version, by which "
+                            f"{clock.duty.law} is {clock.state.value}"
+                        ),
+                    )
 
 
 def _gone(lost: Sequence[NotificationClock]) -> Iterator[tuple[Incident, str]]:

@@ -11,13 +11,17 @@ from storage.pages import all_rows
 
 EVIDENCE = "incident_ticket"
 _THING = "source, kind, subject"
+_SAID = "json_object({})::VARCHAR".format(
+    ", ".join(f"'{name}', payload->'$.{name}'" for name in ("became_aware", "kind", "labels"))
+)
 
 
 def incident_rows(connection: Connection, registers: Sequence[str]) -> list[dict[str, Any]]:
     """The last version of each incident, also of one that is `gone` at its source by now.
 
-    Columns: item_id, kind, system, title, payload (parsed), gone, and opened: the earliest time
-    that any version of it is about, or was committed at. Raises LakeError.
+    Columns: item_id, kind, system, title, payload (parsed), gone, opened (the earliest time that
+    any version of it is about, or was committed at), and said: what all versions told of its kind
+    and since when it is known, as payloads. Raises LakeError.
     """
     rows = all_rows(
         connection,
@@ -32,10 +36,14 @@ def incident_rows(connection: Connection, registers: Sequence[str]) -> list[dict
             SELECT arg_max(item_id, place) FILTER (change <> 'gone') AS item_id,
                 arg_max(change, place) = 'gone' AS gone,
                 min(coalesce(TRY_CAST(payload->>'$.committed_at' AS TIMESTAMPTZ), observed_from))
-                    AS opened
+                    AS opened,
+                list(DISTINCT {_SAID}) FILTER (change <> 'gone') AS said
             FROM lake_placed SEMI JOIN wanted USING ({_THING}) GROUP BY {_THING}
-        ) SELECT item_id, kind, subject, system, title, payload, gone, opened
+        ) SELECT item_id, kind, subject, system, title, payload, gone, opened, said
         FROM evidence JOIN stands USING (item_id) ORDER BY kind, subject, item_id""",  # noqa: S608
         {"registers": list(registers), "evidence": EVIDENCE},
     )
-    return [row | {"payload": json.loads(row["payload"])} for row in rows]
+    return [
+        row | {"payload": json.loads(row["payload"]), "said": [json.loads(s) for s in row["said"]]}
+        for row in rows
+    ]

@@ -159,6 +159,22 @@ def test_the_board_and_status_say_it_first(config: Path) -> None:
     assert {c["state"] for c in machine["clocks"]} >= {"over", "running", "told late"}
 
 
+def test_an_edit_that_makes_it_look_in_time_is_said(config: Path, tmp_path: Path) -> None:
+    later = {**RECORDS, "over": {**RECORDS["over"], "became_aware": ago(20)},
+             "running": {**RECORDS["running"], "kind": ["none"]},
+             "told": {**RECORDS["told"], "became_aware": ago(61)}}  # fmt: skip
+    commit(tmp_path / "governance", register(later))
+    assert said("collect", "--direct", "-c", config).returncode == 0
+    _, told = clocks(config)
+    assert states(told)["over", "GDPR Art. 33(1)"] == "running"
+    wrong = {(one["incident"], one["problem"]) for one in told["wrong"]}
+    assert any(name == "over" and "by an earlier version, by which GDPR Art. 33(1) is over" in why
+               for name, why in wrong)  # fmt: skip
+    assert any(name == "running" and "was told as personal_data_breach before" in why
+               for name, why in wrong)  # fmt: skip
+    assert not any(name == "told" and "earlier version" in why for name, why in wrong)
+
+
 def ticket(key: str, *labels: str) -> EvidenceItem:
     at = NOW - 90 * HOUR
     return EvidenceItem(

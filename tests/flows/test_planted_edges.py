@@ -151,6 +151,8 @@ def test_every_kind_is_planted() -> None:
 def test_it_is_shown_as_a_tree_and_as_pictures(file: Path) -> None:
     whole = said("trace", SOUND, "-c", file)
     assert (whole.returncode, "no edge is broken" in whole.stdout) == (0, True)
+    risk = said("trace", "R-no-treatment", "-c", file)
+    assert (risk.returncode, "✗ risk-without-treatment" in risk.stdout) == (3, True)
     holed = said("trace", "no-data", "-c", file)
     assert (holed.returncode, "✗ training-without-data" in holed.stdout) == (3, True)
     for form, begins in (("mermaid", "flowchart LR"), ("dot", "digraph life {")):
