@@ -111,6 +111,18 @@ def test_worse_another_and_reminders() -> None:
     assert town.look(cause("a", about="i2")) == ["chat reminder a"]
 
 
+def test_what_presses_more_at_the_same_severity_is_told_at_each_step_and_never_less() -> None:
+    town = Town((chat(),))
+    heard = [town.look(cause("a", "law", step=step)) for step in (0, 0, 1, 1, 3, 2, 3, 4)]
+    assert heard == [["chat new a"], [], ["chat worse a"], [], ["chat worse a"], [], [],
+                     ["chat worse a"]]  # fmt: skip
+    town = Town((chat(),))
+    assert town.look(cause("a", "law", step=1)) == ["chat new a"]
+    taken(town, "a", 5)
+    assert town.look(cause("a", "law", step=1)) == []
+    assert town.look(cause("a", "law", step=2)) == ["chat worse a"]
+
+
 def test_a_message_has_its_id_again_only_if_it_was_not_taken() -> None:
     town = Town((chat(repeat=HOUR),))
     for _ in range(4):
@@ -385,7 +397,7 @@ def test_whatever_happens_nothing_is_lost_and_nobody_is_flooded(
 
 def taken(town: Town, key: str, hours: float) -> None:
     one = town.memory.causes[key]
-    hand = Taken("Ada Brandt", "on it", town.now + hours * HOUR, one.cause.severity)
+    hand = Taken("Ada Brandt", "on it", town.now + hours * HOUR, one.cause.severity, one.cause.step)
     town.memory = replace(town.memory, causes={**town.memory.causes, key: replace(one, taken=hand)})
 
 
