@@ -153,7 +153,7 @@ class Spark(_Typed):
 
 
 class Trino(_Typed):
-    """Trino's own functions, by its manual: no test of ours runs them."""
+    """Trino's own functions, by its manual; tests run them translated for DuckDB, not by Trino."""
 
     def parsed(self, payload: Expr) -> Expr:
         return _call("TRY", _call("JSON_PARSE", payload))

@@ -166,13 +166,13 @@ def stored(items: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
         yield (f"i{number}", item["kind"], *(item[name] for name in COLUMNS), text)
 
 
-def run(rules: RuleSet, items: Sequence[Mapping[str, Any]]) -> set[tuple[str, ...]]:
-    """What the query engine answers."""
+def run(rules: RuleSet, items: Sequence[Mapping[str, Any]], sql: str = "") -> set[tuple[str, ...]]:
+    """What the query engine answers, to its own query unless `sql` is another."""
     columns = ", ".join(f"{name} VARCHAR" for name in ITEMS)
     marks = ", ".join(f"({', '.join('?' * len(ITEMS))})" for _ in items)
     ENGINE.execute(f"CREATE OR REPLACE TABLE items ({columns})")
     ENGINE.execute(f"INSERT INTO items VALUES {marks}", list(chain(*stored(items))))
-    answer = ENGINE.execute(rules.sql()).fetchall()
+    answer = ENGINE.execute(sql or rules.sql()).fetchall()
     left = ENGINE.execute("SELECT count(*) FROM items").fetchone()
     assert left == (len(items),)
     assert len(answer) == len(set(answer))

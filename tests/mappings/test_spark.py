@@ -1,10 +1,9 @@
-"""A real Spark gives the tags that DuckDB gives; what Trino would be given is read, not run."""
+"""A real Spark gives the tags that DuckDB gives."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import sqlglot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -38,14 +36,6 @@ from tests.mappings.test_shipped import examples
 Items = Sequence[Mapping[str, Any]]
 Tags = set[tuple[str, ...]]
 LAKE = Path(__file__).parents[1] / "storage" / "fixtures" / "lake-1" / "lake" / "evidence"
-TRINO = {
-    "any_match", "array", "arrays_overlap", "cardinality", "cast", "coalesce", "element_at",
-    "json_extract", "json_extract_scalar", "json_format", "json_parse", "length", "regexp_like",
-    "substr", "transform", "try", "try_cast",
-    "and", "as", "c", "from", "in", "join", "not", "on", "or", "t", "then", "values", "when",
-    "where",
-}  # fmt: skip
-"""What may stand before a bracket: functions of Trino's manual, keywords, our two lists."""
 
 
 class Spark:
@@ -153,13 +143,6 @@ def test_spark_tags_the_rows_of_a_lake(spark: Spark) -> None:
     speak = {row[3] for row in wanted}
     assert speak == {rule.name for rule in rules.rules} - {"digits", "nothing"}
     assert spark.over(rules, files) == wanted
-
-
-def test_trino_is_given_only_functions_of_its_manual() -> None:
-    assert sqlglot.parse_one(disputed().sql("trino"), dialect="trino")
-    words = sqlglot.tokenize(load_rules().sql("trino"), dialect="trino")
-    called = {w.text.lower() for w, after in pairwise(words) if after.text == "("}
-    assert {word for word in called if word.isidentifier()} <= TRINO
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "", "Spark", "postgres"])
