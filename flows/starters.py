@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evidence.errors import ConfigError
-from evidence.registers import REGISTERS
 from mappings.catalogue import load_catalogue
 from mappings.law import load_law
 from mappings.read_frameworks import framework_trees, read_frameworks
-from mappings.schemas import schema
+from mappings.schemas import of_registers
 
 TEMPLATES = Path(__file__).with_name("starter")
 SCHEMAS = "schemas"
@@ -99,9 +98,10 @@ def write_schemas(folder: Path) -> Iterator[str]:
 
     Yields one line. Raises ConfigError.
     """
-    for register in REGISTERS:
-        _write(folder / f"{register.name}.json", schema(f"registers/{register.name}"))
-    yield f"written {folder}: {len(REGISTERS)} schemas, by which an editor completes and checks"
+    made = of_registers()
+    for name, text in made.items():
+        _write(folder / f"{name}.json", text)
+    yield f"written {folder}: {len(made)} schemas, by which an editor completes and checks"
 
 
 def _write(file: Path, text: str) -> None:

@@ -45,7 +45,7 @@ def schemas(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
     """Name → JSON Schema: rules, frameworks, clauses, controls, evidence_kinds, expectations,
     questions, trace, labelled, aliases, those of what helps people, and `registers/NAME`."""
     return {
-        name: {"$schema": DRAFT, "title": f"Headwater: {name}.yaml", **made}
+        name: _headed(name, made)
         for name, made in {
             "rules": _rules(catalogue),
             "frameworks": {"oneOf": [_framework(catalogue), _reviews(catalogue)]},
@@ -71,6 +71,16 @@ def schema(name: str) -> str:
     if name not in made:
         raise MappingError(f"there is no schema {name!r}; known: {', '.join(made)}")
     return _text(made[name])
+
+
+def of_registers() -> dict[str, str]:
+    """The schema of each register as text, by the register's name."""
+    return {name.rpartition("/")[2]: _text(_headed(name, made))
+            for name, made in register_schemas().items()}  # fmt: skip
+
+
+def _headed(name: str, made: dict[str, Any]) -> dict[str, Any]:
+    return {"$schema": DRAFT, "title": f"Headwater: {name}.yaml", **made}
 
 
 def write(folder: Path = FOLDER) -> None:
