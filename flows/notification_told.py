@@ -44,7 +44,9 @@ def pressing(found: Notifications) -> Iterator[Attention]:
     for clock in found.clocks:
         about: dict[str, Any] = {"system": clock.incident.system, "item_id": clock.incident.item_id,
                  "cause": f"notify {clock.incident.id} {clock.duty.law}"}  # fmt: skip
-        if clock.state in {State.UNKNOWN, State.UNDATED}:
+        if clock.state is State.UNDATED:
+            yield Attention("judgement", sentence(found, clock), TELL, **about)
+        elif clock.state is State.UNKNOWN:
             yield Attention("judgement", sentence(found, clock), SAY, **about)
         elif clock.state.open:
             yield Attention("law", sentence(found, clock), TELL, step=clock.step, **about)
