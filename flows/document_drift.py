@@ -16,7 +16,8 @@ from evidence.own import DRIFT_KIND, OWN_SOURCE
 from evidence.times import stamp
 from flows.config import Config
 from flows.document_facts import facts
-from mappings.documents import load_templates, render
+from mappings.documents import load_templates
+from mappings.rendering import render
 from storage.actions import land_own
 from storage.documents import documents, drifts_told
 from storage.engine import Connection
@@ -104,7 +105,7 @@ class _Now:
         if template.each and system not in self.facts["systems"]:
             return (Drift(f"AI system {system}", "registered", ""),)
         try:
-            _, now = render(template, self.facts, system if template.each else "")
+            now = render(template, self.facts, system if template.each else "").made
         except MappingError as error:
             return (Drift(TEMPLATE, then.template, str(error)),)
         return tuple(drifted(then, now))

@@ -10,11 +10,11 @@ from typing import Any
 from evidence.asked import Expectation
 from evidence.documents import Facts
 from evidence.duration import Span, told_span
+from evidence.fields import TO_FILL_IN
 from flows.config import Config, Source, now
 from flows.judgement import INVENTORIES
 from flows.law import told as told_deadline
 from mappings.catalogue import Catalogue
-from mappings.documents import TO_FILL_IN
 from mappings.law import load_law
 from storage.documents import headers
 from storage.pages import Connection, records
@@ -70,7 +70,7 @@ def facts(connection: Connection, config: Config) -> Facts:
     }
     catalogue = mapping.catalogue
     return found | {
-        "organisation": {"": {"name": _text(config.organisation)}},
+        "organisation": {"own": {"name": _text(config.organisation)}},
         "sources": {source.name: _source(source) for source in config.sources},
         "gates": dict(_gates(config)),
         "schedules": _schedules(config),

@@ -13,12 +13,14 @@ from rich.table import Table
 
 from evidence.documents import Facts
 from evidence.errors import ConfigError, LakeError, MappingError
+from evidence.fields import TO_FILL_IN
 from flows.config import load
 from flows.document_drift import Drifted, rendered_documents
 from flows.document_facts import facts
 from flows.hold import open_lake
 from flows.terminal import printable
-from mappings.documents import TO_FILL_IN, Template, load_templates, render
+from mappings.documents import Template, load_templates
+from mappings.rendering import render
 from storage.place_local import LocalPlace
 from storage.views import connect
 
@@ -68,7 +70,7 @@ def write(file: Path, folder: Path, only: Sequence[str], say: Say, *, again: boo
             if (folder / path).exists() and not again:
                 say(printable(f"kept    {folder / path}"))
                 continue
-            text, _ = render(template, known, system)
+            text = render(template, known, system).text
             _put(place, path, text)
             say(printable(f"written {folder / path}{_left(text)}"))
     say(NEXT)

@@ -268,7 +268,7 @@ def test_what_cannot_be_compared_is_no_agreement(house: Path) -> None:
     rendered(house, "--only", "own")
     approve(house, "own", Acme="Evil")
     found = drift(house)["documents/own.md"]
-    assert [one["fact"] for one in found] == ["its facts", "organisation name"]
+    assert [one["fact"] for one in found] == ["its facts", "organisation own name"]
     (templates / "own.md.j2").write_text(own + "{{ organisation.nobody }}")
     (broken,) = drift(house)["documents/own.md"]
     assert "cannot be rendered" in broken["now"]

@@ -13,7 +13,8 @@ from evidence.documents import Drift, Rendered, drifted
 from evidence.errors import MappingError
 from evidence.model import Outcome
 from mappings.catalogue import load_catalogue
-from mappings.documents import TEMPLATES, Template, load_templates, plain, render, seen_by
+from mappings.documents import TEMPLATES, Template, load_templates
+from mappings.rendering import plain, render, seen_by
 
 SHIPPED = load_templates()
 NEED = {
@@ -27,7 +28,7 @@ NOTHING = {
         "parties", "soa", "audits", "retention", "deadlines", "evidence",
     )
 } | {
-    "organisation": {"": {"name": "Acme"}},
+    "organisation": {"own": {"name": "Acme"}},
     "schedules": {word: {"schedule": "* * * * *"} for word in ("judging", "verifying", "watching")}
     | {"anchoring": {"schedule": ""}, "alerting": {"schedule": ""}},
 }  # fmt: skip
@@ -58,10 +59,11 @@ def test_every_document_that_is_demanded_has_a_template() -> None:
 def test_of_nothing_a_document_says_so(name: str) -> None:
     template = SHIPPED[name]
     known = NOTHING | {"systems": {"triage": SYSTEM}} if template.each else NOTHING
-    text, made = render(template, known, "triage" if template.each else "")
+    made = render(template, known, "triage" if template.each else "")
+    text = made.text
     fields = yaml.safe_load(re.split(r"^---\n", text, flags=re.M)[1])
     assert fields["draft"] is True
-    assert fields["rendered"] == made.told()
+    assert fields["rendered"] == made.made.told()
     assert Rendered.read(fields["rendered"]) is not None
     assert "FILL IN" in fields["approver"]
     assert not re.search(r"compliant|certified|{{|{%", text)
@@ -72,9 +74,9 @@ def test_of_nothing_a_document_says_so(name: str) -> None:
 
 
 def test_hostile_facts_stay_text(tmp_path: Path) -> None:
-    known = NOTHING | {"organisation": {"": {"name": HOSTILE}}}
-    template = own(tmp_path, front() + "# {{ organisation[''].name }}\n")
-    text, _ = render(template, known)
+    known = NOTHING | {"organisation": {"own": {"name": HOSTILE}}}
+    template = own(tmp_path, front() + "# {{ organisation.own.name }}\n")
+    text = render(template, known).text
     body = re.split(r"^---\n", text, flags=re.M)[2]
     assert body == (
         "# \\<script\\>x\\</script\\> \\[a\\](javascript:b) \\| \\# {{ 7\\*7 }} {% raw %} \\&lt; "
@@ -132,7 +134,8 @@ def test_ones_own_wins_by_name_and_may_use_our_parts(tmp_path: Path) -> None:
         '{% import "_parts.md.j2" as part %}\n# Ours\n{{ part.proof(evidence) }}'  # fmt: skip
     assert own(tmp_path, text, "ai-policy.md.j2").folder == tmp_path
     mine = load_templates([tmp_path])["ai-policy"]
-    rendered, _ = render(mine, NOTHING | {"evidence": {"5.2 policy": NEED | {"control": "5.2"}}})
+    known = NOTHING | {"evidence": {"5.2 policy": NEED | {"control": "5.2"}}}
+    rendered = render(mine, known).text
     assert "| 5.2 | policy | organisation | 365 days | 30 days | – | **no source has it** |" \
         in rendered  # fmt: skip
 
