@@ -9,9 +9,9 @@ import json
 import shutil
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from storage.alone import HASH, write
 from storage.arrivals import Asked, served_items
 from storage.covers import Aging, covers
 from storage.engine import Connection, literal
-from storage.kept import BAD, FOLDER, FORM, GIVEN_UP, sha256, told
+from storage.kept import BAD, FOLDER, FORM, GIVEN_UP, sha256, told, told_covers
 from storage.lake import Lake
 from storage.schema import EVIDENCE, TAGS
 from storage.seen import SEEN
@@ -133,9 +133,8 @@ def _state(
         "form": FORM, "engine": duckdb.__version__, "evidence": evidence, "tags": tags,
         "at": stamp(now), "kinds": connection.execute(_STILL).fetchall(),
         "counts": [(*key, count) for key, count in sorted(left_out.counts.items())],
-        "covers": [(*key, [_until(one, now) for one in many if one.starts < now])
-                   for key, many in left_out.covers.items()],
-        "asked": [*map(told, asked), *map(told, ages)],
+        "covers": told_covers({key: until(many, now) for key, many in left_out.covers.items()}),
+        "asked": [*map(told, asked), *map(told, ages)], "heeded": [],
     }  # fmt: skip
     return state, left_out.alone
 
@@ -199,6 +198,6 @@ def _save(
             shutil.rmtree(old, ignore_errors=True)
 
 
-def _until(one: Cover, now: datetime) -> tuple[str, str, str, bool]:
-    """Until then: what is kept covers all that comes after, or nothing does."""
-    return one.age, stamp(one.starts), stamp(min(one.ends, now)), one.late
+def until(covers: Iterable[Cover], at: datetime) -> tuple[Cover, ...]:
+    """What they cover until then: what is kept covers all that comes after, or nothing does."""
+    return tuple(replace(one, ends=min(one.ends, at)) for one in covers if one.starts < at)

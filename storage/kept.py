@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -30,7 +31,7 @@ from evidence.canonical import digest, plain
 from evidence.errors import HeadwaterError, LakeError
 from evidence.gaps import Cover
 from evidence.own import CORRECTION_KIND, SUGGESTION_KIND
-from evidence.times import parse
+from evidence.times import parse, stamp
 from storage.alone import Block, any_of, hash_of
 from storage.arrivals import Asked
 from storage.covers import Aging
@@ -39,7 +40,7 @@ from storage.lake import Lake
 from storage.schema import EVIDENCE
 from storage.sightings import Key
 
-FORM = 4
+FORM = 5
 FOLDER = "judged"
 GIVEN_UP = "given-up"
 BELIEVED = timedelta(days=1)
@@ -63,6 +64,8 @@ class Kept:
     kinds: frozenset[tuple[str, ...]]
     asked: frozenset[str]
     alone: tuple[Block, ...]
+    heeded: frozenset[str]
+    """The events that came to be known since and are in `covers`."""
 
     def files(self, evidence: Sequence[Path], tags: Sequence[Path]) -> dict[str, list[Path]]:
         """The files of a lake that is this state, and what landed and was tagged since."""
@@ -92,7 +95,7 @@ def load(lake: Lake, mapping: str, now: datetime) -> Kept | None:
             parse(told["at"]), {(c, e, s): n for c, e, s, n in told["counts"]},
             {(c, e, s): tuple(map(_cover, many)) for c, e, s, many in told["covers"]},
             frozenset((source, kind) for source, kind in told["kinds"]), frozenset(told["asked"]),
-            tuple((first, known) for first, known in told["alone"]),
+            tuple((first, known) for first, known in told["alone"]), frozenset(told["heeded"]),
         )  # fmt: skip
         if kept.mapping == mapping and kept.at <= now < kept.at + BELIEVED:
             return kept
@@ -157,21 +160,37 @@ def _cover(told: Sequence[Any]) -> Cover:
     return Cover(age, parse(starts), parse(ends), late)
 
 
-def bears_on_left_out(connection: Connection, kept: Kept) -> bool:
-    """Whether what came since, as the connection shows it beside the state, bears on what was left
-    out: a tag came later than its item, or an event that had happened before. Raises LakeError."""
+def mend(kept: Kept) -> None:
+    """Keep what was folded into the state; where that cannot be written it is folded again."""
+    with suppress(OSError, ValueError):
+        file = kept.folder / "state.json"
+        state = json.loads(file.read_bytes())
+        state |= {"covers": told_covers(kept.covers), "asked": sorted(kept.asked)}
+        written = kept.folder / f"{uuid.uuid4().hex}.json"
+        written.write_text(json.dumps(state | {"heeded": sorted(kept.heeded)}))
+        written.replace(file)
+
+
+def told_covers(covers: Mapping[Key, Sequence[Cover]]) -> list[Any]:
+    """As the state holds them."""
+    return [
+        (*key, [(one.age, stamp(one.starts), stamp(one.ends), one.late) for one in many])
+        for key, many in covers.items()
+    ]
+
+
+def tags_came_late(connection: Connection, kept: Kept) -> bool:
+    """Whether a tag, as the connection shows it beside the state, came later than its item, which
+    was left out. Raises LakeError."""
     try:
         row = connection.execute(
-            """SELECT (SELECT count(*) FROM lake_tags ANTI JOIN evidence USING (item_id)
-                    WHERE mapping_digest = $mapping AND NOT starts_with(control, 'context:')),
-                (SELECT count(*) FROM lake_claims JOIN evidence USING (item_id)
-                    WHERE starts_with(control, 'event:') AND landed_at > $at
-                        AND observed_from <= $at)""",
-            {"at": kept.at, "mapping": kept.mapping},
+            """SELECT count(*) FROM lake_tags ANTI JOIN evidence USING (item_id)
+            WHERE mapping_digest = $mapping AND NOT starts_with(control, 'context:')""",
+            {"mapping": kept.mapping},
         ).fetchone()
     except duckdb.Error as error:
         raise LakeError(f"the kept state cannot be read: {error}") from error
-    return row is None or any(row)
+    return row is None or row[0] > 0
 
 
 def sha256(path: Path) -> str:

@@ -13,8 +13,9 @@ from storage.arrivals import Asked, arrivals
 from storage.covers import Aging, covers
 from storage.engine import Connection, Limits
 from storage.keeping import keep
-from storage.kept import Kept, bears_on_left_out, given_up, landed_since, load
+from storage.kept import Kept, given_up, landed_since, load, mend, tags_came_late
 from storage.lake import Lake
+from storage.overtaken import heed, late_events
 from storage.sightings import Key, sightings
 from storage.views import connect, connect_files
 
@@ -62,7 +63,7 @@ def landed_after(
     if not kept.answers(asked, ages):
         return None
     try:
-        since = landed_since(lake, kept)
+        versions, since = _versions(lake), landed_since(lake, kept)
         if since is None:
             return None
         files = kept.files(*since)
@@ -70,8 +71,16 @@ def landed_after(
             {name: files.get(name, []) for name in lake.tables}, as_of=now,
             mapping_digest=kept.mapping, limits=limits, aside=aside,
         ) as connection:  # fmt: skip
-            if bears_on_left_out(connection, kept):
+            if tags_came_late(connection, kept):
                 return None
+            if late := late_events(connection, kept):
+                with connect(
+                    lake, as_of=now, mapping_digest=kept.mapping, limits=limits, aside=aside
+                ) as whole:
+                    if _versions(lake) != versions:
+                        return None
+                    kept = heed(whole, kept, late, files["evidence"], now, asked, ages)
+                mend(kept)
             return _with_left_out(landed(connection, now, asked, ages), kept)
     except LakeError:  # a file that another process has tidied away is a doubt, too
         return None

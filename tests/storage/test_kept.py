@@ -17,7 +17,7 @@ from evidence.correction import Act
 from evidence.freshness import Sighting
 from evidence.model import Change, EvidenceItem, Nature, Outcome
 from evidence.runs import PullOutcome
-from storage import keeping
+from storage import keeping, overtaken
 from storage.actions import land_own
 from storage.arrivals import Asked
 from storage.covers import Aging
@@ -196,6 +196,27 @@ def test_a_damaged_list_of_what_was_left_out_is_a_doubt(world: World) -> None:
     world.land(bad, outcome=PullOutcome.COMPLETE)
     _tagged(world)
     assert _kept_only(world) is None
+    assert _by_now(world) == _whole(world)
+
+
+def test_an_event_that_comes_to_be_known_late_is_folded_into_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once: what was left out is asked anew for it, in parts, and that is kept."""
+    monkeypatch.setattr(overtaken, "AT_ONCE", 5)
+    before, state = _whole(world), load(world.lake, "m1", world.clock.now)
+    world.land(item(10, kind="jira.event", subject="e", at=START + days(12.5)),
+               item(11, kind="jira.event", subject="f", system="churn", at=START + days(5)),
+               outcome=PullOutcome.COMPLETE)  # fmt: skip
+    _tagged(world)
+    assert before != _whole(world)
+    assert _kept_only(world) == _whole(world)
+    heeded = load(world.lake, "m1", world.clock.now)
+    assert state
+    assert heeded
+    assert (heeded.folder, len(heeded.heeded)) == (state.folder, 2)
+    assert heeded.covers != state.covers
+    monkeypatch.setattr("storage.landed.heed", None)
     assert _by_now(world) == _whole(world)
 
 
