@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from dashboards.links import OneFile
 from dashboards.pages.page import Head, Page
 from dashboards.render import render_page
-from dashboards.tables import Cell, Table, Word
+from dashboards.tables import Cell, Code, Table, Word
 from evidence.audits import covered
 from flows.audit_scope import AuditScope, criteria, drawn, scope_of
 from flows.audits import stands
@@ -52,8 +52,7 @@ reviewed: FILL IN YYYY-MM-DD
 TAIL = """\
 ## Conclusion
 
-FILL IN whether the management system conforms and works as far as this audit looked, and what it
-could not look at.
+FILL IN what the audit concludes of what it looked at, and what it could not look at.
 """
 FILL = "FILL IN what was looked at, who was asked, and what was found."
 LINES = ("Conclusion", "Findings raised", "Asked", "Auditor, on")
@@ -129,11 +128,15 @@ def _day(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d}" if moment else "FILL IN YYYY-MM-DD"
 
 
+def _date(moment: datetime | None) -> date | None:
+    return moment and moment.date()
+
+
 def printed(scope: AuditScope, judged: Judged, organisation: str) -> Page:
     """The same to print and to fill in by hand."""
     one, at = scope.audit, judged.at
     plan: list[tuple[str, Cell]] = [
-        ("Auditor", one.who), ("Planned", one.due), ("Performed", one.done),
+        ("Auditor", one.who), ("Planned", _date(one.due)), ("Performed", _date(one.done)),
         ("Criteria", f"ISO/IEC 42001, {', '.join(one.controls)}"),
         ("Judged", judged.moment.sentence(judged.digest)),
         *(("Lacks", f"{lack.sentence} {lack.action}") for lack in scope.lacks),
@@ -142,9 +145,14 @@ def printed(scope: AuditScope, judged: Judged, organisation: str) -> Page:
         (row["control"], row["title"], row["asks"], Word(row["standing"]), row["why"], row["owner"])
         for row in criteria(scope, judged)
     ]
+    found: list[tuple[Cell, ...]] = [
+        (control.number, Code(v.evidence), v.system or "Organisation",
+         Word("failed" if v.failed else v.state.value), v.why, Code(v.item_id[:12]))
+        for control in scope.controls for v in judged.standings[control.id].verdicts
+    ]  # fmt: skip
     records: list[tuple[Cell, ...]] = [
-        (e.id, e.title, e.what.replace("_", " "), e.grade or None, e.who or None, e.due, e.done,
-         stands(e, at))
+        (e.id, e.title, e.what.replace("_", " "), e.grade or None, e.who or None, _date(e.due),
+         _date(e.done), stands(e, at))
         for e in (*scope.findings, *scope.actions, *scope.earlier)
     ]  # fmt: skip
     drew: list[tuple[Cell, ...]] = [
@@ -155,6 +163,8 @@ def printed(scope: AuditScope, judged: Judged, organisation: str) -> Page:
         _table("plan", "Plan", ("what", "told"), plan, ""),
         _table("criteria", "Criteria", ("control", "title", "asks", "stands", "why", "owner"),
                asked, "No clause or control."),
+        _table("evidence", "Evidence", ("control", "evidence", "of", "state", "why", "item"), found,
+               "None is asked for."),
         _table("samples", "Samples", ("control", "drawn", "of", "seed", "by", "at"), drew,
                "None was drawn."),
         _table("findings", "Findings and actions of this audit, and open ones of others",

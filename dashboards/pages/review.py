@@ -89,13 +89,12 @@ def _books(board: Board, name: str, title: str) -> Iterator[Table]:
     shown.sort(key=lambda row: (("late", "open", "done").index(row.stands), row.what, row.id))
     rows: list[tuple[Cell, ...]] = [
         (Ref("items", row.item_id, row.id), row.title, row.what.replace("_", " "), row.who or None,
-         row.due, row.done, row.stands)
+         row.due and row.due.date(), row.done and row.done.date(), row.stands)
         for row in shown
     ]  # fmt: skip
     columns = ("record", "title", "register", "by", "due", "done", "stands")
-    told = " and ".join(what.replace("_", " ") for what in whats)
     yield Table(f"{name}-records", f"{title}: what the registers hold", columns, tuple(rows),
-                f"Nothing is known: no register of {told} holds a record.", len(held))  # fmt: skip
+                "Nothing is known: no register of them holds a record.", len(held))  # fmt: skip
 
 
 def _input(board: Board, name: str, title: str, rows: Sequence[ControlRow]) -> Table:

@@ -38,6 +38,7 @@ from dashboards.model import (
     ItemPage,
     LakeFacts,
     QueueRow,
+    RecordRow,
     RequirementRow,
     SourceRow,
     SystemRow,
@@ -172,6 +173,7 @@ def hostile_board() -> Board:
         documents=(
             DocumentRow(*[HOSTILE] * 8, NOW, HOSTILE, HOSTILE, HOSTILE, True, True, HOSTILE),
         ),
+        records=(RecordRow("decisions", HOSTILE, HOSTILE, HOSTILE, NOW, None, "open", HOSTILE),),
     )  # fmt: skip
 
 
