@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from evidence.fields import Field, Form
+from evidence.fields import Field, Form, wrong_fields
 from evidence.held import Finding, Held, Record, Used, finding_of
 from evidence.overdue import days, reviews
 from evidence.people import same_name
@@ -21,6 +21,8 @@ _TOLD_ELSEWHERE = {
     ("risks", "system"), ("treatment_plan", "risk"), ("findings", "audit"),
     ("corrective_actions", "finding"),
 }  # fmt: skip
+_SIGNED = {"attestations", "waivers"}
+"""Registers whose records count for nothing, and are told so, where a field is wrong."""
 _NOT_RUNNING = {"retired", "withdrawn", "planned", "idea", "design", "development",
                 "decommissioned"}  # fmt: skip
 LONGEST = 500
@@ -39,6 +41,18 @@ def findings(held: Held) -> list[Finding]:
            for check in CHECKS for one in check(held))  # fmt: skip
     found = dict.fromkeys(cut)
     return sorted(found, key=lambda one: (one.check, one.group, one.about))
+
+
+def _fields(held: Held) -> Iterator[Finding]:
+    """Fields that were read before Headwater knew them: with others the record is an error."""
+    for record in held.records:
+        known = register_called(record.register)
+        if known is None or record.fields.get("problems") or record.register in _SIGNED:
+            continue
+        for name, told in wrong_fields(known.of_record, record.fields):
+            yield finding_of(
+                "wrong-field", "judgement", record, f"{record.called}: {told}", part=name
+            )
 
 
 def _references(held: Held) -> Iterator[Finding]:
@@ -239,6 +253,6 @@ def _incidents(held: Held) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    _references, _models, _systems, _owners, _applicability, _acceptance, _suppliers, _objectives,
-    _incidents, days, reviews,
+    _fields, _references, _models, _systems, _owners, _applicability, _acceptance, _suppliers,
+    _objectives, _incidents, days, reviews,
 )  # fmt: skip

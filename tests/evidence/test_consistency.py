@@ -92,6 +92,8 @@ def wholes(*more: Whole) -> Held:
 
 
 PLANTED: list[tuple[str, Held, str]] = [
+    ("wrong-field", changed("obligations OB-1", due="soon"),
+     "obligations OB-1: `due` is 'soon': write YYYY-MM-DD"),
     ("unknown-reference", changed("obligations OB-2", systems="triage, ghost"),
      "obligations OB-2 names ghost in `systems`, which no register ai_systems holds"),
     ("unknown-reference", without("suppliers sortwell"),
@@ -180,6 +182,11 @@ def test_one_thing_is_one_finding_however_long_it_lasts() -> None:
     for _, held, _ in PLANTED:
         found = [(one.check, one.about) for one in findings(held)]
         assert len(found) == len(set(found))
+
+
+def test_a_record_that_is_an_error_already_is_not_told_again() -> None:
+    told = changed("obligations OB-1", due="soon", problems=["line 3: `due` is 'soon'"])
+    assert findings(told) == []
 
 
 def test_what_the_life_cycle_asks_is_not_told_twice() -> None:
