@@ -14,7 +14,7 @@ from rich.table import Column, Table
 
 from dashboards.model import Attention, ClockRow
 from evidence.canonical import plain
-from evidence.incidents import Incident, Told
+from evidence.incidents import ALL, Incident, Told
 from evidence.notification import NotificationClock, State
 from evidence.periods import Place
 from flows.config import load, now
@@ -104,7 +104,8 @@ def _how(clock: NotificationClock, found: Notifications) -> str:
         case State.LATE if runs:
             return f"told {when}, after {_at(runs.ends, place)}."
         case State.EXEMPT:
-            decided = next(one for one in clock.incident.exempt)
+            to = {clock.duty.recipient, ALL}
+            decided = next(one for one in clock.incident.exempt if one.to in to)
             return f"{decided.by} decided not to tell: {decided.why}."
         case State.UNDATED:
             return "told, and nobody says when."
@@ -191,11 +192,11 @@ def _print(found: Notifications, token: str, notes: Sequence[str]) -> None:
     console = Console(highlight=False)
     console.print(f"as of {token}", soft_wrap=True)
     if found.clocks:
-        table = Table("by", "state", "law", Column("how it stands", overflow="fold"))
+        table = Table(Column("by", no_wrap=True), "state", Column("how it stands", ratio=1))
         for row in clock_rows(found):
             style = {State.OVER.value: "bold red"}.get(row.state, "yellow" if row.open else "")
-            by = _at(row.due, found.place) if row.due else ""
-            cells = (by, row.state, row.law, row.why)
+            by = f"{row.due.astimezone(found.place.zone):%Y-%m-%d %H:%M}" if row.due else ""
+            cells = (by, row.state, row.why)
             table.add_row(*(escape(printable(cell)) for cell in cells), style=style)
         console.print(table)
     else:

@@ -171,7 +171,7 @@ def _tree(console: Console, traced: Traced) -> None:
             continue
         mark = f" [bold red]✗ {len(holes)} broken[/]" if holes else ""
         branch = tree.add(f"{stage.value} · {len(nodes)}{mark}")
-        for node in sorted(nodes, key=lambda n: (n.at is None, n.at), reverse=True)[:SHOWN]:
+        for node in sorted(nodes, key=lambda n: (n.at is not None, n.at), reverse=True)[:SHOWN]:
             failed = "[red]✗ failed[/] " if node.failed else ""
             who = f" · {node.who}" if node.who else ""
             branch.add(f"{failed}{escape(printable(f'{node.day}  {node.title}{who}'))}")

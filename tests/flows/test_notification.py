@@ -50,7 +50,8 @@ RECORDS: dict[str, dict[str, Any]] = {
         {"to": "data_protection_authority", "at": ago(100), "why": "found by a supplier"},
         {"to": "controller", "at": ago(100)}]},
     "decided": {"kind": ["personal_data_breach_high_risk"], "became_aware": ago(200),
-                "not_told": [{"to": "all", "by": "Ann Lee", "why": "all of it was encrypted"}]},
+                "not_told": [{"to": "controller", "by": "Ben Cole", "why": "that is us"},
+                             {"to": "all", "by": "Ann Lee", "why": "all of it was encrypted"}]},
     "plain": {"kind": ["none"]},
     "bare": {"title": "Nobody said"},
 }  # fmt: skip
@@ -102,6 +103,9 @@ def test_each_is_told_as_it_stands(config: Path, tmp_path: Path) -> None:
     assert "Less than a day is left" in running["why"]
     by_hand = next(c for c in told["clocks"] if c["state"] == "told in time")
     assert "by an item that the lake does not hold" in by_hand["why"]
+    decided = {c["law"]: c["why"] for c in told["clocks"] if c["incident"] == "decided"}
+    assert "Ann Lee decided not to tell: all of it was" in decided["GDPR Art. 33(1)"]
+    assert "Ben Cole decided not to tell: that is us" in decided["GDPR Art. 33(2)"]
     assert told["unclassified"] == ["bare"]
     assert told["wrong"] == [
         {"incident": "told", "problem": f"names the item {'0' * 20}, which the lake does not hold"}
