@@ -10,7 +10,9 @@ from typing import Any
 from evidence.asked import Expectation
 from evidence.documents import Facts
 from evidence.duration import Span, told_span
+from evidence.errors import InvalidItem
 from evidence.fields import TO_FILL_IN
+from evidence.times import day_or_time
 from flows.config import Config, Source, now
 from flows.judgement import INVENTORIES
 from flows.law import told as told_deadline
@@ -39,7 +41,7 @@ _REGISTERS: Mapping[str, tuple[tuple[str, ...], Mapping[str, tuple[str, ...]]]] 
     "suppliers": (
         ("suppliers", "supplier_register"),
         {"name": ("name", "title"), "service": ("service", "supplies"), "owner": ("owner",),
-         "duties": ("duties", "ai_terms")},
+         "theirs": ("their_duties", "duties"), "ours": ("our_duties",), "terms": ("ai_terms",)},
     ),
     "parties": (("interested_parties",), {"name": ("name", "title"), "needs": ("needs",)}),
     "soa": (
@@ -48,7 +50,7 @@ _REGISTERS: Mapping[str, tuple[tuple[str, ...], Mapping[str, tuple[str, ...]]]] 
     ),
     "audits": (
         ("audits", "audit_programme"),
-        {"title": ("title", "name", "scope"), "auditor": ("auditor", "lead"), "due": ("due", "on")},
+        {"title": ("title", "controls"), "auditor": ("auditor",), "planned": ("planned",)},
     ),
 }  # fmt: skip
 """Group → the registers it is read from, and for each of its fields where registers have it."""
@@ -98,9 +100,19 @@ def _of_registers(
             name: next(filter(None, (_text(row.get(key)) for key in keys)), "")
             for name, keys in fields.items()
         }
-        for row in records(connection, *names)
+        for row in map(_of_today, records(connection, *names))
         if not row.get("problems")
     }
+
+
+def _of_today(row: dict[str, Any]) -> dict[str, Any]:
+    """A person who left has no role any more; the record stays."""
+    left = _text(row.get("left"))
+    try:
+        gone = bool(left) and day_or_time(left) <= now()
+    except InvalidItem:
+        return row  # the record's problems say so
+    return row | dict.fromkeys(("person", "holder"), "") if gone else row
 
 
 def _text(value: object) -> str:

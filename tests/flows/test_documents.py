@@ -29,6 +29,7 @@ REGISTERS = {
         {"id": "aims-owner", "name": "Owner of the AI management system", "person": "Lena Holm"},
         {"id": "risk-owner", "name": "Owner of AI risks", "person": "Ben <b>Ode</b>"},
         {"id": "top", "name": "Top management", "person": "Ada Brandt"},
+        {"id": "audit", "name": "Internal audit", "person": "Gone Away", "left": YESTERDAY},
     ],
     "ai_systems": [{"id": "triage", "name": "Triage helper", "owner": "Lena Holm"}],
     "soa": [{"id": "A.10.4", "applicable": False, "reason": "No customers"}],
@@ -115,6 +116,8 @@ def test_a_set_says_what_is_done_and_what_is_not(house: Path) -> None:
         "Nobody is told: no alert is configured" in (documents / "management-system.md").read_text()
     )
     assert "**No source shows who approved anything.**" in (documents / "life-cycle.md").read_text()
+    audits = (documents / "audit-programme.md").read_text()
+    assert "FILL IN a name: nobody is named as who plans internal audits" in audits, "who left"
     assert "leaves this out: No customers" in (documents / "customer-terms.md").read_text()
     assert (documents / "triage/vv-plan.md").exists()
     assert said_first.count("written ") == len(list(documents.rglob("*.md"))) - 1 == 27
