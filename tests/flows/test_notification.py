@@ -148,6 +148,8 @@ def test_the_board_and_status_say_it_first(config: Path) -> None:
     lake = Lake.open(settings.lake, clock=now)
     board = assemble(lake, settings, judge_lake(lake, present(lake, settings)), past=False)
     assert board.clocks[0].state == "over"
+    assert {clock.item_id for clock in board.clocks} <= set(board.items), "a link leads there"
+    assert {one.item_id for one in board.attention if one.item_id} <= set(board.items)
     law = [one for one in board.attention if one.severity == "law"]
     assert {one.cause for one in law} == {
         "notify over GDPR Art. 33(1)", "notify over GDPR Art. 33(2)",
