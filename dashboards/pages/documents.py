@@ -9,10 +9,12 @@ from dashboards.reads import Reads
 from dashboards.tables import Cell, Code, Ref, Table, Word
 
 FILTERS = ("state",)
-STATES = ("error", "waiting", "outdated", "in force")
+STATES = ("error", "waiting", "outdated", "declared", "approved")
 LEAD = (
     "Documents that are collected, drafts apart. One that waits for approval, or has a flaw, "
-    "proves nothing; one that is outdated says what registers or headwater.toml no longer say."
+    "proves nothing; one that is outdated says what registers or headwater.toml no longer say. "
+    "Approved is what the people it names approved, word by word; declared is what says of itself "
+    "who approved it."
 )
 
 
@@ -34,7 +36,9 @@ def _state(row: DocumentRow) -> str:
         return "error"
     if row.waits:
         return "waiting"
-    return "outdated" if row.drift else "in force"
+    if row.drift:
+        return "outdated"
+    return "approved" if row.approval else "declared"
 
 
 def _row(row: DocumentRow) -> tuple[Cell, ...]:

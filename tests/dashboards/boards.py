@@ -200,6 +200,8 @@ DOCUMENTS = (
     ),
     dataclasses.replace(_PAPER, title="Roles", path="documents/aims/roles.md",
                         flaws="still to fill in: the text"),
+    dataclasses.replace(_PAPER, title="Terms", path="documents/aims/terms.md", rendered=False,
+                        approval="approved by 2 of 2 (Mara Ito, Ben Lindqvist)"),
 )  # fmt: skip
 
 

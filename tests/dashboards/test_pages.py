@@ -240,10 +240,10 @@ def test_documents_say_what_is_in_force_and_what_is_not(ask: Ask) -> None:
     told = ask("/documents.json").json()
     assert [(row["document"], row["state"]) for row in told["rows"]] == [
         ("Roles 1.2", "error"), ("Use of AI 1.2", "waiting"), ("Logging 1.2", "outdated"),
-        ("AI policy 1.2", "in force"), ("Scope 1.2", "in force"),
+        ("AI policy 1.2", "declared"), ("Scope 1.2", "declared"), ("Terms 1.2", "approved"),
     ]  # fmt: skip
-    assert [row["why"] for row in told["rows"]][-2:] == ["as rendered", None]
+    assert [row["why"] for row in told["rows"]][-3:-1] == ["as rendered", None]
     waiting = ask("/documents.json?state=waiting").json()
-    assert (waiting["shown"], waiting["whole"]) == (1, 5)
+    assert (waiting["shown"], waiting["whole"]) == (1, 6)
     assert "it waits for Ben Lindqvist" in waiting["rows"][0]["why"]
     assert ask("/documents?state=green").status_code == 400

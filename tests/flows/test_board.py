@@ -87,9 +87,9 @@ def test_judging_is_not_bounded_as_a_question_of_a_stranger_is(
     lake = _pulled(config.file)
     moment, used = present(lake, config), []
 
-    def noting(limits: Limits) -> views.Connection:
+    def noting(limits: Limits, *, little: bool = False) -> views.Connection:
         used.append(limits)
-        return open_engine(limits)
+        return open_engine(limits, little=little)
 
     monkeypatch.setattr(views, "open_engine", noting)
     judge_lake(lake, moment)
