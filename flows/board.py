@@ -90,7 +90,9 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         waiting, apart = tuple(queue(connection)), tuple(context(connection))
         judging = (i for v in judged.verdicts for i in (v.item_id, *v.overridden) if i)
         such = (*(row.item_id for row in waiting), *(row.item_id for row in apart))
-        wanted = (*judging, *such, *_flat(shown.values()))
+        named = (row.item_id for rows in (found.attention, found.clocks, found.documents)
+                 for row in rows if row.item_id)  # fmt: skip
+        wanted = (*judging, *named, *such, *_flat(shown.values()))
         items = _capped(pages(connection, _first(wanted, SHOWN_IN_ALL)))
         totals = control_totals(connection)
         held = books(connection, judged.at)

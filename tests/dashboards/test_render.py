@@ -89,7 +89,10 @@ def test_the_policy_names_the_style_sheet_by_its_hash(document: str) -> None:
 
 
 def test_nobody_is_called_compliant(document: str) -> None:
-    assert not re.search(r"\b(complian|certif|conform)", Page.read(document).text, re.IGNORECASE)
+    # A certification that is planned or was is a word; that somebody is certified is not ours.
+    assert not re.search(
+        r"\b(complian|certif(?!ication\b)|conform)", Page.read(document).text, re.IGNORECASE
+    )
 
 
 def test_hostile_text_is_shown_as_text() -> None:
