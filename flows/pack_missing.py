@@ -37,7 +37,7 @@ TITLES: Mapping[str, str] = {
     "disposed": "What was disposed of",
     "withheld": "What the scope leaves out",
 }
-_MARKS = re.compile(r"[\\`*\[\]<>#|!]|(?<!\w)_|_(?!\w)")
+_MARKS = re.compile(r"[\\`*\[\]<>#|!]|(?<![^\W_])_|_(?![^\W_])")
 """Signs that Markdown obeys; not a `_` within a word."""
 _STANDS = frozenset({Standing.PROVED, Standing.ATTESTED, Standing.NOT_APPLICABLE})
 _LACKING = frozenset({State.STALE.value, State.UNKNOWN.value})

@@ -24,7 +24,7 @@ from evidence.errors import MappingError
 from evidence.fields import TO_FILL_IN
 from mappings.documents import EACH_SYSTEM, ENDING, FRONT, TEMPLATES, Template, text_of
 
-_MARKS = re.compile(r"[\\`*\[\]<>#|!~&]|(?<!\w)_|_(?!\w)")
+_MARKS = re.compile(r"[\\`*\[\]<>#|!~&]|(?<![^\W_])_|_(?![^\W_])")
 _BEGINS = re.compile(r"[-+=]|\d+(?=[.)](?:\s|$))")
 _LONGEST = 400
 _DRAFT = """\

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from collectors._git.register_files import read_document
 from evidence.documents import Drift, Rendered, drifted
@@ -93,6 +97,26 @@ def test_hostile_facts_stay_text(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_text_is_shown_as_it_is(text: str, shown: str) -> None:
     assert plain(text) == shown
+
+
+@given(
+    st.text(
+        st.characters(codec="utf-8") | st.sampled_from("-+=#>*_`~[]()!<&|\\:1. \t"), max_size=40
+    )
+)
+@example("__x__%")
+@example("1986\\. a")
+@example("a\nb: c\n===")
+def test_no_text_becomes_markdown(text: str) -> None:
+    """At the beginning of a line, where most signs mean something, and in a cell of a table."""
+    words = "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
+    page = MarkdownIt("commonmark").enable("table")
+    line = page.render(f"{plain(text)}\n")
+    cell = page.render(f"| a |\n|---|\n| {plain(text)} |\n")
+    assert html.unescape(re.sub(r"</?p>", "", line)).strip() == words.strip()
+    (found,) = re.findall("<td>(.*?)</td>", cell, re.S)
+    assert html.unescape(found).strip() == words.strip()
+    assert "<" not in found
 
 
 @pytest.mark.parametrize(
