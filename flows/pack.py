@@ -57,6 +57,8 @@ items. MISSING.md says what is not here, and why.
   assessment_results.json  the same judgement as OSCAL {oscal}
   board.html             the board as of that moment, for a browser (none of kinds, or of requests)
   MISSING.md, missing.json   what is missing, and why
+  requests.*, answers.*  what was asked for, and all rows of the answers (a pack of requests)
+  audit.*, criteria.*, findings.*, earlier_findings.*, samples.*   its records (a pack of an audit)
   manifest.json          what is in the pack and what was left out (an in-toto statement)
   manifest.dsse          the same, signed (DSSE)
   vkey.txt               the public key of the log
