@@ -144,7 +144,7 @@ def flaws_of_asking(fields: Mapping[str, object]) -> tuple[str, ...]:
         return ("approvers names somebody twice",)
     if any(_same(name, _text(fields, "owner")) for name in names):
         return ("approvers names the owner, who cannot approve what is their own",)
-    if quorum and not (quorum.isdigit() and 1 <= int(quorum) <= len(names)):
+    if quorum and quorum not in map(str, range(1, len(names) + 1)):
         return (f"quorum must be a number from 1 to {len(names)}, as many as approvers names",)
     return ()
 

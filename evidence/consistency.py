@@ -14,7 +14,7 @@ from datetime import timedelta
 from evidence.fields import Field, Form, wrong_fields
 from evidence.held import Finding, Held, Record, Used, finding_of
 from evidence.overdue import days, reviews
-from evidence.people import same_name
+from evidence.people import folded, same_name
 from evidence.registers import register_called
 
 _TOLD_ELSEWHERE = {
@@ -127,14 +127,15 @@ def _owners(held: Held) -> Iterator[Finding]:
     roles = [one for one in held.of("roles") if one.text("person")]
     if not roles:
         return
-    left = {one.text("person"): day for one in roles if (day := one.day("left")) is not None}
-    here = {one.text("person") for one in roles if not (d := one.day("left")) or d > held.at}
+    named = [(folded(one.text("person")), one.day("left")) for one in roles]
+    left = {name: day for name, day in named if day is not None}
+    here = {name for name, day in named if day is None or day > held.at}
     owned: dict[str, list[tuple[str, str]]] = {}
     for owner, what, item_id in _owned(held):
-        if not any(same_name(owner, name) for name in here):
+        if folded(owner) not in here:
             owned.setdefault(owner, []).append((what, item_id))
     for owner, things in sorted(owned.items()):
-        gone = next((day for name, day in left.items() if same_name(owner, name)), None)
+        gone = left.get(folded(owner))
         names = ", ".join(what for what, _ in things[:6])
         more = f" and {len(things) - 6} more" if len(things) > 6 else ""
         ids = tuple(item_id for _, item_id in things if item_id)
@@ -148,7 +149,7 @@ def _owners(held: Held) -> Iterator[Finding]:
 
 def _owned(held: Held) -> Iterator[tuple[str, str, str]]:
     for one in held.records:
-        if one.text("owner") and not one.over:
+        if one.text("owner") and not one.over(held.at):
             yield one.text("owner"), one.called, one.item_id
     for whole in held.wholes:
         if whole.owner:

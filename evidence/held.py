@@ -13,7 +13,7 @@ from evidence.fields import listed
 from evidence.times import day_or_time
 
 _OVER = {"done", "closed", "complete", "completed", "finished", "withdrawn", "met"}
-_ENDED = ("done", "closed", "held", "performed", "finished")
+_ENDED = ("done", "closed", "held", "performed", "finished", "completed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,11 @@ class Record:
         """A day's beginning in UTC; None where there is none that can be read."""
         return _day(self.text(name))
 
-    @property
-    def over(self) -> bool:
-        """Whether nothing is left to do about it, by its own word."""
-        return self.text("status").lower() in _OVER or any(map(self.text, _ENDED))
+    def over(self, at: datetime) -> bool:
+        """Whether nothing is left to do about it at `at`, by its own word: `done: false`, or a day
+        to come, says that something is."""
+        ended = filter(None, map(self.day, _ENDED))
+        return self.text("status").lower() in _OVER or any(day <= at for day in ended)
 
 
 def _day(text: str) -> datetime | None:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from evidence.errors import InvalidItem
-from evidence.fields import listed, told_once
+from evidence.fields import TO_FILL_IN, listed, told_once
 from evidence.periods import Moment
 from evidence.times import parse
 
@@ -149,6 +149,8 @@ def _told(given: Any, words: Words, wrong: list[str]) -> Iterator[Told]:
         to = _whom(entry, words.recipients, wrong)
         if to:
             at = _moment(entry, "at", wrong)
+            if at is None and _text(entry.get("at")):
+                continue  # a time that cannot be read is no time of telling
             yield Told(to, at, _text(entry.get("evidence")), _text(entry.get("why")))
 
 
@@ -159,7 +161,7 @@ def _exempt(given: Any, words: Words, wrong: list[str]) -> Iterator[Exempt]:
             _text(entry.get("by")),
             _text(entry.get("why")),
         )
-        if not (by and why):
+        if not (by and why) or TO_FILL_IN in by + why:
             wrong.append("`not_told` counts only with `by` and `why`")
         elif to:
             yield Exempt(to, by, why)

@@ -86,15 +86,16 @@ def clocks(
 
 
 def _clock(incident: Incident, duty: Duty, place: Place, now: datetime) -> NotificationClock:
-    aware, told = incident.aware, _first(incident, duty, place, now)
+    aware = incident.aware
     start = earliest(aware, place.zone) if aware is not None else None
+    told = _first(incident, duty, place, now, start)
     if told is None and any(one.to in {duty.recipient, ALL} for one in incident.exempt):
         return NotificationClock(incident, duty, State.EXEMPT)
     if aware is None or start is None or start > now:
         return _unknown(incident, duty, told, place, now)
     runs = period(aware, duty.limit, place) if duty.limit else None
     if told is not None:
-        return NotificationClock(incident, duty, _kept(told, start, runs, place), runs, told)
+        return NotificationClock(incident, duty, _kept(told, runs, place), runs, told)
     if runs is None:
         step = sum(now - start >= after for after in (DAY, 3 * DAY))
         return NotificationClock(incident, duty, State.AT_ONCE, step=step)
@@ -117,9 +118,13 @@ def _unknown(
     )  # fmt: skip
 
 
-def _first(incident: Incident, duty: Duty, place: Place, now: datetime) -> Told | None:
-    """The first telling of whom the duty names; one that is to come has not happened."""
-    to = [one for one in incident.told if one.to == duty.recipient]
+def _first(
+    incident: Incident, duty: Duty, place: Place, now: datetime, start: datetime | None
+) -> Told | None:
+    """The first telling of whom the duty names; one that is to come has not happened, and one from
+    before anybody knew is of something else, or a time is wrong."""
+    to = [one for one in incident.told
+          if one.to == duty.recipient and not before_known(one, start, place)]  # fmt: skip
     dated = [(earliest(one.at, place.zone), one) for one in to if one.at is not None]
     past = [pair for pair in dated if pair[0] <= now]
     if past:
@@ -127,11 +132,14 @@ def _first(incident: Incident, duty: Duty, place: Place, now: datetime) -> Told 
     return next((one for one in to if one.at is None), None)
 
 
-def _kept(told: Told, start: datetime, runs: Period | None, place: Place) -> State:
+def before_known(told: Told, start: datetime | None, place: Place) -> bool:
+    """Whether somebody was told before `start`, since when it is known."""
+    return start is not None and told.at is not None and latest(told.at, place.zone) < start
+
+
+def _kept(told: Told, runs: Period | None, place: Place) -> State:
     if told.at is None:
         return State.UNDATED
-    if latest(told.at, place.zone) < start:  # before anybody knew: one of the two times is wrong
-        return State.UNKNOWN
     if runs is None:
         return State.PROMPT
     # Of a day alone the last moment counts: what might be late is not called in time.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from evidence.held import Finding, Held, Record, Whole, finding_of
@@ -28,32 +28,36 @@ def days(held: Held) -> Iterator[Finding]:
     for register, name in _DUE.items():
         for one in held.of(register):
             day = one.day(name)
-            if day and _past(day, held.at) and not one.over and not one.text("completed"):
+            if day and _past(day, held.at) and not one.over(held.at):
                 why = f"{one.called} was due on {day:%Y-%m-%d} and is not done"
                 yield finding_of("past-due", "stale", one, why)
     for register, name, told in _UNTIL:
+        until = _until(held.of(register), name)
         for one in held.of(register):
             day = one.day(name)
-            if day and _past(day, held.at) and not _renewed(one, name, held):
+            if day and _past(day, held.at) and day >= until.get(_about(one), day):
                 yield finding_of("run-out", "stale", one, f"{one.called} {told} {day:%Y-%m-%d}")
 
 
-def _renewed(one: Record, name: str, held: Held) -> bool:
-    """Whether the same person has it until a later day by another record."""
-    about = [one.text(part) for part in ("person", "course", "competence")]
-    day = one.day(name)
-    return bool(about[0]) and any(
-        (later := other.day(name)) and day and later > day
-        for other in held.of(one.register)
-        if [other.text(part) for part in ("person", "course", "competence")] == about
-    )
+def _until(records: Sequence[Record], name: str) -> dict[tuple[str, ...], datetime]:
+    """By person, course and competence the last day until which a record says that it is good."""
+    found: dict[tuple[str, ...], datetime] = {}
+    for one in records:
+        about, day = _about(one), one.day(name)
+        if about[0] and day:
+            found[about] = max(day, found.get(about, day))
+    return found
+
+
+def _about(one: Record) -> tuple[str, ...]:
+    return tuple(one.text(part) for part in ("person", "course", "competence"))
 
 
 def reviews(held: Held) -> Iterator[Finding]:
     """Records, registers and documents that nobody looked at again in time."""
     for one in held.records:
         day = one.day("next_review")
-        if day and _past(day, held.at) and not one.over:
+        if day and _past(day, held.at) and not one.over(held.at):
             why = f"{one.called} was to be reviewed by {day:%Y-%m-%d}"
             yield finding_of("review-overdue", "stale", one, why)
     for whole in held.wholes:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+"""Signs that Unicode calls printable and that nobody sees (Default_Ignorable_Code_Point)."""
 
 
 def person(name: str) -> str:
     """A name as it stands in records: without signs that nobody sees. Raises ValueError."""
-    signs = unicodedata.normalize("NFKC", name)
-    seen = "".join(sign for sign in signs if sign.isprintable() or sign.isspace())
-    if not seen.strip():
+    if not (seen := _seen(name)):
         raise ValueError("--by is empty: say who, it stands in the record")
-    return " ".join(seen.split())
+    return seen
+
+
+def folded(name: str) -> str:
+    """A name to compare by: upper case is no second person. Empty where it names nobody."""
+    return _seen(name).casefold()
+
+
+def _seen(name: str) -> str:
+    signs = _UNSEEN.sub("", unicodedata.normalize("NFKC", name))
+    return " ".join("".join(s for s in signs if s.isprintable() or s.isspace()).split())
 
 
 def same_person(one: str, two: str) -> bool:
@@ -22,7 +36,4 @@ def same_person(one: str, two: str) -> bool:
 def same_name(one: str, two: str) -> bool:
     """Like `same_person`, for names from records, where one of nothing but unseen signs is
     nobody's."""
-    try:
-        return same_person(one, two)
-    except ValueError:
-        return False
+    return bool(folded(one)) and folded(one) == folded(two)

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from evidence.incidents import ALL, REGISTERS, Incident, Words, read_record, read_ticket, together
-from evidence.notification import Duty, NotificationClock, State, clocks
+from evidence.notification import Duty, NotificationClock, State, before_known, clocks
 from evidence.periods import Limit, Place, earliest
 from flows.config import Binding
 from flows.moment import Moment
@@ -144,6 +144,8 @@ def _wrong(
                 yield one, f"names the item {told.evidence[:20]}, which the lake does not hold"
             if told.at is not None and earliest(told.at, place.zone) > at:
                 yield one, f"is told to {told.to} on a day to come: that counts for nothing"
+            if before_known(told, earliest(one.aware, place.zone) if one.aware else None, place):
+                yield one, f"is told to {told.to} before it was known: that counts for nothing"
         if one.aware is not None and earliest(one.aware, place.zone) > at:
             yield one, "became known on a day to come: that counts for nothing"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence.errors import InvalidItem
+from evidence.fields import TO_FILL_IN
 from evidence.times import day_or_time
 from evidence.trace import Node, Reference, Stage
 from mappings.conditions import All, Condition, Field
@@ -60,7 +61,10 @@ def _joined(values: Any) -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
+    """As one text; empty where it is none, or still what a starter left to fill in."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    if TO_FILL_IN in str(value):
         return ""
     return str(value).strip()[:_LONGEST]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 
 from evidence._broken.look import Check, Look, broken, day, running
 from evidence.people import same_name
@@ -48,7 +49,11 @@ def _risks(look: Look) -> Iterator[Broken]:
 
 
 def _acceptance(look: Look, risk: Node, accepted: str) -> Iterator[Broken]:
-    until = day(risk.facts.get("accepted_until", ""))
+    said = risk.facts.get("accepted_until", "")
+    until = day(said)
+    if said and until is None:
+        why = f"{accepted} accepted risk {risk.key} until {said[:20]!r}, which is no day"
+        yield broken("acceptance-expired", risk, Stage.RISK, why)
     if until and until < look.now.date():
         why = f"{accepted} accepted risk {risk.key} until {until}, and nobody did so anew"
         yield broken("acceptance-expired", risk, Stage.RISK, why)
@@ -64,9 +69,10 @@ def _above(left: str, most: str) -> bool:
     if one in _SCALE and two in _SCALE:
         return _SCALE.index(one) > _SCALE.index(two)
     try:
-        return float(one) > float(two)
+        numbers = float(one), float(two)
     except ValueError:
         return one != two
+    return numbers[0] > numbers[1] if all(map(isfinite, numbers)) else one != two
 
 
 def _treatments(look: Look) -> Iterator[Broken]:

@@ -68,6 +68,9 @@ def test_that_it_was_read_again_changes_no_text() -> None:
         ({"quorum": 4}, "quorum must be a number from 1 to 3"),
         ({"quorum": "most"}, "quorum must be a number from 1 to 3"),
         ({"quorum": 0}, "quorum must be a number from 1 to 3"),
+        ({"quorum": "\u00b2"}, "quorum must be a number from 1 to 3"),
+        ({"quorum": "9" * 5000}, "quorum must be a number from 1 to 3"),
+        ({"approvers": ["Ada Brandt", "Ada\ufe0f Bran\u034fdt"]}, "names somebody twice"),
     ],
 )
 def test_who_asks_wrongly_is_told(change: dict[str, Any], why: str) -> None:

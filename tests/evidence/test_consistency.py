@@ -135,6 +135,8 @@ PLANTED: list[tuple[str, Held, str]] = [
      "incident INC-2 has no action"),
     ("past-due", changed("obligations OB-1", due="2026-11-25"),
      "obligations OB-1 was due on 2026-11-25 and is not done"),
+    ("past-due", changed("obligations OB-1", due="2026-11-25", done="2027-01-31"),
+     "obligations OB-1 was due on 2026-11-25 and is not done"),
     ("run-out", without("training TR-2"), "training TR-1 had to be repeated by 2026-01-31"),
     ("run-out", changed("suppliers sortwell", contract_until="2026-11-01"),
      "suppliers sortwell runs by a contract that ended on 2026-11-01"),

@@ -52,7 +52,7 @@ def test_it_presses_more_as_time_runs_out() -> None:
         (date(2026, 11, 18), State.TOLD),
         (date(2026, 11, 19), State.LATE),  # at its end it would be too late, and nobody says when
         (None, State.UNDATED),
-        (AWARE - HOUR, State.UNKNOWN),  # before anybody knew
+        (AWARE - HOUR, State.OVER),  # before anybody knew
         (AWARE + 999 * HOUR, State.OVER),  # a day to come
     ],
 )
@@ -112,6 +112,20 @@ RECORD: dict[str, Any] = {
     "told": [{"to": "Authority", "at": "2026-11-17", "evidence": "e1"}],
     "not_told": [{"to": "people", "by": "Ann", "why": "encrypted"}],
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "2026-02-30", "True", "FILL IN"])
+def test_what_cannot_be_a_time_ends_no_clock(day: str) -> None:
+    read = read_record(RECORD | {"told": [{"to": "authority", "at": day}]}, WORDS)
+    assert clock(read, AWARE + 99 * HOUR).state is State.OVER
+    assert any(f"`at` is {day!r}" in problem for problem in read.problems)
+
+
+def test_a_decision_that_is_still_to_fill_in_is_none() -> None:
+    left = [{"to": "authority", "by": "FILL IN", "why": "FILL IN: the reason"}]
+    read = read_record(RECORD | {"not_told": left, "told": []}, WORDS)
+    assert clock(read, AWARE + 99 * HOUR).state is State.OVER
+    assert "`not_told` counts only with `by` and `why`" in read.problems
 
 
 def test_a_record_is_read() -> None:
