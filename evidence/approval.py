@@ -14,7 +14,7 @@ from evidence.attestation import recorded
 from evidence.canonical import digest, plain
 from evidence.errors import InvalidItem
 from evidence.fields import listed
-from evidence.people import person, same_person
+from evidence.people import folded, known_as, person, same_person
 from evidence.times import day_or_time
 
 REGISTER = "approvals"
@@ -60,6 +60,14 @@ class Asked:
             raise InvalidItem("; ".join(wrong))
         names = _names(fields)
         return cls(names, int(str(fields.get("quorum") or len(names))), _text(fields, "owner"))
+
+    def by_person(self, accounts: Mapping[str, str]) -> Asked:
+        """The same with each person once, whatever names, logins or mails they are asked by, and
+        without the owner: one person cannot be two of the quorum."""
+        owner = folded(known_as(self.owner, accounts))
+        people = {folded(who): who for who in (known_as(n, accounts) for n in self.approvers)}
+        asked = tuple(who for called, who in people.items() if called != owner)
+        return Asked(asked, self.quorum, self.owner)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping
 
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\ufe00-\ufe0f\U000e0100-\U000e01ef]"
@@ -26,6 +27,27 @@ def folded(name: str) -> str:
 def _seen(name: str) -> str:
     signs = _UNSEEN.sub("", unicodedata.normalize("NFKC", name))
     return " ".join("".join(s for s in signs if s.isprintable() or s.isspace()).split())
+
+
+def accounts(roles: Iterable[Mapping[str, object]]) -> dict[str, str]:
+    """Login and mail, folded → whose they are by the register of roles; not those of several."""
+    found: dict[str, dict[str, str]] = {}
+    for role in roles:
+        whose = _seen(str(role.get("person") or ""))
+        for name in ("login", "mail"):
+            if whose and (called := folded(str(role.get(name) or ""))):
+                found.setdefault(called, {})[whose.casefold()] = whose
+    return {called: next(iter(of.values())) for called, of in found.items() if len(of) == 1}
+
+
+def known_as(name: str, accounts: Mapping[str, str]) -> str:
+    """Whose a name, login or mail is, or both as in `Ada Brandt <ada@acme.example>`; as it stands
+    where nobody says."""
+    called, _, mail = name.partition("<")
+    for one in (name, mail.rstrip("> "), called):
+        if whose := accounts.get(folded(one)):
+            return whose
+    return _seen(called) or _seen(name)
 
 
 def same_person(one: str, two: str) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dashboards.model import Attention
 from evidence.approval import REGISTER, Approval, Asked, State, state
 from evidence.errors import InvalidItem
+from evidence.people import accounts, known_as
 from storage.documents import DOCUMENT, Asking, asking, asking_no_more, reviewed_by
 from storage.pages import Connection, records
 
@@ -46,28 +47,24 @@ def approvals(connection: Connection) -> list[Waiting]:
     if not texts:
         return []
     given = list(_given(connection))
-    logins = {_low(row.get("login")): str(row.get("person") or "")
-              for row in records(connection, "roles", "roles_register")}  # fmt: skip
+    whose = accounts(records(connection, "roles", "roles_register"))
     reviews = reviewed_by(connection, (commit for text in texts for commit in text.commits))
-    return [_one(text, given, reviews, logins) for text in texts]
+    return [_one(text, given, reviews, whose) for text in texts]
 
 
 def _one(
     text: Asking, given: list[Approval], reviews: Mapping[str, list[str]],
-    logins: Mapping[str, str],
+    whose: Mapping[str, str],
 ) -> Waiting:  # fmt: skip
     try:
-        asked = Asked.read(text.fields)
+        asked = Asked.read(text.fields).by_person(whose)
     except InvalidItem:
         return Waiting(text, None)  # its problems say why
     merged = [who for commit in text.commits for who in reviews.get(commit, ())]
-    known = [Approval(text.of, logins.get(_low(who)) or who, text.sha256) for who in merged]
-    theirs = [*known, *(one for one in given if one.of == text.of)]
+    known = [Approval(text.of, known_as(who, whose), text.sha256) for who in merged]
+    signed = (replace(one, by=known_as(one.by, whose)) for one in given if one.of == text.of)
+    theirs = [*known, *signed]
     return Waiting(text, state(asked, text.sha256, theirs))
-
-
-def _low(login: object) -> str:
-    return str(login or "").strip().casefold()
 
 
 def _given(connection: Connection) -> Iterator[Approval]:

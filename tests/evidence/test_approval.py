@@ -8,6 +8,7 @@ import pytest
 
 from evidence.approval import Approval, Asked, asks, flaws, state, text_of
 from evidence.errors import InvalidItem
+from evidence.people import accounts, known_as
 
 FIELDS: dict[str, Any] = {
     "title": "AI policy", "owner": "Lena Holm", "approvers": ["Ada Brandt", "Ben Ode", "Cy Poe"],
@@ -77,6 +78,30 @@ def test_who_asks_wrongly_is_told(change: dict[str, Any], why: str) -> None:
     assert asks(FIELDS | change)
     with pytest.raises(InvalidItem, match=why):
         Asked.read(FIELDS | change)
+
+
+@pytest.mark.parametrize(
+    ("asked", "held"),
+    [
+        (["Ada Brandt", "ada-b"], 1),
+        (["Ada Brandt", "ADA@acme.example"], 1),
+        (["Ada Brandt", "Ada Brandt <other@acme.example>"], 1),
+        (["Ada Brandt", "A. Brandt <ada@acme.example>"], 1),
+        (["Ada Brandt", "lena-h", "Ben Ode"], 2),
+        (["Ada Brandt", "shared@acme.example"], 2),
+    ],
+    ids=lambda value: value[1] if isinstance(value, list) else "",
+)
+def test_one_person_under_two_names_is_not_two_of_a_quorum(asked: list[str], held: int) -> None:
+    roles: list[dict[str, object]] = [
+        {"person": "Ada Brandt", "login": "Ada-B", "mail": "ada@acme.example"},
+        {"person": "Lena Holm", "login": "lena-h", "mail": "shared@acme.example"},
+        {"person": "Ben Ode", "mail": "shared@acme.example"}, {"person": None, "login": "ben-o"},
+    ]  # fmt: skip
+    whose = accounts(roles)
+    wanted = Asked.read(FIELDS | {"approvers": asked, "quorum": 2}).by_person(whose)
+    told = state(wanted, TEXT, [given(known_as(name, whose)) for name in asked])
+    assert (len(told.by), told.holds) == (held, held == 2)
 
 
 def test_without_a_quorum_all_must() -> None:
