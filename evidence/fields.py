@@ -30,6 +30,7 @@ class Form(StrEnum):
     LIST = "a list, or texts with commas"
     MODELS = "a list of {name, last_seen}"
     ENTRIES = "a list of mappings"
+    MAPPING = "a mapping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,8 @@ def _wrong(field: Field, value: object) -> str:
             return "" if flat or not nested else f"is no list of texts: write {field.form}"
         case Form.MODELS | Form.ENTRIES:
             return "" if _entries(field.form, value) else f"is {held!r}: write {field.form}"
+        case Form.MAPPING:
+            return "" if isinstance(value, Mapping) else f"is {held!r}: write {field.form}"
         case _ if nested:
             return f"holds a list or a mapping: write {field.form}"
         case Form.DAY:

@@ -210,7 +210,10 @@ REGISTERS: tuple[Register, ...] = (
     Register("requests", "What an auditor asked for", (
         Field("text", "what is asked"), _person("asked_by", "who asks"), _OWNER, _DUE,
         _word("state", "where it stands", "open, answered, accepted, returned, withdrawn"),
-        Field("question", "a saved question that answers it"), _EVIDENCE,
+        Field("question", "a saved question that answers it"),
+        Field("with", "values of the question", Form.MAPPING),
+        Field("sample", "control, seed, frequency: in place of a question", Form.MAPPING),
+        _EVIDENCE,
     ), ("request_list", "pbc")),
     Register("context", "What inside and outside bears on AI in the organisation", (
         _TITLE, Field("issue", "what it is"), _word("kind", "where it is", "internal, external"),

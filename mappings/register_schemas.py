@@ -22,6 +22,7 @@ _FORMS: dict[Form, dict[str, Any]] = {
     Form.LIST: {"anyOf": [{"type": "array", "items": _SCALAR}, _SCALAR]},
     Form.MODELS: {"anyOf": [{"type": "array", "items": _NAMED}, _NAMED]},
     Form.ENTRIES: {"anyOf": [{"type": "array", "items": {"type": "object"}}, {"type": "object"}]},
+    Form.MAPPING: {"type": "object"},
 }
 
 
@@ -75,6 +76,7 @@ _WORDS = {
     Form.TEXT: "", Form.PERSON: "person", Form.DAY: "day", Form.NUMBER: "number",
     Form.FLAG: "true or false", Form.DECISION: "true or false, no quotes", Form.LIST: "list",
     Form.MODELS: "list of `name` and `last_seen`", Form.ENTRIES: "list of mappings",
+    Form.MAPPING: "mapping",
 }  # fmt: skip
 
 

@@ -71,6 +71,8 @@ def test_words_are_those_that_are_judged_by() -> None:
         ("findings", {"grade": "bad"}, "write one of major, minor, observation, opportunity"),
         ("incidents", {"told": [{"to": "authority"}]}, ""),
         ("incidents", {"told": ["authority"]}, "write a list of mappings"),
+        ("requests", {"with": {"since": "2026-01-01"}}, ""),
+        ("requests", {"sample": "A.2.2"}, "`sample` is 'A.2.2': write a mapping"),
         ("risks", {"own_words": {"deep": [1]}}, ""),
     ],
 )  # fmt: skip
