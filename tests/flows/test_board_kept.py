@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 import requests
 
@@ -173,3 +174,15 @@ def test_the_first_page_is_drawn_before_anybody_asks(
     shelf = shelf_of(house.config)
     show._warm(from_shelf(house.config, shelf), shelf)
     assert shelf.board("").late == "", "where nothing is kept the server starts all the same"
+
+
+def test_a_board_that_cannot_be_made_fails_no_judgement(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_of: object, **_how: object) -> None:
+        raise duckdb.OutOfMemoryException("too little memory")
+
+    judged = judge_lake(house.lake, present(house.lake, house.config))
+    monkeypatch.setattr(board_kept, "assemble", full)
+    told = keep_judged(house.lake, house.config, judged)
+    assert told == "the board was not made: too little memory"
