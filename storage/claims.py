@@ -34,18 +34,19 @@ SELECT declaration, any_value(rationale) AS rationale, count(*) AS items,
 FROM context JOIN evidence USING (item_id)
 GROUP BY declaration ORDER BY items DESC, declaration
 """
-_SEVERAL = """
-WITH several AS (  -- few: only their names are strung together
-    SELECT item_id, control FROM lake_claims WHERE NOT starts_with(control, 'event:')
-    GROUP BY item_id, control HAVING min(evidence) <> max(evidence)
-)
+_SEVERAL = """INSERT INTO lake_several SELECT hash(item_id) AS item, control FROM lake_claims
+WHERE NOT starts_with(control, 'event:') AND item % $parts = $part
+GROUP BY item, control HAVING min(evidence) <> max(evidence)
+"""
+_TWICE = """
 SELECT kind, evidence, rules, count(DISTINCT item_id) AS items, min(item_id) AS item_id,
     arg_min(title, item_id) AS title
 FROM (
     SELECT item_id, string_agg(DISTINCT evidence, ', ' ORDER BY evidence) AS evidence,
         string_agg(DISTINCT rule, ', ' ORDER BY rule) AS rules
-    FROM lake_claims SEMI JOIN several USING (item_id, control)
-    GROUP BY item_id, control
+    FROM lake_claims c SEMI JOIN lake_several s
+        ON hash(c.item_id) = s.item AND c.control = s.control
+    GROUP BY item_id, control HAVING min(c.evidence) <> max(c.evidence)  -- two may hash alike
 ) JOIN evidence USING (item_id)
 GROUP BY kind, evidence, rules ORDER BY items DESC, kind, evidence, rules
 """
@@ -66,6 +67,8 @@ GROUP BY control, m.evidence, strength, kind
 """
 _PART_ROWS = 250_000
 """Items whose claims are compared at once: each is held, by the rules of either side."""
+_PART_CLAIMS = 5_000_000
+"""Claims that are put together by their items at once."""
 
 
 def untagged_kinds(connection: Connection) -> list[dict[str, Any]]:
@@ -83,8 +86,15 @@ def context_only(connection: Connection) -> list[dict[str, Any]]:
 
 def claimed_twice(connection: Connection) -> list[dict[str, Any]]:
     """Items that rules take for several kinds of evidence of one control, by kind: kind, evidence,
-    rules, items, item_id and title of one. Raises LakeError."""
-    return all_rows(connection, _SEVERAL)
+    rules, items, item_id and title of one. Memory holds the claims of some items at a time: few
+    items are such ones. Raises LakeError."""
+    (number,) = all_rows(connection, "SELECT count(*) AS claims FROM lake_claims")
+    parts = 1 + number["claims"] // _PART_CLAIMS
+    table = "CREATE OR REPLACE TEMP TABLE lake_several (item UBIGINT, control VARCHAR)"
+    all_rows(connection, table)
+    for part in range(parts):
+        all_rows(connection, _SEVERAL, {"parts": parts, "part": part})
+    return all_rows(connection, _TWICE)
 
 
 def differences(lake: Lake, old: str, new: str, *, as_of: datetime) -> list[dict[str, Any]]:

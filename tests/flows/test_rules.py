@@ -21,6 +21,7 @@ from flows.explain import explain
 from flows.follow import follow
 from flows.moment import parse_as_of, present, tagged
 from flows.status import show_standings
+from storage import claims
 from storage.actions import land_own
 from storage.corrections import correction_item
 from storage.keys import load_key
@@ -204,9 +205,11 @@ def test_the_query_for_elsewhere_is_printed_as_it_is(
         rules.sql(house.config.file, "oracle")
 
 
+@pytest.mark.parametrize("part", [1, 1_000_000], ids=["in parts", "at once"])
 def test_the_board_counts_what_waits_for_a_rule_and_what_rules_take_twice(
-    house: House, own: Path
+    house: House, own: Path, monkeypatch: pytest.MonkeyPatch, part: int
 ) -> None:
+    monkeypatch.setattr(claims, "_PART_CLAIMS", part)
     board = build(house.lake, house.config)
     assert [(row.kind, row.items, row.evidence) for row in board.queue] == [("jira.issue", 2, "")]
     assert queued(board) == (board.lake.untagged, 0)
