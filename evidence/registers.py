@@ -7,6 +7,9 @@ record must show is asked by ISO/IEC 42001 (the clauses that the shipped rules n
 
 from __future__ import annotations
 
+import re
+from difflib import get_close_matches
+
 from evidence.fields import Field, Form, Register
 
 _SYSTEMS, _RISKS, _ROLES = ("ai_systems",), ("risks",), ("roles",)
@@ -273,9 +276,20 @@ REGISTERS: tuple[Register, ...] = (
     ), ("history_rewrites",)),
 )  # fmt: skip
 
+_ALIKE = 0.88
+"""Of ten letters one may be another."""
 _CALLED = {name: one for one in REGISTERS for name in (one.name, *one.also)}
 
 
 def register_called(name: str) -> Register | None:
     """What the register of that name holds; None for one that Headwater does not know."""
     return _CALLED.get(name)
+
+
+def register_meant(name: str) -> str:
+    """The known name that an unknown one may have been meant for, such as `incidents` of
+    `Incident`; empty if there is none."""
+    if name in _CALLED:
+        return ""
+    plain = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
+    return next(iter(get_close_matches(plain, _CALLED, n=1, cutoff=_ALIKE)), "")

@@ -20,7 +20,7 @@ from evidence.canonical import canonical, digest, plain
 from evidence.errors import InvalidItem
 from evidence.fields import EVERYWHERE, HEADER, TO_FILL_IN, Field, wrong_fields
 from evidence.model import Outcome
-from evidence.registers import register_called
+from evidence.registers import register_called, register_meant
 from evidence.times import day_or_time
 
 REGISTER, DOCUMENT, ATTESTATION = "git.register", "git.document", attestation.KIND
@@ -169,8 +169,17 @@ def _whole(name: str, header: Mapping[str, Any], lines: Lines, entries: list[Dec
     return Declared(
         kind=REGISTER, subject=f"register/{name}", title=f"{name}: {len(entries)} records",
         payload=_kept(payload), dated=dated, system=str(header.get("system") or ""),
-        problems=_problems(HEADER, header, lines),
+        problems=(*_misnamed(name, lines), *_problems(HEADER, header, lines)),
     )  # fmt: skip
+
+
+def _misnamed(name: str, lines: Lines) -> Iterator[Problem]:
+    """A known register under another name is read by nobody, and nothing else would say so."""
+    if meant := register_meant(name):
+        why = (
+            f"no register is called {one_line(name, 40)!r}, and nobody reads it: is {meant} meant?"
+        )
+        yield Problem(why, lines.of("register"))
 
 
 def _record(name: str, header: Mapping[str, Any], row: _Row) -> Declared:

@@ -311,6 +311,16 @@ records:
     assert again == [], "a record that only moved down is the same record"
 
 
+def test_a_known_register_under_another_name_is_an_error(repo: Repo) -> None:
+    repo.commit({"registers/Incident.yaml": "records:\n  - id: INC-1\n    kind: [death]\n",
+                 "registers/own.yaml": "register: teams\nrecords: []\n"})  # fmt: skip
+    found = {i.subject: i for i in repo.pull()[0] if i.kind == "git.register"}
+    whole = found["register/Incident"]
+    assert whole.outcome is Outcome.ERROR
+    assert "'Incident', and nobody reads it: is incidents meant?" in payload(whole)["problems"][0]
+    assert found["register/teams"].outcome is Outcome.RECORDED
+
+
 def test_a_wrong_cell_of_a_table_names_its_line(repo: Repo) -> None:
     rows = "# owner: Ann\nid,person,finished\n1,Ann,2026-01-02\n2,Ben,last week\n3,Cy,\n"
     repo.commit({"registers/training.csv": rows})

@@ -6,7 +6,7 @@ import pytest
 
 from evidence import attestation, audits, requests, waiver
 from evidence.fields import HEADER, Form, Register, told_once, wrong_fields
-from evidence.registers import REGISTERS, register_called
+from evidence.registers import REGISTERS, register_called, register_meant
 
 
 @pytest.mark.parametrize("register", REGISTERS, ids=lambda one: one.name)
@@ -95,3 +95,13 @@ def test_a_header_is_asked_too() -> None:
 def test_one_flaw_is_told_once() -> None:
     told = told_once(["line 3: `due` is 'x': write it"], ["`due` is no day", "has no `owner`"])
     assert told == ("line 3: `due` is 'x': write it", "has no `owner`")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("Incident", "incidents"), ("RISKS", "risks"), ("ai systems", "ai_systems"),
+     ("incidnets", "incidents"), ("risks", ""), ("datasets", ""), ("metadata", ""), ("teams", ""),
+     ("", ""), ("\u200b", "")],
+)  # fmt: skip
+def test_a_known_register_under_another_name_is_found(name: str, meant: str) -> None:
+    assert register_meant(name) == meant
