@@ -61,6 +61,7 @@ class Incident:
     ticket: str = ""
     item_id: str = ""
     problems: tuple[str, ...] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def read_record(row: Mapping[str, Any], words: Words) -> Incident:
         row.get("opened"), tuple(_told(row.get("told"), words, wrong)),
         tuple(_exempt(row.get("not_told"), words, wrong)), _text(row.get("ticket")),
         str(row.get("item_id") or ""), told_once(row.get("problems"), wrong),
+        str(row.get("source") or ""),
     )  # fmt: skip
 
 
@@ -107,6 +109,7 @@ def read_ticket(row: Mapping[str, Any], words: Words) -> Incident:
         tuple(dict.fromkeys(kinds)), _moment({"aware": min(aware, default="")}, "aware", wrong),
         row.get("opened"), tuple(_told(told, words, wrong)),
         item_id=str(row.get("item_id") or ""), problems=tuple(wrong),
+        source=str(row.get("source") or ""),
     )  # fmt: skip
 
 
@@ -132,6 +135,7 @@ def _joined(record: Incident, ticket: Incident | None) -> Incident:
         record.id, record.title, record.system or ticket.system, tuple(kinds),
         record.aware or ticket.aware, opened, (*record.told, *ticket.told), record.exempt,
         record.ticket, record.item_id, (*record.problems, *ticket.problems),
+        record.source,
     )  # fmt: skip
 
 

@@ -8,7 +8,16 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from evidence.incidents import ALL, REGISTERS, Incident, Words, read_record, read_ticket, together
+from evidence.incidents import (
+    ALL,
+    NONE,
+    REGISTERS,
+    Incident,
+    Words,
+    read_record,
+    read_ticket,
+    together,
+)
 from evidence.notification import Duty, NotificationClock, State, before_known, clocks
 from evidence.periods import Limit, Place, earliest
 from flows.config import Binding
@@ -118,13 +127,22 @@ def _incidents(connection: Connection, words: Words) -> tuple[list[Incident], li
     standing = together(*(
         [read[row["item_id"]] for row in many if not row["gone"]] for many in (register, tickets)
     ))  # fmt: skip
-    names = {one.ticket for one in standing} | {one.id for one in standing}
     gone = [read[row["item_id"]] for row in rows if row["gone"]]
-    return standing, [one for one in gone if one.id not in names], said
+    return standing, [one for one in gone if not _carried(one, standing)], said
+
+
+def _carried(gone: Incident, standing: Sequence[Incident]) -> bool:
+    """Whether one that stands is the same, moved or told by its record: another team's first
+    incident has the id INC-1, too."""
+    return any(
+        gone.id in (one.id, one.ticket) and one.system == (gone.system or one.system)
+        and {*gone.kinds} - {NONE} <= {*one.kinds}
+        for one in standing
+    )  # fmt: skip
 
 
 def _read(row: Mapping[str, Any], words: Words) -> Incident:
-    about = {"item_id": row["item_id"], "opened": row["opened"]}
+    about = {name: row[name] for name in ("item_id", "opened", "source")}
     payload = row["payload"]
     if row["kind"] == "git.register":
         return read_record(payload | about | {"item_system": row["system"]}, words)

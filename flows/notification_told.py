@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,10 @@ SHOWN = 5
 
 def pressing(found: Notifications) -> Iterator[Attention]:
     """What needs a person: who is to be told, what nobody said, what cannot be read."""
+    called = _called(found)
     for clock in found.clocks:
         about: dict[str, Any] = {"system": clock.incident.system, "item_id": clock.incident.item_id,
-                 "cause": f"notify {clock.incident.id} {clock.duty.law}"}  # fmt: skip
+                 "cause": f"notify {called(clock.incident)} {clock.duty.law}"}  # fmt: skip
         if clock.state is State.UNDATED:
             yield Attention("judgement", sentence(found, clock), TELL, **about)
         elif clock.state is State.UNKNOWN:
@@ -55,9 +56,18 @@ def pressing(found: Notifications) -> Iterator[Attention]:
     for incident, problem in found.wrong:
         yield Attention(
             "judgement", f"{named(incident)}: {problem}.", MEND, system=incident.system,
-            item_id=incident.item_id, cause=f"incident {incident.id} {problem[:60]}",
+            item_id=incident.item_id, cause=f"incident {called(incident)} {problem[:60]}",
         )  # fmt: skip
     yield from _unclassified(found.unclassified)
+
+
+def _called(found: Notifications) -> Callable[[Incident], str]:
+    """Names for causes: two teams' INC-1 are two of them, or what was told of one would keep the
+    other quiet."""
+    of_id: dict[str, set[str]] = {}
+    for one in (*(clock.incident for clock in found.clocks), *(one for one, _ in found.wrong)):
+        of_id.setdefault(one.id, set()).add(one.source)
+    return lambda one: f"{one.id} of {one.source}" if len(of_id[one.id]) > 1 else one.id
 
 
 def _unclassified(incidents: Sequence[Incident]) -> Iterator[Attention]:

@@ -19,9 +19,9 @@ _SAID = "json_object({})::VARCHAR".format(
 def incident_rows(connection: Connection, registers: Sequence[str]) -> list[dict[str, Any]]:
     """The last version of each incident, also of one that is `gone` at its source by now.
 
-    Columns: item_id, kind, system, title, payload (parsed), gone, opened (the earliest time that
-    any version of it is about, or was committed at), and said: what all versions told of its kind
-    and since when it is known, as payloads. Raises LakeError.
+    Columns: item_id, source, kind, subject, system, title, payload (parsed), gone, opened (the
+    earliest time that any version of it is about, or was committed at), and said: what all versions
+    told of its kind and since when it is known, as payloads. Raises LakeError.
     """
     rows = all_rows(
         connection,
@@ -39,7 +39,7 @@ def incident_rows(connection: Connection, registers: Sequence[str]) -> list[dict
                     AS opened,
                 list(DISTINCT {_SAID}) FILTER (change <> 'gone') AS said
             FROM lake_placed SEMI JOIN wanted USING ({_THING}) GROUP BY {_THING}
-        ) SELECT item_id, kind, subject, system, title, payload, gone, opened, said
+        ) SELECT item_id, source, kind, subject, system, title, payload, gone, opened, said
         FROM evidence JOIN stands USING (item_id) ORDER BY kind, subject, item_id""",  # noqa: S608
         {"registers": list(registers), "evidence": EVIDENCE},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from dashboards.asked import Asked as Shown
 from dashboards.pages.due import due
-from evidence.model import EvidenceItem, Nature
+from evidence.model import Change, EvidenceItem, Nature
 from flows._alerts.causes import seen
 from flows.board import assemble
 from flows.board_reads import reads
@@ -198,6 +199,44 @@ def told_of(lake: Lake, file: Path, at: datetime) -> Any:
         found = notifications(connection, judged.moment, Binding(), at)
         causes = seen(judged, list(pressing(found)), []).causes
     return {one.key: one for one in causes if one.key.startswith("notify")}
+
+
+def record(team: str, key: str, change: Change = Change.NEW, **fields: Any) -> EvidenceItem:
+    at = NOW - (80 if change is Change.NEW else 1) * HOUR
+    payload = {"register": "incidents", "level": "record", "id": key, **fields}
+    return EvidenceItem(
+        source=team, kind="git.register", subject=f"register/incidents/{key}", title=f"Of {team}",
+        payload=payload, system=team, observed_from=at, observed_to=at, collected_at=at,
+        change=change,
+    )  # fmt: skip
+
+
+def test_a_namesake_carries_no_clock_of_what_is_gone(home: Home) -> None:
+    """Each team counts its incidents from 1; one is taken out, and is a ticket that a record names
+    and calls `none`."""
+    file = home()
+    lake = Lake.open(load(file).lake, clock=now)
+    breach = {"kind": ["personal_data_breach"], "became_aware": ago(80)}
+    ticket_ = ticket("OPS-7", "personal-data-breach", f"aware:{ago(80)}")
+    for team, items in {
+        "north": [record("north", "INC-1", **breach), record("north", "INC-1", Change.GONE)],
+        "south": [record("south", "INC-1", kind=["none"])],
+        "west": [record("west", "INC-2", kind=["none"], ticket="OPS-7")],
+        "jira": [ticket_, replace(ticket_, change=Change.GONE, payload={"key": "OPS-7"},
+                                  collected_at=NOW)],
+    }.items():  # fmt: skip
+        lake.land(team, items, bookmark=lake.bookmark(team), cursor=None, pull_id=team)
+    follow(lake, load(file))
+    found = told_of(lake, file, now())
+    for key in ("INC-1", "OPS-7"):
+        assert found[f"notify {key} GDPR Art. 33(1)"].severity == "law"
+    items = [record("east", "INC-1", kind=["personal_data_breach"], became_aware=ago(60))]
+    lake.land("east", items, bookmark=lake.bookmark("east"), cursor=None, pull_id="east")
+    follow(lake, load(file))
+    found = told_of(lake, file, now())
+    steps = {team: found[f"notify INC-1 of {team} GDPR Art. 33(1)"].step
+             for team in ("north", "east")}  # fmt: skip
+    assert steps == {"north": 4, "east": 2}, "what was told of one does not keep the other quiet"
 
 
 def test_tickets_by_their_labels_press_more_as_time_runs(home: Home) -> None:
