@@ -14,7 +14,7 @@ from datetime import timedelta
 from evidence.fields import Field, Form, wrong_fields
 from evidence.held import Finding, Held, Record, Used, finding_of
 from evidence.overdue import days, reviews
-from evidence.people import folded, same_name
+from evidence.people import accounts, folded, same_account
 from evidence.registers import register_called
 
 _TOLD_ELSEWHERE = {
@@ -193,9 +193,10 @@ def _excluded(held: Held, number: str, one: Record) -> Iterator[Finding]:
 
 
 def _acceptance(held: Held) -> Iterator[Finding]:
+    whose = accounts(one.fields for one in held.of("roles"))
     for one in held.of("risks"):
         accepted = one.text("accepted_by")
-        if same_name(accepted, one.written_by):
+        if same_account(accepted, one.written_by, whose):
             why = f"risk {one.id} was accepted by {accepted}, who wrote it"
             yield finding_of("risk-accepted-by-its-author", "judgement", one, why)
 

@@ -50,6 +50,11 @@ def known_as(name: str, accounts: Mapping[str, str]) -> str:
     return _seen(called) or _seen(name)
 
 
+def same_account(one: str, two: str, accounts: Mapping[str, str]) -> bool:
+    """Whether two names are one person's by the register of roles, too: a login and a name."""
+    return same_name(known_as(one, accounts), known_as(two, accounts))
+
+
 def same_person(one: str, two: str) -> bool:
     """Whether two names are one person's, as far as the names tell: upper case is no second one."""
     return person(one).casefold() == person(two).casefold()

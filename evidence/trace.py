@@ -101,9 +101,13 @@ class Broken:
 
 @dataclass(frozen=True)
 class Graph:
-    """All nodes, findable by stage and name, by system, and by who names them."""
+    """All nodes, findable by stage and name, by system, and by who names them.
+
+    `accounts` say whose a login or mail is (`evidence/people.py`): systems name people differently.
+    """
 
     nodes: tuple[Node, ...]
+    accounts: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _named(self) -> Mapping[tuple[Stage, str], Node]:

@@ -85,7 +85,7 @@ def held(connection: Connection, catalogue: Catalogue, at: datetime) -> Held:
 def _record(row: Mapping[str, Any], authors: Mapping[str, str]) -> Record:
     """By the name that Headwater knows the register by; an inventory's record names no system."""
     key, name = str(row.get("id", "")), _CALLED[row["register"]]
-    author = authors.get(f"{row['register']}/{key}", "").partition(" <")[0]
+    author = authors.get(f"{row['register']}/{key}", "")
     fields = dict(row) | ({"system": ""} if name == "ai_systems" else {})
     return Record(name, key, fields, row["item_id"], author)
 

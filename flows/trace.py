@@ -16,6 +16,7 @@ from rich.tree import Tree
 from evidence.broken import ASKED, BY_OUTCOME, Look, broken_edges
 from evidence.canonical import plain
 from evidence.errors import ConfigError
+from evidence.people import accounts
 from evidence.trace import Broken, Graph, Node, Stage
 from flows.config import load, now
 from flows.moment import Asked, moment
@@ -25,7 +26,7 @@ from mappings.trace import KindOf, Name, TraceMap, load_trace
 from storage.engine import ample
 from storage.lake import Lake
 from storage.lifecycle import Tie, called, lifecycle_rows, tied
-from storage.pages import Connection
+from storage.pages import Connection, records
 
 SHOWN = 6
 FORMS = ("tree", "json", *PICTURES)
@@ -42,7 +43,7 @@ class Traced:
 
 def graph_of(connection: Connection, trace: TraceMap) -> Graph:
     """All nodes of the lake as the connection shows it. Raises LakeError."""
-    return Graph(tuple(_nodes(connection, trace, "true")))
+    return Graph(tuple(_nodes(connection, trace, "true")), _accounts(connection))
 
 
 def tied_graph(connection: Connection, trace: TraceMap) -> Graph:
@@ -53,7 +54,11 @@ def tied_graph(connection: Connection, trace: TraceMap) -> Graph:
     nodes = _nodes(connection, trace, tied(ties, failing))
     names = sorted({one.key for node in nodes for one in node.names})
     more = _nodes(connection, trace, called(ties, names))
-    return Graph(tuple(dict.fromkeys((*nodes, *more))))
+    return Graph(tuple(dict.fromkeys((*nodes, *more))), _accounts(connection))
+
+
+def _accounts(connection: Connection) -> dict[str, str]:
+    return accounts(records(connection, "roles", "roles_register"))
 
 
 def _tie(kind: KindOf) -> Tie:

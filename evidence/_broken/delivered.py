@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evidence._broken.look import Check, Look, broken, running, time
-from evidence.people import same_name
+from evidence.people import same_account
 from evidence.trace import Broken, Node, Stage, newest
 
 
@@ -28,7 +28,7 @@ def _approvals(look: Look) -> Iterator[Broken]:
             continue
         yield from _order(live, version, good)
         for one in good:
-            if one.who and same_name(one.who, version.who):
+            if one.who and same_account(one.who, version.who, look.graph.accounts):
                 why = f"{version.key} was approved by {one.who}, who made it"
                 yield broken("approved-by-its-author", version, Stage.APPROVAL, why, one)
 

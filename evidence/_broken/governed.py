@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import isfinite
 
 from evidence._broken.look import Check, Look, broken, day, running
-from evidence.people import same_name
+from evidence.people import same_account
 from evidence.trace import Broken, Node, Stage, newest
 
 _DONE = {"done", "closed", "complete", "completed", "implemented", "finished"}
@@ -38,7 +38,7 @@ def _risks(look: Look) -> Iterator[Broken]:
         if not accepted:
             why = f"nobody accepted what remains of risk {risk.key}"
             yield broken("risk-not-accepted", risk, Stage.RISK, why)
-        elif same_name(accepted, owner):
+        elif same_account(accepted, owner, look.graph.accounts):
             why = f"risk {risk.key} was accepted by its own owner, {owner}"
             yield broken("risk-accepted-by-its-owner", risk, Stage.RISK, why)
         else:

@@ -193,6 +193,16 @@ def test_a_sentence_names_who_what_and_when() -> None:
     assert (late.system, late.missing) == ("scoring", Stage.APPROVAL)
 
 
+def test_a_login_is_the_person_that_the_register_of_roles_says() -> None:
+    whose = {"mira-b": "Mira", "ben@acme.example": "Ben"}
+    nodes = [replace(n, who="mira-b") if n.key == "ok-1" else n for n in WHOLE]
+    mail = {"accepted_by": "BEN@acme.example"}
+    nodes = [replace(n, facts=n.facts | mail) if n.key == "R-1" else n for n in nodes]
+    assert broken_edges(Look(Graph(tuple(nodes)), NOW)) == []
+    found = {b.check for b in broken_edges(Look(Graph(tuple(nodes), whose), NOW))}
+    assert found == {"approved-by-its-author", "risk-accepted-by-its-owner"}
+
+
 def test_two_systems_do_not_help_each_other_out() -> None:
     second = [
         replace(n, system="triage", keys=(f"2-{n.key}",), names=tuple(

@@ -121,6 +121,11 @@ PLANTED: list[tuple[str, Held, str]] = [
      "A.10.4 is left out (Nobody is supplied), and 2 items speak to it alone, the newest: terms"),
     ("risk-accepted-by-its-author", changed("risks R-1", accepted_by="ben  LIND"),
      "risk R-1 was accepted by ben LIND, who wrote it"),
+    ("risk-accepted-by-its-author",
+     replace(changed("risks R-1", accepted_by="ben-l"), records=[
+         replace(one, fields={**one.fields, "login": "Ben-L"}) if one.text("person") == "Ben Lind"
+         else one for one in changed("risks R-1", accepted_by="ben-l").records]),
+     "risk R-1 was accepted by ben-l, who wrote it"),
     ("supplier-model-changed", used(Used("sort.text-large", "4", DAY, "u4")),
      "Sortwell supplies sort.text-large: evidence of 2026-11-20 shows 4, and the version looked at "
      "last is 20240307-v1:0, 3"),
