@@ -58,6 +58,14 @@ def place_of(binding: Binding) -> Place:
     return Place(ZoneInfo(binding.zone), workdays_of(binding.country, binding.subdivision))
 
 
+def words_of(deadlines: Sequence[Deadline]) -> Words:
+    """The kinds of incident that laws know, and whom they say to tell."""
+    return Words(
+        frozenset(kind for one in deadlines for kind in one.incidents),
+        frozenset(one.recipient for one in deadlines),
+    )
+
+
 def notifications(
     connection: Connection, shown: Moment, binding: Binding, at: datetime
 ) -> Notifications:
@@ -68,11 +76,7 @@ def notifications(
         _duty(one, frameworks) for one in deadlines
         if (not bound or one.framework in bound) and one.role in (binding.roles or {one.role})
     ]  # fmt: skip
-    words = Words(
-        frozenset(kind for one in deadlines for kind in one.incidents),
-        frozenset(one.recipient for one in deadlines),
-    )
-    incidents, gone, said = _incidents(connection, words)
+    incidents, gone, said = _incidents(connection, words_of(deadlines))
     place = place_of(binding)
     found = clocks(incidents, duties, place, at)
     lost = [clock for clock in clocks(gone, duties, place, at) if clock.state.open]

@@ -9,7 +9,11 @@ from collectors._git.register_files import Declared, Problem, read_document, rea
 from collectors._git.register_items import LARGEST, Places
 from collectors._safe_yaml import Unreadable
 from evidence.errors import ConfigError
+from evidence.incidents import REGISTERS as INCIDENTS
+from evidence.incidents import read_record
+from flows.notification import words_of
 from flows.terminal import printable
+from mappings.law import load_law
 
 Say = Callable[[str], None]
 
@@ -58,3 +62,14 @@ def _read(name: str, file: Path, places: Places) -> tuple[list[Declared], list[P
 def _problems(declared: list[Declared]) -> Iterator[Problem]:
     """Each once: what is wrong with a register's own date is wrong with each of its records."""
     yield from dict.fromkeys(problem for one in declared for problem in one.problems)
+    for one in declared:
+        if one.payload.get("level") == "record" and one.payload["register"] in INCIDENTS:
+            yield from _of_incident(one)
+
+
+def _of_incident(one: Declared) -> Iterator[Problem]:
+    """A misspelt kind starts no clock of law: it is told before it is committed, too."""
+    told = list(map(str, one.problems))
+    read = read_record({**one.payload, "problems": told}, words_of(load_law().deadlines))
+    for why in read.problems[len(told) :]:
+        yield Problem(f"{read.id}: {why}")

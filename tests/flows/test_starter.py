@@ -162,6 +162,14 @@ def test_registers_are_checked_before_they_are_committed(tmp_path: Path) -> None
     line = risks.read_text().splitlines().index("    accepted: last week") + 1
     told = run("registers", "check", folder, code=1)
     assert f"registers/risks.yaml:{line}: `accepted` is 'last week': write YYYY-MM-DD" in told
+    incidents = folder / "registers/incidents.yaml"
+    kept = incidents.read_text()
+    row = "{id: INC-1, kind: [personal_data_breech], told: [{to: boss}]}"
+    incidents.write_text(f"records:\n  - {row}\n")
+    told = run("registers", "check", folder, code=1)
+    assert "incidents.yaml: INC-1: `kind` is 'personal_data_breech', none of " in told
+    assert "incidents.yaml: INC-1: `to` is 'boss', none of " in told
+    incidents.write_text(kept)
     risks.write_text("records: [")
     assert "registers/risks.yaml:1: " in run("registers", "check", folder, code=1)
     (tmp_path / "none").mkdir()
