@@ -38,7 +38,8 @@ class Notifications:
 
     `left_out` are laws with deadlines that are said not to bind. `unclassified` are incidents of
     no kind, `wrong` those of which something cannot be read or does not hold, with what. `held`
-    are the ids of evidence of a telling that the lake knows.
+    are the ids of evidence of a telling that the lake knows. `narrowed`: only some laws or roles
+    are asked of.
     """
 
     at: datetime
@@ -49,6 +50,7 @@ class Notifications:
     bound: frozenset[str]
     left_out: Sequence[str]
     held: frozenset[str] = frozenset()
+    narrowed: bool = False
 
 
 def place_of(binding: Binding) -> Place:
@@ -86,7 +88,7 @@ def notifications(
     return Notifications(
         at, place, [*found, *lost], [one for one in incidents if not one.kinds],
         [*_wrong(incidents, told, at, place), *_gone(lost), *_weakened(said, duties, place, at)],
-        bound, sorted(left), frozenset(told),
+        bound, sorted(left), frozenset(told), bool(bound or binding.roles),
     )  # fmt: skip
 
 

@@ -210,7 +210,11 @@ def _print(found: Notifications, token: str, notes: Sequence[str]) -> None:
             table.add_row(*(escape(printable(cell)) for cell in cells), style=style)
         console.print(table)
     else:
-        console.print("No incident that landed is of a kind that anybody must be told of by law.")
+        by = "the laws and roles that are said to bind here" if found.narrowed else "law"
+        console.print(
+            f"No incident that landed is of a kind that anybody must be told of by {by}.",
+            soft_wrap=True,
+        )
     lines = [f"{one.sentence} {one.action}" for one in _unclassified(found.unclassified)]
     lines += [f"{named(one)}: {problem}." for one, problem in found.wrong]
     lines += [f"note: {note}" for note in notes]

@@ -129,6 +129,9 @@ def test_what_binds_is_shown_and_what_does_not_is_counted(config: Path, tmp_path
     assert {c["law"] for c in told["clocks"]} == {"GDPR Art. 33(1)", "GDPR Art. 34(1)"}
     assert told["left_out"] == ["EU AI Act"]
     assert not any("binds you" in c["why"] for c in told["clocks"])
+    config.write_text(text + '\n[law]\nroles = ["provider"]\nbinds = ["gdpr-2016-679"]\n')
+    none = said("law", "clocks", "-c", config)
+    assert "must be told of by the laws and roles that are said to bind here." in none.stdout
     config.write_text(text)
     duty = {"register": "obligations",
             "records": [{"id": "OB-1", "framework": "eu-ai-act-2024-1689"}]}  # fmt: skip
