@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from math import isfinite
 
 from evidence._broken.look import Check, Look, broken, day, running
+from evidence.attestation import EARLY
 from evidence.people import same_account
 from evidence.trace import Broken, Node, Stage, newest
 
@@ -49,6 +50,10 @@ def _risks(look: Look) -> Iterator[Broken]:
 
 
 def _acceptance(look: Look, risk: Node, accepted: str) -> Iterator[Broken]:
+    since = day(risk.facts.get("accepted", ""))
+    if since and since > (look.now + EARLY).date():
+        why = f"{accepted} is said to accept risk {risk.key} on {since}, a day to come"
+        yield broken("risk-not-accepted", risk, Stage.RISK, why)
     said = risk.facts.get("accepted_until", "")
     until = day(said)
     if said and until is None:

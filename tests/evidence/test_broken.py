@@ -112,6 +112,8 @@ def test_a_whole_life_has_no_broken_edge() -> None:
         ([other("R-1", facts=risk(residual="7", accepted_residual="12"))], []),
         ([other("R-1", facts=risk(residual="amber", accepted_residual="green"))],
          [("residual-above-accepted", "R-1")]),
+        ([other("R-1", facts=risk(accepted="2027-01-31"))], [("risk-not-accepted", "R-1")]),
+        ([other("R-1", facts=risk(accepted="2026-11-26"))], []),
         ([other("R-1", facts=risk(residual="nan", accepted_residual="2"))],
          [("residual-above-accepted", "R-1")]),
         ([other("R-1", facts=risk(accepted_until="2026-11-25"))], [("acceptance-expired", "R-1")]),
