@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from dashboards.model import Attention
+from dashboards.text import many
 from evidence.canonical import plain
 from evidence.consistency import findings
 from evidence.errors import InvalidItem
@@ -190,4 +191,4 @@ def _print(seen: list[Finding], token: str) -> None:
         item = one.item_ids[0][:12] if one.item_ids else ""
         table.add_row(*(escape(printable(cell)) for cell in (one.check, one.why, item)))
     console.print(table)
-    console.print(f"{len(seen)} findings")
+    console.print(many(len(seen), "finding"))

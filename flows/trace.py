@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from dashboards.text import many
 from evidence.broken import ASKED, BY_OUTCOME, Look, broken_edges
 from evidence.canonical import plain
 from evidence.errors import ConfigError
@@ -162,7 +163,7 @@ def _print(traced: Traced, token: str, notes: Sequence[str]) -> None:
             cells = (one.system, one.check, one.why, item)
             table.add_row(*(escape(printable(cell)) for cell in cells))
         console.print(table)
-        console.print(f"{len(traced.broken)} broken edges")
+        console.print(many(len(traced.broken), "broken edge"))
     for note in notes:
         console.print(f"note: {escape(printable(note))}", soft_wrap=True)
 

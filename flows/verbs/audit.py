@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.verbs.options import DEFAULT, AsOf, ConfigFile, VerbFirst, moment_asked
+from flows.verbs.options import DEFAULT, AsJson, AsOf, ConfigFile, VerbFirst, moment_asked
 
 verbs = typer.Typer()
 PANEL = "Look"
@@ -29,7 +29,7 @@ verbs.add_typer(audits, name="audits", rich_help_panel=PANEL)
 def audits_show(
     config: ConfigFile = DEFAULT,
     as_of: AsOf = "",
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Show audits, findings, corrective actions and certification; exit 3 if any is late or lacks
     something."""
@@ -75,7 +75,7 @@ verbs.add_typer(requests, name="requests", rich_help_panel=PANEL)
 def requests_show(
     config: ConfigFile = DEFAULT,
     as_of: AsOf = "",
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Show each request with the rows found now; exit 3 if one is late, empty or unreadable."""
     from flows.request_answers import show

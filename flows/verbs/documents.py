@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.verbs.options import DEFAULT, By, ConfigFile, VerbFirst
+from flows.verbs.options import DEFAULT, AsJson, By, ConfigFile, VerbFirst
 
 verbs = typer.Typer()
 PANEL = "Look"
@@ -21,7 +21,7 @@ verbs.add_typer(documents, name="documents", rich_help_panel=PANEL)
 @documents.command("list")
 def documents_list(
     config: ConfigFile = DEFAULT,
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Show which documents there are templates for, and which controls ask for them."""
     from flows.documents import show_templates
@@ -50,7 +50,7 @@ def documents_render(
 @documents.command("drift")
 def documents_drift(
     config: ConfigFile = DEFAULT,
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Show what collected documents say that is not so any more, then and now; exit 3 if any."""
     from flows.documents import show_drift
@@ -73,7 +73,7 @@ def documents_approve(
 @documents.command("approvals")
 def documents_approvals(
     config: ConfigFile = DEFAULT,
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Show which texts ask for approval, who gave it, of whom they wait; exit 3 if any waits."""
     from flows.approve import show

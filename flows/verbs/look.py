@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from flows.verbs.options import DEFAULT, AsOf, ConfigFile, VerbFirst, WhatFirst, moment_asked
+from flows.verbs.options import (
+    DEFAULT,
+    AsJson,
+    AsOf,
+    ConfigFile,
+    VerbFirst,
+    WhatFirst,
+    moment_asked,
+)
 
 verbs = typer.Typer()
 PANEL = "Look"
@@ -22,7 +30,7 @@ def status(
             help="Exit 3 if a control is failed; `stale`: or stale; `missing`: or has no evidence."
         ),
     ] = "",
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Say where the controls stand and what needs a person now."""
     from flows.status import show
@@ -34,7 +42,7 @@ def status(
 def sources(
     name: Annotated[str, typer.Argument(help="One source: its last attempts.")] = "",
     config: ConfigFile = DEFAULT,
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Say how each source does; exit 3 if one is not well."""
     from flows.sources import show
@@ -46,7 +54,7 @@ def sources(
 def coverage(
     config: ConfigFile = DEFAULT,
     as_of: AsOf = "",
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Compare what is registered with what was collected; exit 3 if something is missing."""
     from flows.coverage import show
@@ -58,7 +66,7 @@ def coverage(
 def consistency(
     config: ConfigFile = DEFAULT,
     as_of: AsOf = "",
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Hold registers against each other and the evidence; exit 3 if something does not fit."""
     from flows.consistency import show
@@ -112,7 +120,7 @@ def compare(
     key: Annotated[
         str, typer.Option(help="Whose packs they are: the public key (vkey), or its file.")
     ] = "",
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Say what changed between two moments or packs; exit 3 if a control stands worse."""
     from evidence.errors import ConfigError
@@ -134,7 +142,7 @@ def trace(
     form: Annotated[
         str, typer.Option("--format", help="tree, json, or a picture: mermaid, dot.")
     ] = "tree",
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Show a system's life, from requirement to change, and each broken edge; exit 3 if any."""
     from flows.trace import show
@@ -152,7 +160,7 @@ verbs.add_typer(laws, name="law", rich_help_panel=PANEL)
 @laws.command("show")
 def law_show(
     config: ConfigFile = DEFAULT,
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Show editions, from when laws apply, by when to tell whom, and how long to keep.
 
@@ -167,7 +175,7 @@ def law_show(
 def law_clocks(
     config: ConfigFile = DEFAULT,
     as_of: AsOf = "",
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Say whom law asks to tell of which incident, by when, and whether somebody did.
 

@@ -22,6 +22,7 @@ AsOf = Annotated[
         "12345 items of the ledger, or both: 2026-11-01T00:00:00Z@12345, or freeze:NAME.",
     ),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 By = Annotated[str, typer.Option(help="Who says so; stands in the record.")]
 
 DEFAULT = Path("headwater.toml")
