@@ -98,10 +98,10 @@ def _models(held: Held) -> Iterator[Finding]:
 
 
 def _is(used: Used, name: str) -> bool:
-    return bool(name) and bool(used.name == name or _versionfinding_of(used, name))
+    return bool(name) and bool(used.name == name or _version_of(used, name))
 
 
-def _versionfinding_of(used: Used, name: str) -> str:
+def _version_of(used: Used, name: str) -> str:
     """The version of the model `name` that was used; empty where it was another model.
 
     A version stands beside the name, or behind it as in `anthropic.claude-3-haiku-20240307-v1:0`.
@@ -210,7 +210,7 @@ def _suppliers(held: Held) -> Iterator[Finding]:
                 str(v) for v in (given if isinstance(given, list) else [given]) if v is not None
             }
             for used in _newest(held, name):
-                version = _versionfinding_of(used, name)
+                version = _version_of(used, name)
                 if version in seen:
                     continue
                 last = f"the version looked at last is {', '.join(sorted(seen))}" if seen else \
@@ -219,19 +219,15 @@ def _suppliers(held: Held) -> Iterator[Finding]:
                     f"{one.text('name') or one.id} supplies {name}: evidence of {used.at:%Y-%m-%d} "
                     f"shows {version}, and {last}"
                 )
+                part = f"{name} {version}"
                 yield finding_of(
-                    "supplier-model-changed",
-                    "judgement",
-                    one,
-                    why,
-                    used.item_id,
-                    part=f"{name} {version}",
+                    "supplier-model-changed", "judgement", one, why, used.item_id, part=part
                 )
 
 
 def _newest(held: Held, name: str) -> list[Used]:
     """The versions in use: the newest that evidence shows, and those shown shortly before."""
-    found = [one for one in held.used if _versionfinding_of(one, name)]
+    found = [one for one in held.used if _version_of(one, name)]
     last = max((one.at for one in found), default=None)
     return [one for one in found if last is not None and one.at >= last - _USED_TOGETHER]
 
