@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
+from evidence.asked import Sighting
 from evidence.draft import Flaw
-from evidence.duration import plus
-from evidence.freshness import CLOCK_SKEW, Expectation, Scope, Verdict
+from evidence.freshness import Expectation, Scope, Verdict, judge
 from evidence.model import Change, Nature
 from evidence.own import OWN_SOURCE
 from flows.judgement import Judged
@@ -190,29 +190,29 @@ def _asked(
 
 
 def _alone(row: Mapping[str, Any], want: Expectation, facts: _Facts) -> tuple[datetime | None, str]:
-    """Until when an item that the verdict does not rest on is in date, or why it is not."""
-    at = facts.judged.at
-    beat = row["observed_to"] if row["source"] == OWN_SOURCE else facts.beats.get(row["source"])
-    clock = beat if row["nature"] == Nature.STATE else row["observed_to"]
-    if clock is None or beat is None:
-        return None, f"{row['source']} never finished a complete pull"
-    if row["observed_to"] > at + CLOCK_SKEW:
-        return None, "its time lies in the future: not believed"
+    """Until when an item that the verdict does not rest on is in date, or why it is not: judged as
+    if nothing else had landed."""
     if want.max_age is None:
         return None, "a newer one counts in its place"
-    until = plus(clock, want.max_age)
-    if until <= at:
-        return None, f"from {clock:%Y-%m-%d}, over its age limit"
-    if at - beat > want.silence and row["source"] != OWN_SOURCE:
-        return None, f"{row['source']} has not finished a pull since {beat:%Y-%m-%d}"
-    return until, next(_overtaken(row, want, clock, facts.events), "")
+    own = row["source"] == OWN_SOURCE
+    seen = Sighting(
+        newest=row["observed_to"], nature=Nature(row["nature"]), source=row["source"],
+        heartbeat=row["observed_to"] if own else facts.beats.get(row["source"]),
+        events=_events(row, want, facts.events),
+    )  # fmt: skip
+    # What Headwater itself lands comes when people act: it is never silent.
+    silence = timedelta.max if own else want.silence
+    asked = replace(want, deadline=None, silence=silence)
+    alone = judge(asked, row["system"], seen, facts.judged.at)
+    return (alone.fresh_until, "") if alone.in_date else (None, alone.why)
 
 
-def _overtaken(
-    row: Mapping[str, Any], want: Expectation, clock: datetime,
-    events: Mapping[tuple[str, str], datetime],
-) -> Iterator[str]:  # fmt: skip
+def _events(
+    row: Mapping[str, Any], want: Expectation, events: Mapping[tuple[str, str], datetime]
+) -> dict[str, datetime]:
+    """The latest of each event that bears on the item: for what is asked once, those of all."""
+    found: dict[str, datetime] = {}
     for (event, system), when in events.items():
-        ours = want.scope is Scope.ORGANISATION or system in {"", row["system"]}
-        if ours and event in want.stale_on and when > clock + want.lead:
-            yield f"{event.replace('_', ' ')} on {when:%Y-%m-%d} came after it"
+        if want.scope is Scope.ORGANISATION or system in {"", row["system"]}:
+            found[event] = max(when, found.get(event, when))
+    return found
