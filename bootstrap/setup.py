@@ -2,6 +2,7 @@
 
 Usage: python3 bootstrap/setup.py runtime|dev. Needs Python 3.11 or later and a package index that
 pip or uv is configured for (theirs by default). Does nothing when the lock has not changed.
+HEADWATER_SPARK=1 adds Spark to dev (half a gigabyte; needs Java 17), as CI does.
 """
 
 from __future__ import annotations
@@ -24,15 +25,21 @@ def main(flavour: str) -> None:
     """Set up `flavour` (the name of a lock), or say what to do and exit with 1."""
     if sys.version_info < (3, 11):
         sys.exit(f"Headwater needs Python 3.11 or later; this is {sys.version.split()[0]}")
-    stamp, wanted = VENV / "headwater.lock", _wanted(flavour)
-    if stamp.exists() and stamp.read_text().split() in (wanted, ["dev", wanted[1]]):
+    names = (
+        ["dev", "spark"] if flavour == "dev" and os.environ.get("HEADWATER_SPARK") else [flavour]
+    )
+    stamp, wanted = VENV / "headwater.lock", _wanted(names)
+    if stamp.exists() and _holds(stamp.read_text().split(), wanted):
         return
     uv = _uv()
     python = VENV / "bin" / "python"
     if not python.exists():
         _run([uv, "venv", "--quiet", "--python", sys.executable, str(VENV)])
-    print(f"Installing the {flavour} requirements, checked against their hashes …", flush=True)
-    lock = ROOT / "requirements" / f"{flavour}.lock"
+    print(
+        f"Installing the {' and '.join(names)} requirements, checked against their hashes …",
+        flush=True,
+    )
+    locks = [str(ROOT / "requirements" / f"{name}.lock") for name in names]
     _run(
         [
             uv,
@@ -43,7 +50,7 @@ def main(flavour: str) -> None:
             "--require-hashes",
             "--python",
             str(python),
-            str(lock),
+            *locks,
         ]
     )
     _run(
@@ -64,10 +71,17 @@ def main(flavour: str) -> None:
     stamp.write_text(" ".join(wanted))
 
 
-def _wanted(flavour: str) -> list[str]:
-    """The flavour and a digest of everything the environment is made from."""
+def _holds(made: list[str], wanted: list[str]) -> bool:
+    """Whether what was made holds all that is wanted; dev holds runtime, too."""
+    return made[-1:] == wanted[-1:] and (
+        set(wanted) <= set(made) or (wanted[0] == "runtime" and "dev" in made)
+    )
+
+
+def _wanted(names: list[str]) -> list[str]:
+    """The locks' names and a digest of everything the environment is made from."""
     parts = [*sorted((ROOT / "requirements").glob("*.lock")), ROOT / "pyproject.toml"]
-    return [flavour, hashlib.sha256(b"".join(p.read_bytes() for p in parts)).hexdigest()]
+    return [*names, hashlib.sha256(b"".join(p.read_bytes() for p in parts)).hexdigest()]
 
 
 def _uv() -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.ports import free_port
 
 SPECS = Path(__file__).parent / "specs"
 
@@ -26,9 +27,7 @@ asked = pytest.mark.skipif(
 @contextmanager
 def proxy(vendor: str, upstream: str, folder: Path) -> Iterator[tuple[str, Path]]:
     """The address of the proxy before `upstream`, and its log; a mismatch is answered with 500."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log = folder / "prism.log"
     with log.open("wb") as out, _started(vendor, upstream, port, out) as process:
         try:

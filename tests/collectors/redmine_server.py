@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 
 import pytest
 import requests
+
+from tests.ports import free_port
 
 HOME = Path("/usr/share/redmine")
 _INSTALLED = Path("/var/lib/dbconfig-common/sqlite3/redmine/instances/default/redmine_default")
@@ -62,9 +63,7 @@ class Redmine:
         told = [line for line in done.stdout.splitlines() if line.startswith("KEYS ")]
         assert told, done.stdout + done.stderr
         _, self.admin, self.key = told[0].split()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         self.process = self._served(folder / "served.log")
 
     def _served(self, file: Path) -> subprocess.Popen[bytes]:

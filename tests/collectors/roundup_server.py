@@ -11,6 +11,8 @@ from typing import Any
 
 import requests
 
+from tests.ports import free_port
+
 ADMIN = ("admin", "password-of-the-admin")
 _SERVE = """
 import sys
@@ -32,9 +34,7 @@ class Roundup:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.site = f"http://127.0.0.1:{self.port}/"
         self.url = self.site + "rest/data"
         self.running: subprocess.Popen[bytes] | None = None

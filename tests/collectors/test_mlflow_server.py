@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from collectors.mlflow_traces import MlflowTraces
 from evidence.errors import SourceBroken, SourceBusy, SourceError, SourceRefused
 from evidence.secret import Secret
 from tests.collectors.mlflow_stores import SYSTEMS, Store
+from tests.ports import free_port
 
 pytestmark = pytest.mark.xdist_group("mlflow-server")
 
@@ -53,9 +53,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def server(store: Store) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log = store.folder / "server.log"
     with log.open("wb") as out:
         process = subprocess.Popen(

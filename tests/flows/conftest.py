@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from flows import cli
-from flows.serve import _wait, free_port
+from flows.serve import _wait
 from flows.setup import initialise
 from storage.lake import Lake
 from storage.views import ask, connect
+from tests.ports import free_port
 
 Home = Callable[..., Path]
 

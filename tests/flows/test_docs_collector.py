@@ -79,7 +79,7 @@ def contract(folder: Path, collector: str) -> subprocess.CompletedProcess[str]:
     (folder / "test_acme_notes.py").write_text(blocks()[1])
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull,
-         "--rootdir", str(folder), str(folder)],
+         "--rootdir", str(folder), "--basetemp", str(folder / "temporary"), str(folder)],
         cwd=folder, env=os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"},
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip

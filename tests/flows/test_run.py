@@ -11,12 +11,12 @@ from evidence.errors import LakeBusy, LakeConflict, LakeError
 from evidence.secret import Secret
 from flows.config import Config, load, now
 from flows.run import TRIES, collect_direct, patient
-from flows.serve import free_port
 from storage.bucket import Access
 from storage.cache import Cache
 from storage.lake import Lake
 from storage.place import place_of
 from tests.flows.conftest import Home, numbers
+from tests.ports import free_port
 
 EXTRA = '\n[collect]\npatience = 3\nwait = "PT10S"\n'
 

@@ -1,6 +1,6 @@
 """What deploy/compose.yaml runs, run directly: Prefect's server on PostgreSQL, a worker, the board.
 
-Asks for HEADWATER_POSTGRES=1 and Debian's postgresql; `docker-compose config` joins where it is.
+Asks for HEADWATER_POSTGRES=1 and Debian's postgresql.
 With HEADWATER_WHEEL=1 (and uv) the same from the built wheel, the sources out of sight.
 """
 
@@ -10,6 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +20,9 @@ import pytest
 import requests
 import yaml
 
-from flows.serve import free_port
 from tests.flows.conftest import Home, numbers, quiet_environment
 from tests.flows.test_prefect import ROOT, headwater, running, until
+from tests.ports import free_port
 
 COMPOSE = ROOT / "deploy/compose.yaml"
 PREFECT = (sys.executable, "-m", "prefect")
@@ -38,34 +40,50 @@ def test_the_services_are_kept_in_and_their_flags_exist() -> None:
     assert all("${" in text for text in secrets)
 
 
-@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="no docker-compose here")
-def test_compose_takes_the_file() -> None:
+def test_compose_takes_the_file(tmp_path: Path) -> None:
+    """By the schema of Compose itself, as check-jsonschema carries it."""
+    assert judged(COMPOSE) == ""
+    wrong = tmp_path / "compose.yaml"
+    wrong.write_text(COMPOSE.read_text().replace("depends_on: {prefect:", "dependson: {prefect:"))
+    assert "dependson" in judged(wrong)
+
+
+def judged(file: Path) -> str:
+    """What Compose's schema has against `file`; nothing, when it takes it."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
     told = subprocess.run(
-        ["docker-compose", "-f", str(COMPOSE), "config", "-q"], env=os.environ | SECRETS,
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-    assert told.returncode == 0, told.stderr
+        [*command, str(file)], capture_output=True, text=True, check=False, timeout=60
+    )
+    return "" if told.returncode == 0 else told.stdout + told.stderr
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[int]:
-    """A PostgreSQL of its own; yields its port. As root it runs as the user postgres."""
-    (tools,) = sorted(Path("/usr/lib/postgresql").iterdir())[-1:]
-    data, port = folder / "data", free_port()
-    data.mkdir()
+def postgres() -> Iterator[int]:
+    """A PostgreSQL of its own; yields its port. As root it runs as the user postgres.
+
+    Not under pytest's folders: they are closed to that user, and each session closes them anew.
+    """
+    tools = max(Path("/usr/lib/postgresql").iterdir(), key=lambda folder: int(folder.name)) / "bin"
     become = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    if become:
-        shutil.chown(data, "postgres")
-    (folder / "password").write_text(SECRETS["POSTGRES_PASSWORD"])
-    (folder / "password").chmod(0o644)
-    made = [f"{tools}/bin/initdb", "-D", str(data), "-U", "prefect", "-A", "scram-sha-256"]
-    made += ["--pwfile", str(folder / "password")]
-    subprocess.run([*become, *made], check=True, capture_output=True, cwd="/")
-    told = [f"{tools}/bin/postgres", "-D", str(data), "-p", str(port), "-k", str(data)]
-    with running(dict(os.environ), *become, *told):
-        ask = [f"{tools}/bin/pg_isready", "-h", "127.0.0.1", "-p", str(port)]
-        until(lambda: subprocess.run(ask, capture_output=True, check=False).returncode == 0)
-        yield port
+    with tempfile.TemporaryDirectory(prefix="headwater-postgres-") as name:
+        folder, data, log = Path(name), Path(name) / "data", Path(name) / "log"
+        folder.chmod(0o755)
+        data.mkdir()
+        if become:
+            shutil.chown(data, "postgres")
+        (folder / "password").write_text(SECRETS["POSTGRES_PASSWORD"])
+        (folder / "password").chmod(0o644)
+        made = [f"{tools}/initdb", "-D", str(data), "-U", "prefect", "-A", "scram-sha-256"]
+        made += ["--pwfile", str(folder / "password")]
+        subprocess.run([*become, *made], check=True, capture_output=True, cwd="/")
+        port = free_port()
+        told = [f"{tools}/postgres", "-D", str(data), "-p", str(port), "-k", str(data)]
+        with running(dict(os.environ), *become, *told, errors=log, cwd=Path("/")) as server:
+            ask = [f"{tools}/pg_isready", "-h", "127.0.0.1", "-p", str(port)]
+            while subprocess.run(ask, capture_output=True, check=False).returncode:
+                assert server.poll() is None, log.read_text()
+                time.sleep(0.2)
+            yield port
 
 
 @pytest.mark.skipif(not os.environ.get("HEADWATER_POSTGRES"), reason="HEADWATER_POSTGRES=1 not set")
@@ -73,11 +91,8 @@ def postgres(folder: Path) -> Iterator[int]:
 def test_the_processes_of_the_compose_file(home: Home) -> None:
     config = home(numbers("good"))
     folder = Path(config.parent.parent)
-    for parent in (folder, *folder.parents):  # pytest's folders are closed to the user postgres
-        if parent.stat().st_mode & 0o055 != 0o055:
-            parent.chmod(parent.stat().st_mode | 0o055)
     port, board = free_port(), free_port()
-    with postgres(folder) as database:
+    with postgres() as database:
         server = quiet_environment(folder / "prefect") | {
             "PREFECT_SERVER_DATABASE_DRIVER": "postgresql+asyncpg",
             "PREFECT_SERVER_DATABASE_HOST": "127.0.0.1",

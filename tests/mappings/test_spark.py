@@ -70,7 +70,7 @@ class Spark:
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
-    pytest.importorskip("pyspark", reason="opt-in: needs Spark, pip install 'pyspark>=4'")
+    pytest.importorskip("pyspark", reason="opt-in: needs Spark, HEADWATER_SPARK=1 make dev")
     if shutil.which("java") is None:
         pytest.skip("opt-in: Spark needs Java 17 or later")
     made = Spark(tmp_path_factory.mktemp("spark"))
