@@ -94,15 +94,6 @@ def _kind(path: str) -> str:
     return path.split("/")[1].partition(".")[0] if path.startswith("/") else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """Somebody who is signed in: since their last sign-in, and until when it holds at most."""
-
-    person: str
-    since: datetime
-    until: datetime
-
-
 def digest_of(token: str) -> str:
     """What is kept of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

@@ -29,9 +29,13 @@ if TYPE_CHECKING:
 SIGN_IN = frozenset({"/login", "/login/callback"})
 """Addresses that are answered to nobody in particular, where there is a login."""
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-FORMS = frozenset({"/query", "/logout"})
+FORMS = frozenset({"/query", "/logout", "/access/end"})
 """Addresses that take a POST."""
 _UNNOTED = "What an auditor reads must be recorded, and cannot be now: nothing is shown."
+_OVER = (
+    "Your session has ended, and nothing was done. Go back and keep what you wrote; then open the "
+    "board anew, which signs you in."
+)
 _LOG = logging.getLogger("headwater.dashboards")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?")
@@ -66,8 +70,10 @@ class Door:
 
     def _unknown(self, request: Request) -> Response:
         """A person is sent to sign in; a program is told that it cannot."""
-        if request.method == "POST" or "text/html" not in request.headers.get("accept", ""):
+        if "text/html" not in request.headers.get("accept", ""):
             return unauthorised()
+        if request.method == "POST":
+            return say(401, "Signed out", _OVER, **{"WWW-Authenticate": "Bearer"})
         return RedirectResponse(f"/login?next={quote(address_of(request.scope), safe='/')}", 303)
 
     def _of(self, grant: Grant | None) -> Reader | Response:
@@ -148,7 +154,7 @@ class Gate:
 
 def has_form(path: str) -> bool:
     """Whether the page at this address holds a form."""
-    return path in {*FORMS, "/you"} or path.startswith("/query/")
+    return path in {*FORMS, "/you"} or path.startswith(("/query/", "/access/"))
 
 
 _POSTS = frozenset({("POST", path) for path in FORMS})

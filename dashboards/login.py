@@ -7,9 +7,9 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -22,10 +22,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from dashboards.access import Grant, Reader, Session, by_claims
+from dashboards.access import Grant, Reader, by_claims
 from dashboards.forms import CSRF, foreign, form_of, say
 from dashboards.provider import Provider, safe
 from dashboards.render import render_you
+from dashboards.sessions import Session, Sessions, new_key
 from dashboards.text import visible
 
 COOKIE = "__Host-headwater"
@@ -65,17 +66,18 @@ class Refused(Exception):
 @dataclass(slots=True)
 class Login:
     """Who is signed in. The key of the cookies lives as long as this process: a restart signs all
-    out. A person's epoch is in every session of theirs: signing out ends them all, on every
-    machine, also one that somebody copied."""
+    out. A cookie names a session that is kept here: ending that ends each copy of the cookie."""
 
     provider: Provider
     clock: Callable[[], datetime]
-    granted: Callable[[], Collection[str]]
-    """The groups that have an access: no others of a person are kept, for a cookie is small."""
+    granted: Callable[[], Sequence[Grant]]
+    """The accesses. Of a person's groups only theirs are kept, for a cookie is small."""
+    kept: Sessions
     key: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
-    _epochs: dict[str, int] = field(default_factory=dict)
-    _open: dict[str, Session] = field(default_factory=dict)
     _states: _Once = field(default_factory=_Once)
+
+    def __post_init__(self) -> None:
+        self.kept.clear()
 
     def routes(self) -> list[Route]:
         """`/login`, `/login/callback`, `/logout`, and `/you`, who says who is signed in."""
@@ -98,8 +100,7 @@ class Login:
         session = request.session
         if not (subject := session.get("sub")):
             return None
-        age = self.clock().timestamp() - session["at"]
-        if session["epoch"] != self._epochs.get(subject, 0) or age > self.provider.hours * 3600:
+        if not self.kept.holds(session["key"]):
             session.clear()
             return None
         grant = by_claims(grants, subject, session["groups"], self.clock())
@@ -110,11 +111,6 @@ class Login:
         return Reader(
             grant.name, session["person"], grant.role, grant.excerpt, grant.until, session["csrf"]
         )
-
-    def signed_in(self) -> list[Session]:
-        """Whose sessions hold, by the last sign-in of each; an access they may have lost since."""
-        now = self.clock()
-        return sorted((s for s in self._open.values() if now < s.until), key=lambda s: s.person)
 
     async def _begin(self, request: Request) -> Response:
         request.session["next"] = inside(request.query_params.get("next", "/"))
@@ -138,11 +134,12 @@ class Login:
                        "Open the board anew; the server's log has the reason.")  # fmt: skip
         # Nothing of the session before is kept: what somebody else may have planted there ends.
         request.session.clear()
-        request.session.update(made := self._session(claims))
-        since = datetime.fromtimestamp(made["at"], UTC)
-        self._open[made["sub"]] = Session(
-            made["person"], since, since + timedelta(hours=self.provider.hours)
-        )
+        try:
+            request.session.update(self._session(claims))
+        except OSError as error:
+            _LOG.error("nobody can sign in: a session cannot be kept: %s", error)
+            return say(503, "Nobody can sign in now", "The server cannot keep who is signed in; "
+                       "its log has the reason.")  # fmt: skip
         return RedirectResponse(inside(following), 303)
 
     async def _claims(self, request: Request) -> Mapping[str, Any]:
@@ -163,25 +160,34 @@ class Login:
         return claims
 
     def _session(self, claims: Mapping[str, Any]) -> dict[str, Any]:
+        """Begin a session; what its cookie says. Raises OSError."""
         subject, groups = claims["sub"], claims.get(self.provider.groups, [])
-        known = groups if isinstance(groups, list) else [groups]
-        granted = self.granted()
-        name = claims.get("preferred_username")
+        listed = groups if isinstance(groups, list) else [groups]
+        grants, name, now = self.granted(), claims.get("preferred_username"), self.clock()
+        granted = {grant.group for grant in grants if grant.group}
+        known = [one for one in listed if isinstance(one, str) and one in granted]
+        person = f"{name[:100]} ({subject})" if isinstance(name, str) and name else subject
+        access = by_claims(grants, subject, known, now)
+        made = Session(
+            new_key(), subject, person, access.name if access else "", now,
+            now + timedelta(seconds=self._lasts(claims, now)),
+        )  # fmt: skip
+        self.kept.begin(made)
         return {
-            "sub": subject,
-            "person": f"{name[:100]} ({subject})" if isinstance(name, str) and name else subject,
-            "groups": [one for one in known if isinstance(one, str) and one in granted],
-            "at": self.clock().timestamp(),
-            "epoch": self._epochs.get(subject, 0),
+            "key": made.key, "sub": subject, "person": person, "groups": known,
             "csrf": secrets.token_urlsafe(32),
-        }
+        }  # fmt: skip
+
+    def _lasts(self, claims: Mapping[str, Any], now: datetime) -> float:
+        """Seconds until the provider must be asked anew: at the latest when what it said of a
+        person runs out."""
+        runs_out: float = claims["exp"] + SKEW_SECONDS - now.timestamp()
+        return min(self.provider.hours * 3600, runs_out)
 
     async def _out(self, request: Request) -> Response:
         if refused := foreign(request, (await form_of(request)).get(CSRF, "")):
             return refused
-        subject = request.session.get("sub", "")
-        self._epochs[subject] = self._epochs.get(subject, 0) + 1
-        self._open.pop(subject, None)
+        self.kept.sign_out(request.session.get("sub", ""))
         request.session.clear()
         return say(200, "Signed out", "All your sessions here have ended.")
 

@@ -18,6 +18,7 @@ from dashboards.links import PLACES, Address, Links, OneFile
 from dashboards.model import Board
 from dashboards.pages.overview import drawn
 from dashboards.pages.page import Page
+from dashboards.sessions import Session
 from dashboards.tables import Code, Ref, Word
 from evidence.freshness import ORGANISATION
 
@@ -54,6 +55,12 @@ def render_you(reader: Reader, *, signed_in: bool) -> str:
     """Who is known to ask, what is shown to them, and how they sign out."""
     page = _environment().get_template("you.html")
     return page.render(policy=policy(forms=True), reader=reader, signed_in=signed_in)
+
+
+def render_end(reader: Reader, session: Session) -> str:
+    """What ending the sessions of this person does, and the form that does it."""
+    page = _environment().get_template("end.html")
+    return page.render(policy=policy(forms=True), reader=reader, session=session)
 
 
 def render_message(heading: str, sentence: str) -> str:

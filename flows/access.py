@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +17,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from dashboards.access import Grant, digest_of
-from dashboards.accesses import Accesses, ReadRow, by
+from dashboards.accesses import Accesses, ReadRow, SignedIn, by
 from evidence.errors import ConfigError
 from evidence.own import READ_KIND
 from evidence.times import stamp
 from flows.config import Config, load, now
 from flows.read_log import waiting
+from flows.sessions import end_all, sessions
 from flows.terminal import printable
 from mappings.catalogue import Catalogue
 from storage.lake import Lake
@@ -30,16 +33,20 @@ from storage.views import connect
 if TYPE_CHECKING:
     from dashboards.login import Login
 
+FROM_FILE = "file:"
+_Mark = tuple[int, int, int]
 _LOG = logging.getLogger("headwater.access")
 
 
 @dataclass(slots=True)
 class Granted:
-    """The [[access]] tables, read again whenever the file is another: what is taken out of it ends
-    with the next request. Nobody is granted anything while the file cannot be read."""
+    """The [[access]] tables, read again whenever the file is another, or one that a token is kept
+    in: what is taken out ends with the next request. Nobody is granted anything while the file
+    cannot be read."""
 
     file: Path
-    _seen: tuple[int, int] = (0, 0)
+    _seen: tuple[_Mark, ...] = ()
+    _tokens: tuple[Path, ...] = ()
     _grants: tuple[Grant, ...] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -47,14 +54,31 @@ class Granted:
         """The grants in force or not; each says so itself."""
         with self._lock:
             try:
-                facts = self.file.stat()
-                if (mark := (facts.st_mtime_ns, facts.st_size)) != self._seen:
-                    self._grants, self._seen = (), mark
+                if not self._seen or self._marks() != self._seen:
+                    self._grants, self._tokens = (), tuple(_token_files(self.file))
+                    self._seen = self._marks()
                     self._grants = checked(load(self.file)).access
             except (OSError, ConfigError) as error:
-                self._grants = ()
+                self._grants, self._seen = (), ()
                 _LOG.error("nobody is granted anything: %s cannot be read: %s", self.file, error)
             return self._grants
+
+    def _marks(self) -> tuple[_Mark, ...]:
+        """What of the files differs once they are others, also by a copy that keeps their times."""
+        facts = (file.stat() for file in (self.file, *self._tokens))
+        return tuple((one.st_ino, one.st_ctime_ns, one.st_size) for one in facts)
+
+
+def _token_files(file: Path) -> Iterator[Path]:
+    """The files in which tokens of accesses are kept."""
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8")).get("access", [])
+    except ValueError:
+        return  # which reading it as a configuration tells
+    for table in tables if isinstance(tables, list) else ():
+        token = table.get("token") if isinstance(table, dict) else None
+        if isinstance(token, str) and token.startswith(FROM_FILE):
+            yield file.parent / token.removeprefix(FROM_FILE)
 
 
 def checked(config: Config, catalogue: Catalogue | None = None) -> Config:
@@ -88,6 +112,7 @@ def show(file: Path) -> int:
         table.add_row(*(escape(printable(cell)) for cell in row))
     Console().print(table)
     _show_reads(config)
+    _show_sessions(config)
     return 3 if any(grant.until and at >= grant.until for grant in grants) else 0
 
 
@@ -104,11 +129,23 @@ def _show_reads(config: Config) -> None:
         Console().print(f"{number} reads wait on this machine to land.")
 
 
+def _show_sessions(config: Config) -> None:
+    """Who is signed in at a board of this machine."""
+    if config.login is None:
+        return
+    table = Table("signed in", "subject", "access", "since", "until")
+    for one in (found := sessions(config).open()):
+        cells = (one.person, one.subject, one.access, stamp(one.since), stamp(one.until))
+        table.add_row(*(escape(printable(cell)) for cell in cells))
+    Console().print(table if found else "Nobody is signed in at a board of this machine.")
+
+
 def accesses(config: Config, granted: Granted, login: Login | None) -> Accesses:
     """Where the page of who may look comes from."""
+    signed_in = SignedIn(login.kept.open, partial(end_all, config, via="board")) if login else None
     return Accesses(
         config.organisation, granted, lambda: [_read_row(row) for row in _reads(config)],
-        lambda: waiting(config), login.signed_in if login else None, now,
+        lambda: waiting(config), signed_in, now,
     )  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-"""What auditors read, kept at once in a file of this machine and landed in the lake in batches."""
+"""What auditors read, kept at once in a file of this machine and landed in the lake in batches;
+with it what could not land at once of sessions that were ended."""
 
 from __future__ import annotations
 
@@ -24,6 +25,7 @@ from evidence.own import OWN_SOURCE, READ_KIND
 from evidence.times import parse, stamp
 from flows.config import Config, now
 from flows.follow import seal, tag_own
+from flows.sessions import land_ended
 from storage.actions import land_own
 from storage.lake import Lake
 
@@ -128,10 +130,14 @@ class ReadLog:
             self._try_to_land()
 
     def _try_to_land(self) -> None:
-        try:
-            self.land()
-        except Exception as error:  # noqa: BLE001  a thread that ended would land nothing any more
-            _LOG.error("what auditors read waits in %s: %s", self.folder, error)
+        for land, where in ((self.land, self.folder), (self._land_ended, self.folder.parent)):
+            try:
+                land()
+            except Exception as error:  # noqa: BLE001  a thread that ended would land nothing more
+                _LOG.error("what auditors read, or what was ended, waits in %s: %s", where, error)
+
+    def _land_ended(self) -> int:
+        return land_ended(self.config)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Callable[[Read], None]]:

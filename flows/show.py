@@ -31,6 +31,7 @@ from flows.config import Config, load, now
 from flows.moment import Asked
 from flows.outlook import TOKEN, health
 from flows.read_log import ReadLog
+from flows.sessions import sessions
 from storage.lake import Lake
 
 HERE = "127.0.0.1"
@@ -149,4 +150,4 @@ def board_app(
 def _login(config: Config, granted: Granted) -> Login | None:
     if config.login is None:
         return None
-    return Login(config.login, now, lambda: {grant.group for grant in granted() if grant.group})
+    return Login(config.login, now, granted, sessions(config))

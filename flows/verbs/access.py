@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from flows.verbs.options import DEFAULT, ConfigFile
+from flows.verbs.options import DEFAULT, By, ConfigFile
 
 verbs = typer.Typer()
 PANEL = "Look"
@@ -26,3 +28,16 @@ def access_token() -> None:
     from flows.access import new_token
 
     new_token(typer.echo)
+
+
+@accesses.command("end")
+def access_end(
+    person: Annotated[str, typer.Argument(help="The subject, or as `access list` calls them.")],
+    by: By,
+    why: Annotated[str, typer.Option(help="The reason; stands in the record.")],
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """End all sessions of a person at this machine's boards; exit 1 while that waits to land."""
+    from flows.sessions import end_session
+
+    raise typer.Exit(end_session(config, person, by, why, typer.echo))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
+from pathlib import Path
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
@@ -17,6 +18,7 @@ from dashboards.gate import Gate
 from dashboards.login import COOKIE, Login, inside
 from dashboards.provider import Provider
 from dashboards.server import app, serving
+from dashboards.sessions import Sessions
 from evidence.errors import ConfigError
 from evidence.secret import Secret
 from tests.dashboards.boards import demo_board, reads_of
@@ -106,10 +108,10 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Place]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     identity, clock = Identity(), Clock()
     with serving(identity.app()) as identity.url:
-        gate = _gate(identity, clock)
+        gate = _gate(identity, clock, tmp_path_factory.mktemp("sessions"))
         with serving(gate) as url:
             assert gate.door.login is not None
             # The port is known only now; a provider is told it beforehand.
@@ -117,12 +119,12 @@ def served() -> Iterator[Place]:
             yield Place(url, identity, clock, gate.door.login)
 
 
-def _gate(identity: Identity, clock: Clock) -> Gate:
+def _gate(identity: Identity, clock: Clock, folder: Path) -> Gate:
     provider = Provider(identity.url, CLIENT, "http://127.0.0.1:1", Secret(SECRET))
     return app(
         reads_of(BOARD), token=None, allow_loopback=False,
         grants=lambda: GRANTS, note=lambda _: None,
-        login=Login(provider, clock, lambda: {grant.group for grant in GRANTS}),
+        login=Login(provider, clock, lambda: GRANTS, Sessions(folder, clock)),
     )  # fmt: skip
 
 
@@ -137,6 +139,7 @@ def place(served: Place) -> Iterator[Place]:
 
 def test_a_person_signs_in_reads_and_signs_out_everywhere(place: Place) -> None:
     browser = Browser()
+    place.identity.claims = {"exp": int(datetime.now(UTC).timestamp()) + 10 * 3600}
     assert browser.ask(f"{place.url}/controls?state=stale")[0] == 303
     assert browser.headers["location"] == "/login?next=/controls%3Fstate%3Dstale"
     back = browser.to_callback(place.url, "/controls?state=stale")
@@ -153,7 +156,7 @@ def test_a_person_signs_in_reads_and_signs_out_everywhere(place: Place) -> None:
     assert asked["nonce"]
     assert asked["redirect_uri"] == f"{place.url}/login/callback"
 
-    (known,) = [one for one in place.login.signed_in() if "u-1" in one.person]
+    (known,) = [one for one in place.login.kept.open() if "u-1" in one.person]
     assert known.until - known.since == timedelta(hours=8)
     status, page = browser.ask(f"{place.url}/you")
     csrf = re.findall('name="csrf" value="([^"]+)"', page)[0]
@@ -162,7 +165,7 @@ def test_a_person_signs_in_reads_and_signs_out_everywhere(place: Place) -> None:
     assert browser.ask(f"{place.url}/you")[0] == 200, "a form from elsewhere signs nobody out"
     body = urlencode({"csrf": csrf}).encode()
     assert browser.ask(f"{place.url}/logout", body)[0] == 200
-    assert known not in place.login.signed_in()
+    assert known not in place.login.kept.open()
     for gone in (browser, copied):
         status, page = gone.ask(f"{place.url}/")
         assert (status, "Brookside" in page) == (303, False)
@@ -265,7 +268,47 @@ def test_a_cookie_is_not_edited(place: Place, cut: int) -> None:
     assert Browser({COOKIE: value[:at] + other + value[at + 1 :]}).ask(f"{place.url}/")[0] == 303
 
 
+def test_a_session_ends_when_what_the_provider_said_runs_out(place: Place) -> None:
+    place.identity.who = {"sub": "u-9", "groups": ["staff"]}
+    browser = place.sign_in()  # its ID token holds for 300 seconds
+    place.clock.ahead = timedelta(seconds=300)
+    assert browser.ask(f"{place.url}/")[0] == 200, "a minute of skew"
+    place.clock.ahead = timedelta(seconds=365)
+    status, page = browser.ask(f"{place.url}/logout", b"csrf=x")
+    assert (status, "Your session has ended" in page) == (401, True)
+    assert browser.ask(f"{place.url}/")[0] == 303
+    place.clock.ahead = timedelta()
+    place.identity.who = {"sub": "u-9", "groups": []}
+    assert place.sign_in().ask(f"{place.url}/")[0] == 403, "the role was taken away there"
+
+
+def test_a_session_whose_file_is_gone_or_unreadable_does_not_hold(place: Place) -> None:
+    folder = place.login.kept.folder
+    for spoil in (
+        Path.unlink,
+        lambda file: file.write_text("{"),
+        lambda file: file.write_text("[]"),
+    ):
+        browser = place.sign_in()
+        made = max(folder.glob("*.json"), key=lambda file: file.stat().st_ctime_ns)
+        assert made.stat().st_mode & 0o077 == 0
+        spoil(made)
+        assert browser.ask(f"{place.url}/")[0] == 303
+
+
+def test_nobody_is_signed_in_by_a_server_that_cannot_keep_it(place: Place) -> None:
+    kept, place.login.kept = place.login.kept, Sessions(Path("/proc/nothing"), place.clock)
+    try:
+        browser = Browser()
+        status, page = browser.ask(browser.to_callback(place.url))
+        assert (status, "cannot keep who is signed in" in page) == (503, True)
+        assert browser.ask(f"{place.url}/")[0] == 303
+    finally:
+        place.login.kept = kept
+
+
 def test_a_session_ends_by_itself(place: Place) -> None:
+    place.identity.claims = {"exp": int(datetime.now(UTC).timestamp()) + 10 * 3600}
     browser = place.sign_in()
     place.clock.ahead = timedelta(hours=8, seconds=5)
     assert browser.ask(f"{place.url}/")[0] == 303

@@ -17,6 +17,7 @@ from dashboards.provider import Provider
 from dashboards.questions import Asked, Questions, Saved, View, Wanted
 from dashboards.reading import Read
 from dashboards.server import app, serving
+from dashboards.sessions import Sessions
 from evidence.excerpt import Excerpt
 from evidence.secret import Secret
 from storage.dictionary import dictionary
@@ -47,10 +48,14 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
         yield chromium
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     identity = Identity()
-    ends = datetime.now(UTC) + timedelta(days=1)
+    ends, folder = datetime.now(UTC) + timedelta(days=1), tmp_path_factory.mktemp("sessions")
     views = [View(doc.name, doc.shows, doc.columns, doc.example) for doc in dictionary()]
     with serving(identity.app()) as identity.url:
         provider = Provider(identity.url, CLIENT, "http://127.0.0.1:1", Secret(SECRET))
@@ -58,7 +63,7 @@ def url() -> Iterator[str]:
             reads_of(demo_board()), token=None, allow_loopback=False,
             grants=lambda: [Grant("acme", Role.AUDITOR, subject="u-1", until=ends)],
             questions=Questions(lambda: [SAVED], lambda: views, answer), note=NOTED.append,
-            login=Login(provider, lambda: datetime.now(UTC), set),
+            login=Login(provider, _now, tuple, Sessions(folder, _now)),
         )  # fmt: skip
         with serving(gate) as url:
             object.__setattr__(provider, "url", url)  # the port is known only now
