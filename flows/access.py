@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -24,7 +23,7 @@ from evidence.times import stamp
 from flows.config import Config, load, now
 from flows.read_log import waiting
 from flows.sessions import end_all, sessions
-from flows.terminal import printable
+from flows.terminal import Screen, printable
 from mappings.catalogue import Catalogue
 from storage.lake import Lake
 from storage.pages import all_rows
@@ -110,7 +109,7 @@ def show(file: Path) -> int:
         cells = (grant.name, grant.role, by(grant), *ends, grant.excerpt.sentence)
         row = (*cells, grant.closed(at) or "open")
         table.add_row(*(escape(printable(cell)) for cell in row))
-    Console().print(table)
+    Screen().print(table)
     _show_reads(config)
     _show_sessions(config)
     return 3 if any(grant.until and at >= grant.until for grant in grants) else 0
@@ -124,9 +123,9 @@ def _show_reads(config: Config) -> None:
         cells = (row["grant"], row["person"], row["role"], *times)
         counts = (str(row["reads"]), str(row["questions"]))
         table.add_row(*(escape(printable(cell or "")) for cell in (*cells, *counts)))
-    Console().print(table if rows else "No auditor has read anything that has landed.")
+    Screen().print(table if rows else "No auditor has read anything that has landed.")
     if number := waiting(config):
-        Console().print(f"{number} reads wait on this machine to land.")
+        Screen().print(f"{number} reads wait on this machine to land.")
 
 
 def _show_sessions(config: Config) -> None:
@@ -137,7 +136,7 @@ def _show_sessions(config: Config) -> None:
     for one in (found := sessions(config).open()):
         cells = (one.person, one.subject, one.access, stamp(one.since), stamp(one.until))
         table.add_row(*(escape(printable(cell)) for cell in cells))
-    Console().print(table if found else "Nobody is signed in at a board of this machine.")
+    Screen().print(table if found else "Nobody is signed in at a board of this machine.")
 
 
 def accesses(config: Config, granted: Granted, login: Login | None) -> Accesses:

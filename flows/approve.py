@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import yaml
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -19,7 +17,7 @@ from evidence.people import person, same_person
 from flows.approvals import Waiting, approvals
 from flows.config import load, now
 from flows.hold import open_lake
-from flows.terminal import printable
+from flows.terminal import Screen, for_machines, printable
 from storage.views import connect
 
 NEXT = (
@@ -98,7 +96,7 @@ def show(file: Path, *, as_json: bool) -> int:
     with connect(open_lake(load(file))) as connection:
         found = approvals(connection)
     if as_json:
-        print(json.dumps([_told(one) for one in found], indent=2, ensure_ascii=False))
+        print(for_machines([_told(one) for one in found]))
     elif not found:
         print("No document and no record asks for approval by named people.")
     else:
@@ -106,7 +104,7 @@ def show(file: Path, *, as_json: bool) -> int:
         for one in found:
             cells = (one.text.of, one.text.title, one.sentence)
             table.add_row(*(escape(printable(cell)) for cell in cells))
-        Console(highlight=False).print(table)
+        Screen(highlight=False).print(table)
     return 0 if all(one.holds for one in found) else 3
 
 

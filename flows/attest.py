@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -24,7 +23,7 @@ from flows.judgement import INVENTORIES
 from flows.lookup import find_item
 from flows.signing import in_force, land_word, withdrawal
 from flows.statements import number_of
-from flows.terminal import printable
+from flows.terminal import Screen, printable
 from mappings.catalogue import Catalogue
 from mappings.controls import Control
 from storage.actions import acting_user
@@ -72,7 +71,7 @@ def show(file: Path) -> int:
     """Print every statement that anybody made and did not replace, withdrawn ones too."""
     with connect(open_lake(load(file))) as connection:
         rows = records(connection, *sorted(REGISTERS))
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     if not rows:
         console.print("Nobody signed for anything.")
         return 0

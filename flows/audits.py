@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -20,7 +18,7 @@ from flows.config import load, now
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
 from flows.statements import number_of
-from flows.terminal import printable
+from flows.terminal import Screen, for_machines, printable
 from storage.engine import ample
 from storage.lake import Lake
 from storage.pages import Connection, known_items, records
@@ -87,7 +85,7 @@ def show(file: Path, asked: Asked | None, *, as_json: bool) -> int:
         held = books(connection, judged.at)
     found = [lack for lack in lacks(held) if lack.severity != "due"]
     if as_json:
-        print(json.dumps(_machine(judged, held), indent=2, ensure_ascii=False))
+        print(for_machines(_machine(judged, held)))
     else:
         _print(judged, held)
     return 3 if found else 0
@@ -119,7 +117,7 @@ def _told(entry: Entry) -> dict[str, Any]:
 
 
 def _print(judged: Judged, held: Books) -> None:
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     console.print(f"as of {judged.moment.token}", soft_wrap=True)
     if not held.entries:
         console.print("No register of audits, findings or corrective actions is collected: "

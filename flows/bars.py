@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from flows import progress
 from flows.config import now
 from flows.progress import Lines, Watch
-from flows.terminal import printable
+from flows.terminal import Screen, printable
 
 
 @contextmanager
-def watching(console: Console) -> Iterator[Watch]:
+def watching(console: Screen) -> Iterator[Watch]:
     """Shows each pull on the console: rows that move on a terminal, lines with a time elsewhere."""
     if not console.is_terminal:
         yield Lines(lambda line: _line(console, line))
@@ -49,7 +48,7 @@ class Bars:
             self._shown.stop_task(row)
 
 
-def _line(console: Console, line: str) -> None:
+def _line(console: Screen, line: str) -> None:
     console.print(
         f"{now():%H:%M:%S} {printable(line)}", markup=False, highlight=False, soft_wrap=True
     )

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
 from evidence.freshness import Standing, Verdict
 from flows.judgement import Judged
-from flows.terminal import printable
+from flows.terminal import Screen, for_machines, printable
 from storage.engine import ample
 from storage.lake import Lake
 from storage.pages import all_rows
@@ -71,7 +69,7 @@ def run(file: Path, first: str, second: str, *, key: str, as_json: bool) -> int:
     ))  # fmt: skip
     if as_json:
         told = {"from": before.token, "to": after.token} | asdict(found)
-        print(json.dumps(told | {"notes": notes}, indent=2, ensure_ascii=False))
+        print(for_machines(told | {"notes": notes}))
     else:
         _print(before, after, found, notes)
     return 3 if found.worse else 0
@@ -164,7 +162,7 @@ def items_between(lake: Lake, before: Judged, after: Judged) -> list[dict[str, A
 
 
 def _print(before: Side, after: Side, found: Difference, notes: Sequence[str]) -> None:
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     for word, side in (("from", before), ("to  ", after)):
         console.print(f"{word} {escape(printable(side.sentence))}", soft_wrap=True)
     stand = (one.judged.standings.values() for one in (before, after))
@@ -188,7 +186,7 @@ def _print(before: Side, after: Side, found: Difference, notes: Sequence[str]) -
         console.print(f"note: {escape(note)}", soft_wrap=True)
 
 
-def _table(console: Console, title: str, rows: Sequence[Moved]) -> None:
+def _table(console: Screen, title: str, rows: Sequence[Moved]) -> None:
     if not rows:
         console.print(f"no {title}")
         return

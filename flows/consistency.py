@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -26,7 +24,7 @@ from evidence.times import day_or_time, stamp
 from flows.config import load, now
 from flows.moment import Asked, Moment, moment
 from flows.statements import number_of
-from flows.terminal import printable
+from flows.terminal import Screen, for_machines, printable
 from mappings.catalogue import Catalogue
 from storage.actions import land_own
 from storage.engine import ample
@@ -174,14 +172,14 @@ def show(file: Path, asked: Asked | None, *, as_json: bool) -> int:
         seen = found(connection, shown.mapping.catalogue, shown.at)
     if as_json:
         told = {"as_of": shown.token, "findings": [_told(one) for one in seen]}
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        print(for_machines(told))
     else:
         _print(seen, shown.token)
     return 3 if seen else 0
 
 
 def _print(seen: list[Finding], token: str) -> None:
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     console.print(f"as of {token}", soft_wrap=True)
     if not seen:
         console.print("nothing was found that does not fit, among what landed")

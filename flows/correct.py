@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -22,7 +21,7 @@ from flows.changes import Say, standings, tell_changes
 from flows.config import Config, load, now
 from flows.follow import follow
 from flows.lookup import SIGNS, find_item
-from flows.terminal import printable
+from flows.terminal import Screen, printable
 from storage.actions import land_own
 from storage.corrections import correction_item, told_correction
 from storage.lake import Bookmark, Lake
@@ -80,7 +79,7 @@ def show(file: Path) -> int:
         ORDER BY corrected_at DESC, correction"""
     with connect(_open(load(file))) as connection:
         rows = all_rows(connection, sql)
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     if not rows:
         console.print("Nothing was corrected.")
         return 0

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -17,6 +15,7 @@ from evidence.times import stamp
 from flows.attention import told_disposed
 from flows.config import load, now
 from flows.moment import Asked, moment
+from flows.terminal import Screen, for_machines
 from storage.disposed import disposed
 from storage.lake import Lake
 from storage.pages import Connection, records
@@ -98,14 +97,14 @@ def show(file: Path, asked: Asked | None, *, as_json: bool) -> int:
     with shown.connect(lake) as connection:
         found = coverage(connection)
     if as_json:
-        print(json.dumps(_machine(found), indent=2, ensure_ascii=False))
+        print(for_machines(_machine(found)))
     else:
         _print(found)
     return 0 if found.whole else 3
 
 
 def _print(found: Coverage) -> None:
-    console = Console()
+    console = Screen()
     table = Table("AI system", "registered", "items", "kinds", "newest fact")
     for name, row in {**found.registered, **found.strangers}.items():
         known = name in found.registered

@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -20,7 +19,7 @@ from flows.config import Config, load, now
 from flows.documents import write as write_documents
 from flows.setup import prepare
 from flows.status import show_standings
-from flows.terminal import printable
+from flows.terminal import Screen, printable
 from flows.verify import run as verify
 from storage.lake import Lake
 from storage.views import ask, connect
@@ -36,7 +35,7 @@ def demonstrate(folder: Path, port: int, serve: bool) -> int:
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     # On a slow disk its own database is locked for a moment; it says so at length, and tries again.
     os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     from demo.company import NAME, later, serving
     from demo.company import build as build_company
 
@@ -65,7 +64,7 @@ def demonstrate(folder: Path, port: int, serve: bool) -> int:
 
 
 @contextmanager
-def _step(console: Console, word: str) -> Iterator[Any]:
+def _step(console: Screen, word: str) -> Iterator[Any]:
     with console.status(f"{word} …") as status:
 
         def say(what: str) -> None:
@@ -75,7 +74,7 @@ def _step(console: Console, word: str) -> Iterator[Any]:
         yield say
 
 
-def _collect(console: Console, config: Config, title: str) -> None:
+def _collect(console: Screen, config: Config, title: str) -> None:
     from flows.collect import collect
 
     console.print(f"[bold]{title}[/], as a Prefect flow without a server")
@@ -102,7 +101,7 @@ PULLS = """
 """
 
 
-def _judge(console: Console, config: Config) -> None:
+def _judge(console: Screen, config: Config) -> None:
     from flows.freshness import freshness
 
     with console.status("judging …"):
@@ -110,7 +109,7 @@ def _judge(console: Console, config: Config) -> None:
     console.print(f"[bold]Judged[/]: {escape(state.message or '')}")
 
 
-def _where_next(console: Console, config: Config, folder: Path) -> None:
+def _where_next(console: Screen, config: Config, folder: Path) -> None:
     shown = escape(str(config.file))
     program = escape(sys.argv[0] if Path(sys.argv[0]).stem == "headwater" else "headwater")
     console.print(f"Board as one file: {escape(str(folder / 'board.html'))}")

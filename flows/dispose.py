@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -18,6 +17,7 @@ from flows.floors import below, short
 from flows.follow import follow, seal
 from flows.judgement import judge_lake
 from flows.moment import present, tagged
+from flows.terminal import Screen
 from storage.actions import act
 from storage.checkpoints import read_checkpoint
 from storage.disposal import Done, dispose, finish, unfinished
@@ -39,7 +39,7 @@ def run(file: Path, *, confirmed: str, by: str, why: str, finishing: bool) -> in
     config = load(file)
     if confirmed and not (by.strip() and why.strip()):
         raise ConfigError("--plan needs --by NAME and --why TEXT: they stand in the record")
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     lake = Lake.open(config.lake, clock=now, redactor=config.redactor())
     if finishing:
         _told(console, _finish(lake, config))
@@ -57,7 +57,7 @@ def run(file: Path, *, confirmed: str, by: str, why: str, finishing: bool) -> in
     return 0
 
 
-def _preview(console: Console, lake: Lake, config: Config) -> None:
+def _preview(console: Screen, lake: Lake, config: Config) -> None:
     due = make_plan(lake, config)
     _show(console, due)
     if left := unfinished(lake, load_key(config.key, origin=config.origin)):
@@ -73,7 +73,7 @@ def _preview(console: Console, lake: Lake, config: Config) -> None:
 
 
 def _carry_out(
-    console: Console, lake: Lake, config: Config, confirmed: str, by: str, why: str
+    console: Screen, lake: Lake, config: Config, confirmed: str, by: str, why: str
 ) -> None:
     due = make_plan(lake, config)
     if len(confirmed) < SHORT or not due.digest.startswith(confirmed):
@@ -107,7 +107,7 @@ def _record(lake: Lake, config: Config, done: Done, facts: dict[str, object], by
     follow(lake, config)
 
 
-def _told(console: Console, done: Done) -> None:
+def _told(console: Screen, done: Done) -> None:
     console.print(
         f"{done.items} items went; {done.rewritten} files rewritten, {done.deleted} older copies "
         "deleted. `headwater verify` tells what went, when and by whom.", soft_wrap=True,
@@ -151,7 +151,7 @@ def recovered_by(connection: Connection, verdicts: Iterable[Verdict]) -> frozens
     return around(connection, pairs, {one.source for one in found})
 
 
-def _warn(console: Console, config: Config) -> list[str]:
+def _warn(console: Screen, config: Config) -> list[str]:
     """Say which classes keep less than a floor; the names of those without a basis."""
     unexplained = dict[str, None]()
     for kept, floor in below(config.retention):
@@ -163,7 +163,7 @@ def _warn(console: Console, config: Config) -> list[str]:
     return list(unexplained)
 
 
-def _show(console: Console, due: Plan) -> None:
+def _show(console: Screen, due: Plan) -> None:
     console.print(f"What may go as of {stamp(due.at)}, by the clock of this machine:")
     for hold in due.holds.values():
         told = f"{hold.name} by {hold.by} since {hold.since.date()}: {hold.reason}"

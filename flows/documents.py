@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -18,7 +16,7 @@ from flows.config import load
 from flows.document_drift import Drifted, rendered_documents
 from flows.document_facts import facts
 from flows.hold import open_lake
-from flows.terminal import printable
+from flows.terminal import Screen, for_machines, printable
 from mappings.documents import Template, load_templates
 from mappings.rendering import render
 from storage.place_local import LocalPlace
@@ -38,14 +36,14 @@ def show_templates(file: Path, *, as_json: bool) -> int:
         told = [{"name": one.name, "title": one.title, "doc_type": one.doc_type,
                  "serves": list(one.serves), "each": one.each, "quorum": one.quorum}
                 for one in templates.values()]  # fmt: skip
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        print(for_machines(told))
         return 0
     table = Table("template", "title", "type", "serves", "of")
     for one in templates.values():
         of = "each AI system" if one.each else "the organisation"
         cells = (one.name, one.title, one.doc_type, ", ".join(one.serves), of)
         table.add_row(*(escape(printable(cell)) for cell in cells))
-    Console(highlight=False).print(table)
+    Screen(highlight=False).print(table)
     return 0
 
 
@@ -89,7 +87,7 @@ def show_drift(file: Path, *, as_json: bool) -> int:
         told = [{"document": one.path, "source": one.source, "item_id": one.item_id,
                  "system": one.system, "template": one.template,
                  "drifts": [asdict(drift) for drift in one.drifts]} for one in found]  # fmt: skip
-        print(json.dumps(told, indent=2, ensure_ascii=False))
+        print(for_machines(told))
     else:
         _print_drift(found)
     return 3 if any(one.drifts for one in found) else 0

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -20,7 +18,7 @@ from evidence.times import stamp
 from flows.config import load, now
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
-from flows.terminal import printable
+from flows.terminal import Screen, for_machines, printable
 from mappings.crosswalk import Carried, Reach, carry
 from mappings.frameworks import Framework, Gap, Row
 from storage.lake import Lake
@@ -43,7 +41,7 @@ def show(file: Path, name: str, asked: Asked | None, form: str) -> int:
     if form == "csv":
         _csv(carried)
     elif form == "json":
-        print(json.dumps(_machine(judged, framework, carried), indent=2, ensure_ascii=False))
+        print(for_machines(_machine(judged, framework, carried)))
     else:
         _print(judged, framework, carried)
     return 0
@@ -68,7 +66,7 @@ def list_all(file: Path, asked: Asked | None) -> int:
             escape(framework.id), str(len(framework.requirements)),
             *(str(counts[reach]) for reach in Reach), str(len(framework.rows)), str(reviewed),
         )  # fmt: skip
-    console = Console()
+    console = Screen()
     console.print(table)
     console.print(NEVER_ADDED, highlight=False)
     return 0
@@ -162,7 +160,7 @@ def _among(known: Mapping[str, Framework], name: str) -> Framework:
 
 
 def _print(judged: Judged, framework: Framework, carried: Sequence[Carried]) -> None:
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     console.print(f"{escape(framework.title)} ({escape(framework.edition)})")
     table = Table("requirement", "carried", "by", Column("what stays open", overflow="fold"))
     for one in carried:

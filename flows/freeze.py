@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,6 +20,7 @@ from flows.hold import land_act, lift, open_lake
 from flows.judgement import judge_lake
 from flows.keys import public_key_of
 from flows.moment import Asked, moment
+from flows.terminal import Screen
 from mappings.in_force import InForce
 from storage.checkpoints import checkpoint_for, read_checkpoint
 from storage.code import code_version
@@ -74,7 +74,7 @@ def set_freeze(file: Path, name: str, by: str, why: str, asked: Asked | None, un
         return freeze_facts(hold, made[0], signer)
 
     land_act(lake, config, FREEZE, by, facts)
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     console.print(f"freeze {escape(name)} is signed and sealed: as of {_token(made[0])}, "
                   f"{made[0].size} items, result {made[0].result}", soft_wrap=True)  # fmt: skip
     console.print("None of these items is disposed of until somebody releases it: headwater freeze "
@@ -132,7 +132,7 @@ def show(file: Path) -> int:
     config = load(file)
     lake, at = open_lake(config), now()
     found = list(compare_all(lake, config, VerifierKey.parse(public_key_of(config))))
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     if not found:
         console.print("Nothing was frozen.")
         return 0
@@ -155,7 +155,7 @@ def show(file: Path) -> int:
 def release(file: Path, name: str, by: str, why: str) -> int:
     """Let go of the items of a freeze; what it fixed stays and is still compared."""
     lift(file, FREEZE, name, by, why)
-    Console(highlight=False).print(
+    Screen(highlight=False).print(
         f"freeze {escape(name)} keeps its items no more; that is sealed. What it fixed stays."
     )
     return 0

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,6 +15,7 @@ from evidence.model import EvidenceItem
 from evidence.times import parse
 from flows.config import Config, load, now
 from flows.follow import follow
+from flows.terminal import Screen
 from storage.actions import action_item, land_own
 from storage.holds import FREEZE, HOLD, RELEASE, Hold, held_ids, holds_in_force
 from storage.lake import Bookmark, Lake
@@ -30,7 +30,7 @@ def show(file: Path) -> int:
     with connect(lake) as connection:
         holds = holds_in_force(connection, now=now())
         counts = {key: len(held_ids(connection, [hold])) for key, hold in holds.items()}
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     if not holds:
         console.print("No hold is in force.")
         return 0
@@ -69,7 +69,7 @@ def set_hold(
     land_act(lake, config, HOLD, by, lambda holds: _new(hold, holds))
     with connect(lake) as connection:
         number = len(held_ids(connection, [hold]))
-    Console(highlight=False).print(
+    Screen(highlight=False).print(
         f"hold {escape(name)} is set and sealed: {number} items are kept, and what it fits later"
     )
     return 0
@@ -78,7 +78,7 @@ def set_hold(
 def release(file: Path, name: str, by: str, why: str) -> int:
     """Land the act that lifts a hold and seal it. Raises ConfigError, LakeError."""
     lift(file, HOLD, name, by, why)
-    Console(highlight=False).print(f"hold {escape(name)} is lifted; that is sealed")
+    Screen(highlight=False).print(f"hold {escape(name)} is lifted; that is sealed")
     return 0
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
 from evidence.times import stamp
 from flows.config import Config, load, now
 from flows.floors import below, sentence
+from flows.terminal import Screen, for_machines
 from mappings.frameworks import Framework, LegalDate
 from mappings.guide import load_guide
 from mappings.law import Deadline, Floor, load_law
@@ -32,7 +31,7 @@ def show(file: Path, *, as_json: bool) -> int:
     frameworks = tuple(config.mapping().frameworks.values())
     bare = [kept for kept, _ in below(config.retention) if not kept.basis]
     if as_json:
-        print(json.dumps(_machine(config, frameworks), indent=2, ensure_ascii=False))
+        print(for_machines(_machine(config, frameworks)))
     else:
         _print(config, frameworks)
     return 3 if bare else 0
@@ -47,7 +46,7 @@ def told(deadline: Deadline, framework: Framework) -> str:
 
 
 def _print(config: Config, frameworks: tuple[Framework, ...]) -> None:
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     today = now().date()
     console.print(_editions(frameworks))
     console.print(_dates(frameworks, today))

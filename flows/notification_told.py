@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -21,7 +19,7 @@ from flows.config import load, now
 from flows.law import WHOSE
 from flows.moment import Asked, moment
 from flows.notification import Notifications, notifications
-from flows.terminal import printable
+from flows.terminal import Screen, for_machines, printable
 from storage.engine import ample
 from storage.lake import Lake
 
@@ -172,7 +170,7 @@ def show(file: Path, asked: Asked | None, *, as_json: bool) -> int:
     with shown.connect(lake, ample()) as connection:
         found = notifications(connection, shown, config.law, shown.at)
     if as_json:
-        print(json.dumps(_machine(found, shown.token), indent=2, ensure_ascii=False))
+        print(for_machines(_machine(found, shown.token)))
     else:
         _print(found, shown.token, shown.notes)
     bad = any(c.state in {State.OVER, State.UNKNOWN, State.UNDATED} for c in found.clocks)
@@ -199,7 +197,7 @@ def _machine(found: Notifications, token: str) -> dict[str, Any]:
 
 
 def _print(found: Notifications, token: str, notes: Sequence[str]) -> None:
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     console.print(f"as of {token}", soft_wrap=True)
     if found.clocks:
         table = Table(Column("by", no_wrap=True), "state", Column("how it stands", ratio=1))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import Progress
 
 from evidence.canonical import canonical, plain
@@ -21,6 +20,7 @@ from flows.moment import Asked, moment
 from flows.pack_about import About, Wanted, about_of
 from flows.pack_board import page
 from flows.pack_missing import Missing, as_text, missing
+from flows.terminal import Screen
 from mappings.oscal_results import assessment_results
 from storage import pack, pack_told
 from storage.anchors import anchors_of
@@ -206,7 +206,7 @@ class _Filling:
 @contextmanager
 def _bar(total: int) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal, nothing elsewhere."""
-    console = Console(stderr=True)
+    console = Screen(stderr=True)
     if not console.is_terminal:
         yield lambda _: None
         return

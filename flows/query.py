@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,7 +20,7 @@ from evidence.sampling import population_digest
 from flows.config import load, now
 from flows.given import given
 from flows.moment import Asked, moment
-from flows.terminal import printable
+from flows.terminal import Screen, for_machines, printable
 from mappings.questions import load_questions
 from storage.apart import ask_apart
 from storage.lake import Lake
@@ -72,7 +71,7 @@ def list_saved(file: Path) -> int:
             for p in question.parameters
         )
         table.add_row(escape(question.name), escape(question.title), escape("\n".join(wants)))
-    Console().print(table)
+    Screen().print(table)
     return 0
 
 
@@ -138,7 +137,7 @@ def _table(answer: Answer) -> None:
         table.add_column(escape(name), overflow="fold")
     for row in answer.rows:
         table.add_row(*(escape(printable(_text(value))) for value in row))
-    Console().print(table)
+    Screen().print(table)
 
 
 def _csv(answer: Answer) -> None:
@@ -151,7 +150,7 @@ def _json(answer: Answer) -> None:
     rows = [
         dict(zip(answer.columns, (json_value(v) for v in row), strict=True)) for row in answer.rows
     ]
-    print(json.dumps(rows, indent=2, ensure_ascii=False))
+    print(for_machines(rows))
 
 
 def json_value(value: object) -> object:

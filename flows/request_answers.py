@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -25,7 +24,7 @@ from flows.pack import Say, write
 from flows.pack_about import Wanted
 from flows.pack_missing import Missing
 from flows.sample import control_named
-from flows.terminal import printable
+from flows.terminal import Screen, for_machines, printable
 from mappings.questions import Question, load_questions
 from storage.checkpoints import read_checkpoint
 from storage.draws import DrawnFrom, population
@@ -72,7 +71,7 @@ def show(file: Path, asked: Asked | None, *, as_json: bool) -> int:
     found = list(answers(lake, config, shown))
     if as_json:
         told = [one.told() | {"overdue": one.request.overdue(shown.at)} for one in found]
-        print(json.dumps({"as_of": shown.token, "requests": told}, indent=2, ensure_ascii=False))
+        print(for_machines({"as_of": shown.token, "requests": told}))
     else:
         _print(found, shown)
     needs = (f for f in found if f.request.overdue(shown.at) or f.request.problems or f.lacks)
@@ -206,7 +205,7 @@ def renew(file: Path, year: int, output: Path | None, asked: Asked | None) -> in
 
 
 def _print(found: Sequence[Found], shown: Moment) -> None:
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     console.print(f"as of {shown.token}", soft_wrap=True)
     if not found:
         console.print("No register of requests is collected: docs/audits.md shows one.")

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -16,7 +15,7 @@ from evidence.times import stamp
 from flows.config import Config, load, now
 from flows.follow import follow
 from flows.moment import moment, parse_as_of, present, tagged
-from flows.terminal import printable
+from flows.terminal import Screen, printable
 from flows.unreached import NeedOf, unreached
 from mappings.in_force import InForce, mapping_in_force
 from mappings.rules import RULES, only_supported, uncovered
@@ -39,7 +38,7 @@ def test(file: Path) -> int:
     examples = sum(len(rule.examples) for rule in mapping.rules.rules)
     lacking = uncovered(mapping.rules, mapping.catalogue)
     needs = sum(len(control.needs) for control in mapping.catalogue.controls)
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     console.print(f"{mapping.rules.told}: all hold by {examples} examples")
     console.print(f"{needs - len(lacking)} of {needs} needs of the catalogue have a rule")
     for control, evidence in lacking:
@@ -76,7 +75,7 @@ def queue(file: Path) -> int:
     with tagged(lake, present(lake, config)).connect(lake, ample()) as connection:
         left, twice = untagged_kinds(connection), claimed_twice(connection)
         declared, items = context_only(connection), counts(connection).context
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     console.print(f"{sum(row['items'] for row in left)} items speak to no control")
     if left:
         table = Table("kind", "source", "items", "newest", Column("such as", overflow="fold"))
@@ -117,7 +116,7 @@ def differ(file: Path, old: str, new: str) -> int:
     lake = Lake.open(config.lake, clock=now)
     before, after = _mapping(lake, config, old), _mapping(lake, config, new)
     rows = differences(lake, before.rules.sql(), after.rules.sql(), as_of=now())
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     console.print(f"rules {before.rules.digest[:16]} → {after.rules.digest[:16]}")
     if not rows:
         console.print("no item gains or loses a control")
@@ -131,7 +130,7 @@ def retag(file: Path) -> int:
     config = load(file)
     lake = Lake.open(config.lake, clock=now, redactor=config.redactor())
     done = follow(lake, config)
-    Console(highlight=False).print(f"rules {done.mapping_digest[:16]}: {done.sentence}")
+    Screen(highlight=False).print(f"rules {done.mapping_digest[:16]}: {done.sentence}")
     return 0
 
 
@@ -150,7 +149,7 @@ def _mapping(lake: Lake, config: Config, what: str) -> InForce:
         ) from error
 
 
-def _print(console: Console, rows: Sequence[dict[str, Any]]) -> None:
+def _print(console: Screen, rows: Sequence[dict[str, Any]]) -> None:
     table = Table(
         "control", "evidence", "kind", "gained", "lost", Column("such as", overflow="fold")
     )

@@ -9,7 +9,6 @@ from random import uniform
 from time import sleep
 from typing import TypeVar
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,7 +20,7 @@ from flows.config import Config, load, now
 from flows.progress import Progress
 from flows.pull import Attempt, attempt
 from flows.report import is_whole, pull_rows
-from flows.terminal import printable
+from flows.terminal import Screen, printable
 from flows.together import together
 from flows.turns import Turns
 from storage.lake import Lake
@@ -48,7 +47,7 @@ def collect_now(
     state = collect(str(config.file), list(sources), since, until, return_state=True)
     if isinstance(rows := state.result(raise_on_failure=False), list):
         show_pulls(rows)
-    Console().print(escape(printable(state.message or "")))
+    Screen().print(escape(printable(state.message or "")))
     return 0 if state.is_completed() else 1
 
 
@@ -64,7 +63,7 @@ def collect_direct(
     redactor = config.redactor()
     lake = patient(config, lambda: Lake.open(config.lake, clock=now, redactor=redactor))
     wanted = {s.name: s for s in config.sources if not sources or s.name in sources}
-    turns, console = Turns.of(config), Console(stderr=True)
+    turns, console = Turns.of(config), Screen(stderr=True)
     with watching(console) as watch:
 
         def pull(name: str) -> Attempt:
@@ -76,7 +75,7 @@ def collect_direct(
     with console.status("tagging and sealing …"):
         sentence = patient(config, lambda: follow(lake, config)).sentence
     show_pulls(pull_rows(ended))
-    Console().print(escape(sentence))
+    Screen().print(escape(sentence))
     return 0 if all(map(is_whole, ended.values())) else 1
 
 
@@ -105,7 +104,7 @@ def patient(config: Config, ask: Callable[[], T], sleep: Callable[[float], None]
 def show_pulls(rows: Sequence[Mapping[str, object]]) -> None:
     """The table of what a collection brought, on the terminal."""
     table = Table("source", "outcome", "new", "known", "pages", "received", "took")
-    console = Console()
+    console = Screen()
     for row in rows:
         cells = (str(row.get(str(column.header), "")) for column in table.columns)
         table.add_row(*(escape(printable(cell)) for cell in cells))
@@ -121,5 +120,5 @@ def judge_now(file: Path) -> int:
     from flows.freshness import freshness
 
     state = freshness(str(load(file).file), return_state=True)
-    Console().print(escape(state.message or ""))
+    Screen().print(escape(state.message or ""))
     return 0 if state.is_completed() else 1

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -17,7 +16,7 @@ from evidence.errors import ConfigError, LakeError
 from evidence.model import Outcome
 from flows.config import Config, load, now
 from flows.follow import leave_record
-from flows.terminal import printable
+from flows.terminal import Screen, printable
 from storage.forging import Field
 from storage.lake import Lake
 from storage.trial import Ending, Trial, trials
@@ -34,7 +33,7 @@ def run(file: Path, *, demo: bool, keep: Path | None, items: int) -> int:
     How it ended lands in the lake as an act. Raises LakeError if the copy does not verify before
     it is attacked.
     """
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     config = None if demo else load(file)
     lake = Lake.open(config.lake, clock=now) if config else None
     with ExitStack() as stack:
@@ -75,7 +74,7 @@ def _base(lake: Lake | None, folder: Path, items: int) -> tuple[Field, str]:
     return sampled(lake, folder, now, items), f"the newest {items} of {held} items"
 
 
-def _show(console: Console, done: Sequence[Trial]) -> None:
+def _show(console: Screen, done: Sequence[Trial]) -> None:
     table = Table(Column("attack", max_width=40), "what verify said", "detected")
     for trial in done:
         said = printable(trial.said)
@@ -85,7 +84,7 @@ def _show(console: Console, done: Sequence[Trial]) -> None:
     console.print(table)
 
 
-def _record(console: Console, lake: Lake, config: Config, done: Sequence[Trial]) -> None:
+def _record(console: Screen, lake: Lake, config: Config, done: Sequence[Trial]) -> None:
     counts = Counter(trial.ending for trial in done)
     missed = [trial.attack for trial in done if trial.ending is Ending.MISSED]
     facts: dict[str, Any] = {"missed attacks": missed} | {e.value: counts[e] for e in Ending}
@@ -94,7 +93,7 @@ def _record(console: Console, lake: Lake, config: Config, done: Sequence[Trial])
         console.print(f"note    {escape(unkept)}")
 
 
-def _end(console: Console, done: Sequence[Trial]) -> int:
+def _end(console: Screen, done: Sequence[Trial]) -> int:
     counts = Counter(trial.ending for trial in done)
     told = ", ".join(f"{counts[ending]} {ending.value}" for ending in Ending)
     console.print(f"{len(done)} attacks: {told}")

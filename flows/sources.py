@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -22,6 +20,7 @@ from evidence.errors import ConfigError
 from evidence.own import OWN_SOURCE
 from flows.attention import told_disposed
 from flows.config import Config, Source, load, now
+from flows.terminal import Screen, for_machines
 from storage.disposed import disposed
 from storage.health import Attempted, SourceHealth, attempts, healths, is_well
 from storage.lake import Lake
@@ -46,7 +45,7 @@ def show(file: Path, name: str, *, as_json: bool) -> int:
     wanted = [known[name]] if name else list(known.values())
     if as_json:
         told = [_machine(s, seen.get(s.name), at) | {"lake_disposed": went} for s in wanted]
-        print(json.dumps(told, indent=2))
+        print(for_machines(told))
     elif name:
         _one(known[name], seen.get(name), lately, at)
     else:
@@ -125,7 +124,7 @@ def trouble(source: Source, health: SourceHealth | None, at: datetime) -> Iterat
 
 
 def _all(config: Config, seen: dict[str, SourceHealth], at: datetime) -> None:
-    console = Console()
+    console = Screen()
     table = Table("source", "last attempt", "ended", "last whole", "7 days", "new", "next run")
     table.columns[0].no_wrap = True
     wrong: list[tuple[str, str]] = []
@@ -160,7 +159,7 @@ def _cells(source: Source, health: SourceHealth | None, at: datetime) -> list[st
 def _one(
     source: Source, health: SourceHealth | None, lately: list[Attempted], at: datetime
 ) -> None:
-    console = Console()
+    console = Screen()
     for label, value in _facts(source, health, at):
         console.print(f"{label:<13} {escape(value)}", highlight=False, soft_wrap=True)
     table = Table("started", "took", "ended", "new", "received", "promised", "backfill")

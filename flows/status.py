@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -20,6 +18,7 @@ from flows._alerts.unsent import UNSENT
 from flows.board import UNJUDGED, build
 from flows.config import load, now
 from flows.moment import Asked, present, require_tags
+from flows.terminal import Screen, for_machines
 from storage.lake import Lake
 
 SHOWN = 25
@@ -50,7 +49,7 @@ def show(file: Path, asked: Asked | None, *, fail_on: str, as_json: bool) -> int
         require_tags(lake, present(lake, config))
     board = build(lake, config, asked)
     if as_json:
-        print(json.dumps(_machine(board), indent=2, ensure_ascii=False))
+        print(for_machines(_machine(board)))
     else:
         show_standings(board)
     bad = WORSE.get(fail_on, set())
@@ -126,7 +125,7 @@ def owners(board: Board, note: Attention) -> tuple[str, ...]:
 
 def show_standings(board: Board) -> None:
     """How many controls stand where and what needs a person, on the terminal."""
-    console = Console()
+    console = Screen()
     told = "  ".join(f"{number} {word}" for word, number in counts(board).items() if number)
     console.print(
         f"[bold]{escape(board.organisation)}[/] as of {stamp(board.as_of)}", highlight=False

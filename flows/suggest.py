@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 
 from evidence.errors import ConfigError
@@ -20,7 +19,7 @@ from flows.follow import follow
 from flows.lookup import SIGNS, find_item
 from flows.moment import present, tagged
 from flows.suggest_model import Suggest, model_of
-from flows.terminal import printable
+from flows.terminal import Screen, printable
 from mappings.suggest.measure import LABELLED, Ranked, choose, halves, labelled, measure, rank
 from mappings.suggest.propose import Looked, Proposer
 from mappings.suggest.texts import item_text
@@ -122,7 +121,7 @@ def measured(file: Path, texts: Path | None) -> int:
     model = model_of(settings, catalogue)
     by, shown = rank(catalogue, model, chosen), rank(catalogue, model, kept)
     threshold = choose(by)
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     named = f"{model.asked.name} (digest {model.asked.digest[:16]})"
     told = f"{named}: threshold {threshold:.2f} chosen by {len(by)} texts"
     console.print(escape(printable(told)), soft_wrap=True)
@@ -131,7 +130,7 @@ def measured(file: Path, texts: Path | None) -> int:
     return 0
 
 
-def _tell_measured(console: Console, shown: Sequence[Ranked], at: float) -> None:
+def _tell_measured(console: Screen, shown: Sequence[Ranked], at: float) -> None:
     found = measure(shown, at)
     console.print(
         f"threshold {at:.2f} on the other {found.texts}: "
@@ -197,7 +196,7 @@ def _new(lake: Lake, connection: Connection, proposals: Sequence[Proposal]) -> l
 
 def _tell(run: _Run) -> None:
     """How much was looked at, and everything that is not shown."""
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     best = max((one.best for one in run.looked if not one.proposals), default=0.0)
     told = [f"{len(run.looked)} items looked at by {run.model.name}, threshold {run.threshold:g}"]
     if run.abstained:
@@ -213,7 +212,7 @@ def _tell(run: _Run) -> None:
 
 
 def _show(rows: Sequence[Mapping[str, Any]], none: str) -> None:
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     if not rows:
         console.print(none)
         return

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
@@ -21,7 +20,7 @@ from evidence.people import accounts
 from evidence.trace import Broken, Graph, Node, Stage
 from flows.config import load, now
 from flows.moment import Asked, moment
-from flows.terminal import printable
+from flows.terminal import Screen, for_machines, printable
 from flows.trace_picture import PICTURES, picture
 from mappings.trace import KindOf, Name, TraceMap, load_trace
 from storage.engine import ample
@@ -102,7 +101,7 @@ def show(file: Path, about: str, asked: Asked | None, form: str) -> int:
         graph = graph_of(connection, load_trace())
     traced = trace(graph, about, broken_edges(Look(graph, shown.at)))
     if form == "json":
-        print(json.dumps(_machine(traced, shown.token), indent=2, ensure_ascii=False))
+        print(for_machines(_machine(traced, shown.token)))
     elif form in PICTURES:
         print(PICTURES[form](picture(traced.nodes, traced.broken)))
     else:
@@ -150,7 +149,7 @@ def _machine(traced: Traced, token: str) -> dict[str, Any]:
 
 
 def _print(traced: Traced, token: str, notes: Sequence[str]) -> None:
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     console.print(f"as of {token}")
     if traced.about:
         _tree(console, traced)
@@ -168,7 +167,7 @@ def _print(traced: Traced, token: str, notes: Sequence[str]) -> None:
         console.print(f"note: {escape(printable(note))}", soft_wrap=True)
 
 
-def _tree(console: Console, traced: Traced) -> None:
+def _tree(console: Screen, traced: Traced) -> None:
     tree = Tree(f"[bold]{escape(printable(traced.about))}[/]")
     for stage in Stage:
         nodes = [n for n in traced.nodes if n.stage is stage]

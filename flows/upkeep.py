@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -13,6 +12,7 @@ from evidence.errors import HeadwaterError
 from evidence.model import Outcome
 from flows.config import Config, load, now
 from flows.follow import follow, leave_record
+from flows.terminal import Screen
 from storage.actions import act
 from storage.keys import load_key
 from storage.lake import Lake
@@ -28,7 +28,7 @@ def run(file: Path) -> int:
         table.add_column(column, justify="left" if column == "table" else "right")
     for row in rows:
         table.add_row(*(escape(str(value)) for value in row.values()))
-    console = Console()
+    console = Screen()
     console.print(table)
     console.print("rewritten: rows; deleted: older files; packed, log: entries moved and left")
     refused = refusals(done)

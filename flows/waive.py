@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -22,7 +21,7 @@ from flows.hold import open_lake
 from flows.lookup import find_item
 from flows.signing import in_force, land_word, withdrawal
 from flows.statements import number_of
-from flows.terminal import printable
+from flows.terminal import Screen, printable
 from flows.waivers import read_waiver
 from storage.actions import acting_user
 from storage.code import code_version
@@ -77,7 +76,7 @@ def show(file: Path) -> int:
     """Print every waiver that anybody made and did not replace, withdrawn ones too."""
     with connect(open_lake(load(file))) as connection:
         rows = records(connection, *sorted(REGISTERS))
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     if not rows:
         console.print("Nothing is waived.")
         return 0
