@@ -12,6 +12,9 @@ Facts = Mapping[str, Mapping[str, Mapping[str, str]]]
 ABSENT = "nothing"
 TEMPLATE = "template"
 UNTOLD = "its facts"
+UNBOUND = "its rendering"
+TEXT = "its text"
+"""Facts that begin so are lines of a document: what it lacks, or still says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,44 +29,54 @@ class Drift:
     @property
     def sentence(self) -> str:
         """For people."""
+        if self.fact.startswith(TEXT):
+            said = f"lacks {_quoted(self.now)}" if self.now else f"still says {_quoted(self.then)}"
+            return f"{self.fact} {said}"
         return f"{self.fact} was {_quoted(self.then)}, is {_quoted(self.now)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """What stands in the front matter of a document about its making: by which template, whose
-    bytes had which SHA-256, from which facts. `seal` is the digest of these three."""
+    bytes had which SHA-256, into a text of which SHA-256, from which facts. `seal` is the digest of
+    these. Without `text_sha256` it was made by a version of Headwater that did not compare texts.
+    """
 
     template: str
     template_sha256: str
     facts: Facts
     seal: str
+    text_sha256: str
 
     @classmethod
-    def of(cls, template: str, template_sha256: str, facts: Facts) -> Rendered:
+    def of(cls, template: str, template_sha256: str, facts: Facts, text_sha256: str) -> Rendered:
         """With the digest that fits."""
-        return cls(template, template_sha256, facts, _seal(template, template_sha256, facts))
+        seal = _seal(template, template_sha256, facts, text_sha256)
+        return cls(template, template_sha256, facts, seal, text_sha256)
 
     @classmethod
     def read(cls, told: object) -> Rendered | None:
         """From the field `rendered` of a document; None if that tells nothing of a making."""
         if not isinstance(told, Mapping):
             return None
-        words = [str(told.get(key) or "") for key in ("template", "template_sha256", "sha256")]
-        return cls(words[0], words[1], _facts(told.get("facts")), words[2])
+        template, template_sha256, seal, text_sha256 = (
+            str(told.get(key) or "")
+            for key in ("template", "template_sha256", "sha256", "text_sha256")
+        )
+        return cls(template, template_sha256, _facts(told.get("facts")), seal, text_sha256)
 
     def told(self) -> dict[str, object]:
         """As it stands in the front matter."""
         return {
             "template": self.template, "template_sha256": self.template_sha256,
-            "sha256": self.seal,
+            "text_sha256": self.text_sha256, "sha256": self.seal,
             "facts": _told(self.facts),
         }  # fmt: skip
 
     @property
     def whole(self) -> bool:
-        """Whether nobody changed template or facts by hand."""
-        return self.seal == _seal(self.template, self.template_sha256, self.facts)
+        """Whether nobody changed by hand what it says of its making."""
+        return self.seal == _seal(self.template, self.template_sha256, self.facts, self.text_sha256)
 
 
 def drifted(then: Rendered, now: Rendered | None) -> Iterator[Drift]:
@@ -106,8 +119,9 @@ def _facts(told: object) -> Facts:
     }
 
 
-def _seal(template: str, template_sha256: str, facts: Facts) -> str:
-    return digest([template, template_sha256, _told(facts)])
+def _seal(template: str, template_sha256: str, facts: Facts, text_sha256: str) -> str:
+    text = [text_sha256] if text_sha256 else []
+    return digest([template, template_sha256, _told(facts), *text])
 
 
 def _told(facts: Facts) -> dict[str, dict[str, dict[str, str]]]:

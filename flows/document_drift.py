@@ -16,6 +16,7 @@ from evidence.own import DRIFT_KIND, OWN_SOURCE
 from evidence.times import stamp
 from flows.config import Config
 from flows.document_facts import facts
+from flows.document_text import text_drifts
 from mappings.documents import load_templates
 from mappings.rendering import render
 from storage.actions import land_own
@@ -81,8 +82,7 @@ def rendered_documents(connection: Connection, config: Config) -> list[Drifted]:
     except (ConfigError, MappingError) as error:
         lost = (Drift(UNTOLD, "as rendered", f"not to be told: {error}"),)
         return [*silent, *(_one(row, made.template, lost) for row, made in compared)]
-    return [*silent, *(_one(row, made.template, now.drifts(made, row["system"]))
-                       for row, made in compared)]  # fmt: skip
+    return [*silent, *(_one(row, made.template, now.drifts(made, row)) for row, made in compared)]
 
 
 def _one(row: Mapping[str, Any], template: str, found: Sequence[Drift]) -> Drifted:
@@ -98,17 +98,21 @@ class _Now:
     templates: Mapping[str, Any]
     facts: Facts
 
-    def drifts(self, then: Rendered, system: str) -> Sequence[Drift]:
+    def drifts(self, then: Rendered, row: Mapping[str, Any]) -> Sequence[Drift]:
+        """What a document says that is not so: of its facts first, and of its text once they
+        agree."""
         template = self.templates.get(then.template)
         if template is None:
             return tuple(drifted(then, None))
+        system = row["system"] if template.each else ""
         if template.each and system not in self.facts["systems"]:
             return (Drift(f"AI system {system}", "registered", ""),)
         try:
-            now = render(template, self.facts, system if template.each else "").made
+            now = render(template, self.facts, system)
         except MappingError as error:
             return (Drift(TEMPLATE, then.template, str(error)),)
-        return tuple(drifted(then, now))
+        told = tuple(drifted(then, now.made))
+        return told or tuple(text_drifts(row, template, now, system))
 
 
 def land_drift(lake: Lake, config: Config) -> int:

@@ -6,6 +6,7 @@ text, whatever signs are in it.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, Undefined
 from jinja2 import Template as Page
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
@@ -22,14 +23,17 @@ from markupsafe import Markup
 from evidence.documents import Facts, Rendered
 from evidence.errors import MappingError
 from evidence.fields import TO_FILL_IN
+from evidence.written import Told, told_lines
 from mappings.documents import EACH_SYSTEM, ENDING, FRONT, TEMPLATES, Template, text_of
+from mappings.marks import FACT, FactMarks, bare, gap, parts
 
 _MARKS = re.compile(r"[\\`*\[\]<>#|!~&]|(?<![^\W_])_|_(?![^\W_])")
 _BEGINS = re.compile(r"[-+=]|\d+(?=[.)](?:\s|$))")
 _LONGEST = 400
 _DRAFT = """\
 # Take `draft` out once every FILL IN is replaced and the approver has read it: until then it counts
-# for nothing. `rendered` is what it was made from: `headwater documents drift` compares that.
+# for nothing. `rendered` is what it was made from: `headwater documents drift` compares it, and the
+# text, with what is so.
 """
 
 
@@ -47,11 +51,13 @@ def seen_by(template: Template, facts: Facts, system: str = "") -> Facts:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A rendered document: its front matter, what it was made from, and its Markdown."""
+    """A rendered document: its front matter, what it was made from, its Markdown, and the lines of
+    that which come from facts."""
 
     front: Mapping[str, Any]
     made: Rendered
     body: str
+    lines: tuple[Told, ...]
 
     @property
     def text(self) -> str:
@@ -64,10 +70,29 @@ def render(template: Template, facts: Facts, system: str = "") -> Document:
     """The document that the template makes of the facts. Raises MappingError naming it."""
     asked = Asked(facts.get("roles", {}), facts.get("registers", {}))
     seen = dict(seen_by(template, facts, system))
-    body = _body(template, seen | {"who": asked.who, "kept": asked.kept}, system)
+    body, lines = _body(template, seen | {"who": asked.who, "kept": asked.kept}, system)
     front = _front(template, facts, system, asked)
     told = {"people": asked.people, "kept": asked.registers}
-    return Document(front, Rendered.of(template.name, template.sha256, seen | told), body)
+    made = Rendered.of(template.name, template.sha256, seen | told, sha256_of(body))
+    return Document(front, made, body, lines)
+
+
+def lines_then(template: Template, made: Rendered, system: str = "") -> tuple[Told, ...]:
+    """The lines from facts that the template made of what a document was rendered from.
+
+    Raises MappingError where those are not the facts of this template.
+    """
+    people, kept = made.facts.get("people", {}), made.facts.get("kept", {})
+    given = {group: made.facts.get(group, {}) for group in template.facts} | {
+        "who": lambda *words: people.get(words[0], {}).get("person", ""),
+        "kept": lambda *names: kept.get(names[0], {}),
+    }
+    return _body(template, given, system, then=True)[1]
+
+
+def sha256_of(body: str) -> str:
+    """Of the Markdown of a document."""
+    return hashlib.sha256(body.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,34 +148,38 @@ def _front(template: Template, facts: Facts, system: str, asked: Asked) -> dict[
     return front
 
 
-def _body(template: Template, seen: Mapping[str, Any], system: str) -> str:
+def _body(
+    template: Template, seen: Mapping[str, Any], system: str, *, then: bool = False
+) -> tuple[str, tuple[Told, ...]]:
+    """The Markdown, and its lines from facts; `then`: facts that are empty were not kept."""
     given = dict(seen)
-    if template.each:
-        given |= {"name": system, EACH_SYSTEM: seen[EACH_SYSTEM][system]}
     text = FRONT.fullmatch(text_of(template.folder / f"{template.name}{ENDING}"))
     try:
-        page = _compiled(template.folder, text[2] if text else "")
-        return re.sub(r"\n{3,}", "\n\n", page.render(given)).strip() + "\n"
+        if template.each:
+            given |= {"name": system, EACH_SYSTEM: seen[EACH_SYSTEM][system]}
+        page = _compiled(template.folder, text[2] if text else "", then).render(given)
     except (TemplateError, TypeError, ValueError, LookupError) as error:
         line = getattr(error, "lineno", None)
         where = f" (line {line} below its front matter)" if line else ""
         raise MappingError(
             f"cannot be rendered{where}: {error}", file=f"{template.name}{ENDING}"
         ) from error
+    body = re.sub(r"\n{3,}", "\n\n", bare(page)).strip() + "\n"
+    return body, told_lines((bare(line), parts(line)) for line in page.split("\n"))
 
 
-@lru_cache(maxsize=256)
-def _compiled(folder: Path, text: str) -> Page:
-    return _environment(folder).from_string(text)
+@lru_cache(maxsize=512)
+def _compiled(folder: Path, text: str, then: bool) -> Page:
+    return _environment(folder, then).from_string(text)
 
 
 @cache
-def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
+def _environment(folder: Path, then: bool) -> ImmutableSandboxedEnvironment:
     """Texts of facts pass `_shown`; templates of one's own may include the shipped parts."""
     environment = ImmutableSandboxedEnvironment(
         loader=ChoiceLoader([FileSystemLoader(folder), FileSystemLoader(TEMPLATES)]),
-        autoescape=True, undefined=StrictUndefined, finalize=_shown, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True,
+        autoescape=True, undefined=Undefined if then else StrictUndefined, finalize=_shown,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, extensions=[FactMarks],
     )  # fmt: skip
     environment.filters["or_fill_in"] = _or_fill_in
     return environment
@@ -158,11 +187,13 @@ def _environment(folder: Path) -> ImmutableSandboxedEnvironment:
 
 def _or_fill_in(text: object, what: str) -> object:
     """The text, or that somebody has to say it."""
-    return text or f"{TO_FILL_IN} {what}"
+    return text or Markup(gap(plain(f"{TO_FILL_IN} {what}")))  # noqa: S704  escaped
 
 
 def _shown(value: object) -> object:
-    return value if isinstance(value, Markup) else Markup(plain(str(value)))  # noqa: S704  escaped
+    if isinstance(value, Markup):
+        return value
+    return Markup(f"{FACT}{plain(str(value))}")  # noqa: S704  escaped
 
 
 def plain(text: str) -> str:

@@ -26,7 +26,10 @@ _ONCE = """SELECT source, subject,
     arg_max(payload->>'$.rendered.template', row(landed_at, collected_at))
         FILTER ((payload->>'$.rendered.template') IS NOT NULL) AS template,
     arg_max(payload, row(landed_at, collected_at))
-        FILTER ((payload->>'$.text_sha256') IS NOT NULL) AS asking
+        FILTER ((payload->>'$.text_sha256') IS NOT NULL) AS asking,
+    list({'rendered': payload->'$.rendered', 'body': payload->>'$.body_sha256'}
+        ORDER BY landed_at, collected_at)
+        FILTER ((payload->>'$.rendered.template') IS NOT NULL) AS versions
     FROM lake_papers GROUP BY ALL"""
 _HEADERS = f"""SELECT subject, payload FROM (
         {latest_of("(SELECT * FROM evidence WHERE kind = 'git.register')")})
@@ -43,7 +46,8 @@ def documents(connection: Connection) -> list[dict[str, Any]]:
     """Each document that is no draft: `fields` is its front matter with git's facts, `path` where
     it lies, beside item_id, source, system, title and observed_to. `template` is what the last of
     its versions that was rendered was made by, `asked` the fields of the last that asked for
-    approval; both empty where none did. Raises LakeError."""
+    approval; both empty where none did. `versions` are those that were rendered, oldest first:
+    `rendered` of each, and the SHA-256 of its `body`. Raises LakeError."""
     connection.execute(_PAPERS)
     rows = all_rows(connection, _STANDING)
     once = {(row["source"], row["subject"]): row for row in all_rows(connection, _ONCE)} \
@@ -56,6 +60,8 @@ def _document(row: Mapping[str, Any], once: Mapping[str, Any]) -> dict[str, Any]
     return kept | {
         "path": row["subject"], "fields": json.loads(row["payload"]),
         "template": once["template"] or "", "asked": json.loads(once["asking"] or "{}"),
+        "versions": [one | {"rendered": json.loads(one["rendered"])}
+                     for one in once["versions"] or ()],
     }  # fmt: skip
 
 

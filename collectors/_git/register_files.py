@@ -22,6 +22,7 @@ from evidence.fields import EVERYWHERE, HEADER, TO_FILL_IN, Field, wrong_fields
 from evidence.model import Outcome
 from evidence.registers import register_called, register_meant
 from evidence.times import day_or_time
+from evidence.written import MOST, lines_of
 
 REGISTER, DOCUMENT, ATTESTATION = "git.register", "git.document", attestation.KIND
 REGISTER_ENDINGS, DOCUMENT_ENDINGS = (".yaml", ".yml", ".csv"), (".md", ".markdown")
@@ -116,7 +117,7 @@ def read_document(path: str, raw: bytes) -> list[Declared]:
     sha256 = hashlib.sha256(body.encode()).hexdigest()
     payload = beside(fields, {
         "doc_type": str(fields.get("doc_type") or ""), "body_sha256": sha256,
-        "body_bytes": len(body.encode()), **_to_approve(fields, sha256),
+        "body_bytes": len(body.encode()), **_to_approve(fields, sha256), **_written(fields, body),
     })  # fmt: skip
     return [
         Declared(
@@ -124,6 +125,13 @@ def read_document(path: str, raw: bytes) -> list[Declared]:
             system=str(fields.get("system") or ""), problems=tuple(map(Problem, problems)),
         )
     ]  # fmt: skip
+
+
+def _written(fields: Mapping[str, Any], body: str) -> dict[str, list[str]]:
+    """The text of a rendered document, to be compared with what it was rendered from."""
+    if not isinstance(fields.get("rendered"), Mapping) or len(body) > MOST:
+        return {}
+    return {"written": lines_of(body)}
 
 
 def read_register(path: str, raw: bytes) -> list[Declared]:

@@ -252,6 +252,20 @@ reason = "less work"
     named = [one["sentence"] for one in needs if "is outdated" in one["sentence"]]
     assert named[0] == sentence, "only a commit ends it"
     assert len(named) == 2
+    policy = house / "governance/documents/ai-policy.md"
+    made = policy.read_text()
+    front, body = re.split(r"(?<=\n---\n)", made, maxsplit=1)
+    old = git(house / "governance", "show", "HEAD:documents/ai-policy.md")
+    policy.write_text(front + re.split(r"(?<=\n---\n)", old, maxsplit=1)[1])
+    approve(house, "ai-policy")
+    who, proof = (
+        "its text below “Who answers for it”",
+        "its text below “What shows that it is done”",
+    )
+    assert {(one["fact"], bool(one["now"])) for one in drift(house)["documents/ai-policy.md"]} == {
+        (who, True), (who, False), (proof, True), (proof, False),
+    }, "newer facts over an old text are no agreement"  # fmt: skip
+    policy.write_text(front + body)
     git(house / "governance", "rm", "-q", "documents/management-system.md")
     approve(house, "ai-policy")
     assert drift(house) == {"documents/ai-policy.md": []}

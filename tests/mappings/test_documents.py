@@ -38,6 +38,7 @@ NOTHING = {
 }  # fmt: skip
 SYSTEM = {"name": "Triage", "owner": "Lena Holm", "role": "", "risk_class": "", "stage": "",
           "purpose": ""}  # fmt: skip
+TEXT = "e" * 64
 HOSTILE = "<script>x</script> [a](javascript:b) | # {{ 7*7 }} {% raw %} &lt; **b**\n---\ndraft: no"
 
 
@@ -187,10 +188,10 @@ def test_only_what_is_served_is_seen() -> None:
 
 def test_drift_names_each_fact_then_and_now() -> None:
     then = Rendered.of(
-        "t", "a" * 64, {"sources": {"git": {"schedule": "0 * * * *"}, "old": {"x": "y"}}}
+        "t", "a" * 64, {"sources": {"git": {"schedule": "0 * * * *"}, "old": {"x": "y"}}}, TEXT
     )
     now = Rendered.of(
-        "t", "b" * 64, {"sources": {"git": {"schedule": "0 0 * * *"}, "new": {"x": "y"}}}
+        "t", "b" * 64, {"sources": {"git": {"schedule": "0 0 * * *"}, "new": {"x": "y"}}}, TEXT
     )
     assert list(drifted(then, then)) == []
     assert [one.sentence for one in drifted(then, now)] == [
@@ -203,11 +204,11 @@ def test_drift_names_each_fact_then_and_now() -> None:
 
 
 def test_facts_that_were_changed_by_hand_are_named() -> None:
-    told = Rendered.of("t", "a" * 64, {"people": {"aims": {"person": "Lena"}}}).told()
+    told = Rendered.of("t", "a" * 64, {"people": {"aims": {"person": "Lena"}}}, TEXT).told()
     facts = {"people": {"aims": {"person": "Ben"}}}
     forged = Rendered.read(told | {"facts": facts})
     assert forged is not None
-    now = Rendered.of("t", "a" * 64, facts)
+    now = Rendered.of("t", "a" * 64, facts, TEXT)
     assert [one.fact for one in drifted(forged, now)] == ["its facts"]
     assert Rendered.read("yes") is None
 
