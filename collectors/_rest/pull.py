@@ -21,7 +21,7 @@ from collectors._states import compared
 from collectors.http import clean
 from evidence.errors import InvalidItem, SourceBroken, SourceBusy, SourceRefused
 from evidence.model import Batch, EvidenceItem
-from evidence.runs import Gap, PullFacts
+from evidence.runs import Gap, PullFacts, Total
 
 _BATCH, _BYTES, _PAGES = 10_000, 8 << 20, 500
 """Items that land together, or bytes of their payloads, or pages that were asked for: a commit
@@ -118,7 +118,7 @@ class Pull:
             self._gap(this, this.name, str(refused))
         except SourceBroken as broken:
             self.broken[end.name] = broken
-            self._gap(this, this.name, str(broken))
+            self._gap(this, this.name, str(broken).removeprefix(f"{end.name}: "))
 
     def list_of(
         self, end: Endpoint, parent: Scope | None, each: str = "", above: tuple[str, ...] = ()
@@ -247,7 +247,8 @@ class Pull:
 
     def _conclude(self, this: List, taken: _Taken) -> None:
         if taken.total is not None and not taken.stopped:
-            self.facts += PullFacts(promised=taken.total)
+            total = Total(this.endpoint.name, taken.total, taken.count)
+            self.facts += PullFacts(totals=(total,))
             if taken.count < taken.total:
                 came = f"{taken.total} were promised, {taken.count} came"
                 self._gap(this, this.name, f"{came}: all are asked for again")

@@ -166,6 +166,11 @@ class Endpoint(Checked):
             yield "an event needs its time: observed_to, or a since with a time"
         if self.nature == "state" and self.since:
             yield "a state is read whole, so that what is gone can be told: it takes no since"
+        if self.nature == "state" and (self.observed_from or self.observed_to):
+            yield (
+                "a state is of the moment at which it is read: it takes no observed_from and "
+                "observed_to; keep such a time in the payload"
+            )
         if (self.shape == "table") != bool(self.columns):
             yield 'shape = "table" and columns = "…" belong together'
 

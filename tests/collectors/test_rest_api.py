@@ -14,7 +14,7 @@ from collectors._rest.times import read_time, to_mark, write_end
 from collectors.rest_api import RestApi
 from evidence.errors import ConfigError, SourceBroken, SourceRefused
 from evidence.model import Change, Cursor, EvidenceItem
-from evidence.runs import PullFacts
+from evidence.runs import PullFacts, Total
 from evidence.secret import Secret
 from tests.collectors.rest_server import Answer, Asked, Refused, RestServer
 
@@ -386,7 +386,7 @@ def test_what_is_asked_and_told_may_be_headers(serve: Serve) -> None:
         since=Since("at", "header:If-Modified-Since", send="http"), none_if=("304",),
     ))  # fmt: skip
     items, cursor, facts = pull(collector)
-    assert (len(items), facts.promised, facts.gaps) == (4, 4, ())
+    assert (len(items), facts.totals, facts.gaps) == (4, (Total("list", 4, 4),), ())
     items, _, facts = pull(collector, cursor)
     assert (items, facts.gaps) == ([], ())
 
@@ -487,3 +487,30 @@ def test_mistakes_are_told(wrong: dict[str, Any], told: str) -> None:
 def test_mistakes_of_pieces_are_told(wrong: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         Since("at", **wrong)
+
+
+def test_a_list_that_promises_is_counted_by_itself_beside_one_that_does_not(serve: Serve) -> None:
+    def say(asked: Asked) -> Any:
+        if asked.path == "/list":
+            return {"rows": [thing(1), thing(2)], "count": 5}
+        return [thing(n) for n in range(9)]
+
+    counts = listed(records="rows", paging=Paging(total="count"))
+    _, _, facts = pull(api(serve(say), counts, listed(name="more", path="/more", id="m{id}")))
+    assert (facts.received, facts.promised, facts.totals) == (11, None, (Total("list", 5, 2),))
+    assert facts.shortfall() == 3
+
+
+def test_a_time_that_a_state_would_not_get_is_refused() -> None:
+    with pytest.raises(ConfigError, match="a state is of the moment at which it is read"):
+        listed(nature="state")
+    with pytest.raises(ConfigError, match="keep such a time in the payload"):
+        listed(nature="state", observed_to="", observed_from="created")
+
+
+def test_a_broken_list_is_named_once(serve: Serve) -> None:
+    collector = api(serve(lambda asked: {"fault": 1}), listed(), listed(name="two", path="/two"))
+    batches = collector.collect(None)
+    facts = next(iter(batches)).facts
+    assert facts.gaps[0].what == "list"
+    assert facts.gaps[0].why.startswith("at 'the top' of the answer stands an object with fault")
