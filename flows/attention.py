@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
 from dashboards.model import Attention, LakeFacts, SourceRow
 from evidence.freshness import Standing, State, Verdict
@@ -11,6 +13,7 @@ from evidence.suggestion import Becomes
 from flows.judgement import Judged
 from storage.pages import Connection, overridden_items
 from storage.suggestions import ACCEPTED, suggestions_in
+from storage.vanished import vanished
 
 ACTIONS = {
     "failed": "Look at the item, mend the cause, and collect again.",
@@ -26,6 +29,12 @@ UNREAD = (
 )
 EVIDENCE = "evidence"
 CONFIRM = "Let a second person look: headwater suggest confirm ID, or withdraw it."
+WENT = (
+    "Ask who took it away there and what was mended; if nothing was, have it done again. "
+    "`headwater explain` shows the item."
+)
+TOLD_FOR = timedelta(days=90)
+"""For so long a failure that went away is told of: as long as most evidence counts."""
 SHOWN = 20
 PARTIAL = "Mend what is named, or its rights; until a pull is whole, nothing in it counts as fresh."
 _WRITTEN = {"git.register", "git.document"}
@@ -167,6 +176,32 @@ def overridden(connection: Connection) -> Iterator[Attention]:
             "overridden", f"{len(rows) - SHOWN} more items are overridden by two people.",
             "See them all with `headwater correct list`.",
         )  # fmt: skip
+
+
+def went_away(connection: Connection, at: datetime) -> Iterator[Attention]:
+    """Every failure that its source holds no more, or tells otherwise: nothing newer took its
+    place, so it looks better and nothing is shown to be."""
+    rows = vanished(connection, at - TOLD_FOR)
+    for row in rows[:SHOWN]:
+        yield Attention(
+            "failed" if row["nature"] == "event" else "judgement",
+            f"{row['title'] or row['subject']} ({row['outcome']}) {_now(row)}: it counts no more, "
+            "and no later result took its place.", WENT, system=row["system"],
+            source=row["source"], item_id=row["item_id"], cause=f"went away {row['item_id']}",
+        )  # fmt: skip
+    if len(rows) > SHOWN:
+        yield Attention(
+            "failed", f"{len(rows) - SHOWN} more failures are gone at their sources, or told "
+            "otherwise there.", WENT,
+        )  # fmt: skip
+
+
+def _now(row: Mapping[str, Any]) -> str:
+    by = f" by {row['actor']}" if row["actor"] else ""
+    since = f"since {row['landed_at']:%Y-%m-%d}{by}"
+    if row["gone"]:
+        return f"is gone at its source {row['source']} {since}"
+    return f"was rewritten at its source {row['source']} and says {row['says']} {since}"
 
 
 def unconfirmed(connection: Connection) -> Iterator[Attention]:

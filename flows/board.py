@@ -25,7 +25,7 @@ from evidence.errors import LakeError
 from evidence.freshness import ORGANISATION
 from evidence.times import stamp
 from flows._alerts.unsent import unsent
-from flows.attention import attention, overridden, unconfirmed
+from flows.attention import attention, overridden, unconfirmed, went_away
 from flows.audits import audited, books, calendar, record_rows
 from flows.board_documents import papers
 from flows.board_mapping import context, frameworks, queue
@@ -151,6 +151,7 @@ def needs(
         *pressing(clocks),
         *missed_runs(sources),
         *attention(judged, sources, facts),
+        *went_away(connection, judged.at),
         *unreviewed(connection),
         *unconfirmed(connection),
         *refused(connection, judged.catalogue),

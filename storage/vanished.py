@@ -1,0 +1,47 @@
+"""Failures that went away at their source, or that it tells otherwise now: nothing was mended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from storage.pages import Connection, all_rows
+from storage.placed import SUBJECT, placed_sql
+
+_BAD = "outcome IN ('failed', 'error') AND change <> 'gone'"
+_CLAIMED = "SELECT item_id FROM lake_claims WHERE NOT starts_with(control, 'event:')"
+_SQL = f"""
+WITH moved AS (
+    SELECT DISTINCT {SUBJECT} FROM evidence
+    WHERE change IN ('gone', 'changed') AND landed_at > $since AND NOT ({_BAD})
+), failing AS (
+    SELECT DISTINCT {SUBJECT} FROM evidence SEMI JOIN moved USING ({SUBJECT})
+    WHERE {_BAD} AND item_id IN ({_CLAIMED})
+), whole AS (
+    SELECT * FROM evidence SEMI JOIN failing USING ({SUBJECT})
+), told AS (
+    SELECT {SUBJECT}, arg_max(w, place) AS now,
+        arg_max(w, place) FILTER ({_BAD} AND item_id IN ({_CLAIMED})) AS before,
+        max(place) AS last, max(place) FILTER ({_BAD}) AS last_bad
+    FROM ({placed_sql("whole")}) w GROUP BY {SUBJECT}
+)
+SELECT before.item_id AS item_id, source, system, kind, subject, before.title AS title,
+    before.outcome AS outcome, now.outcome AS says, now.change = 'gone' AS gone,
+    now.item_id AS by_item, now.landed_at AS landed_at, now.actor AS actor,
+    before.nature AS nature
+FROM told
+WHERE last > last_bad AND now.landed_at > $since AND (now.change = 'gone' OR (
+    now.nature = 'event' AND now.change = 'changed' AND now.observed_to <= before.observed_to))
+ORDER BY landed_at DESC, item_id
+"""  # noqa: S608  no text from outside
+
+
+def vanished(connection: Connection, since: datetime) -> list[dict[str, Any]]:
+    """The failures that count no more since then though no later result took their place.
+
+    A row holds the failing item (`item_id`, `source`, `system`, `kind`, `subject`, `title`,
+    `outcome`, `nature`) and what took it away: whether it is `gone`, or what it `says` instead of
+    the same time, by which item (`by_item`), who did (`actor`, as the source tells) and when it
+    landed (`landed_at`). Newest first. Raises LakeError.
+    """
+    return all_rows(connection, _SQL, {"since": since})
