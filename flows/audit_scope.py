@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dashboards.cut import standing_of
 from evidence.audits import (
     ACTIONS,
     AUDITS,
@@ -18,6 +19,8 @@ from evidence.audits import (
     lacks,
 )
 from evidence.errors import ConfigError
+from evidence.excerpt import EVERYTHING, Excerpt
+from evidence.model import ControlId
 from flows.audits import books
 from flows.judgement import Judged
 from mappings.controls import Control
@@ -71,6 +74,37 @@ def scope_of(connection: Connection, judged: Judged, name: str) -> AuditScope:
     return AuditScope(audit, controls, findings, actions, earlier, samples, found)
 
 
+def cut(whole: AuditScope, chosen: Collection[ControlId], systems: Collection[str]) -> AuditScope:
+    """What of the audit is of these controls (none: all) and samples of these systems (none: all).
+
+    A finding that names no control may be of any, and stays. Raises ConfigError for a control that
+    the audit does not name.
+    """
+    known = {control.id for control in whole.controls}
+    if strange := sorted(set(chosen) - known):
+        names = ", ".join(control.number for control in whole.controls)
+        raise ConfigError(f"the audit {whole.audit.id} is not of {strange[0]}, but of {names}")
+    controls = tuple(c for c in whole.controls if not chosen or c.id in chosen)
+    numbers = [control.number for control in controls]
+
+    def of_them(one: Entry) -> bool:
+        return not chosen or not one.controls or any(covered(n, one.controls) for n in numbers)
+
+    findings = tuple(filter(of_them, whole.findings))
+    left = {one.id for one in findings}
+    actions = tuple(one for one in whole.actions if one.names in left)
+    earlier = tuple(filter(of_them, whole.earlier))
+    ids = {str(control.id) for control in controls}
+    samples = [
+        one for one in whole.samples
+        if one["scope"]["control"] in ids and (not systems or one["scope"]["system"] in systems)
+    ]  # fmt: skip
+    gone = {one.item_id for one in (*whole.findings, *whole.actions)}
+    gone -= {one.item_id for one in (*findings, *actions)}
+    lacking = tuple(lack for lack in whole.lacks if lack.item_id not in gone)
+    return AuditScope(whole.audit, controls, findings, actions, earlier, samples, lacking)
+
+
 def _named(held: Books, name: str) -> Entry:
     entries = (*held.of(AUDITS), *held.of(CERTIFICATION))
     for entry in entries:
@@ -88,17 +122,20 @@ def _strange(judged: Judged, audit: Entry) -> Iterator[Lack]:
             yield Lack("judgement", told, "Correct it in the register.", audit.item_id)
 
 
-def criteria(scope: AuditScope, judged: Judged) -> list[dict[str, Any]]:
+def criteria(
+    scope: AuditScope, judged: Judged, shown: Excerpt = EVERYTHING
+) -> list[dict[str, Any]]:
     """Each control with what is asked for it, and where it stands, JSON-like."""
     guide = load_guide()
+    stands = {c.id: standing_of(judged.standings[c.id], shown) for c in scope.controls}
     return [
         {
             "control": control.number, "title": control.title, "asks": control.summary,
             "evidence": "; ".join(f"{n.evidence}: {n.collect}" for n in control.needs),
             "auditors_look_for": guide.sought(control),
             "owner": str(judged.soa.get(control.number, {}).get("owner") or ""),
-            "standing": judged.standings[control.id].standing.value,
-            "why": judged.standings[control.id].why,
+            "standing": stands[control.id].standing.value,
+            "why": stands[control.id].why,
         }
         for control in scope.controls
     ]  # fmt: skip

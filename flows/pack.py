@@ -131,12 +131,16 @@ class _Filling:
         with self.judged.moment.connect(self.lake, ample()) as connection:
             found = pack.select(connection, scope, mapping.digest)
             self._items(connection, head, found)
-            left = pack_told.left_out(connection, scope)
+            if wanted.cut:
+                wanted = wanted.cut(pack.item_ids(connection))
+            narrowed = (wanted.narrowed or {}).get("controls", ())
+            left = pack_told.left_out(connection, scope, narrowed)
             lacks = [*wanted.lacks, *self._told(connection, left)]
             predicate = self._predicate(head) | {
                 "counts": dict(found.counts), "left_out": left,
                 "population": digest_of(pack.population(connection)), "missing": len(lacks),
             }  # fmt: skip
+            predicate |= {"narrowed": dict(wanted.narrowed)} if wanted.narrowed else {}
             predicate["mapping"]["sealed"] = pack.mapping_sealed(connection, mapping.digest)
             if board := page(self.lake, self.config, self.judged, scope):
                 self._put("board.html", board)

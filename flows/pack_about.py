@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +22,8 @@ from storage import pack
 class Wanted:
     """What a pack is asked for. None or empty: no limit; a `framework` stands for all controls
     that speak to it. `items` are ids; `about`, `extra` (file name → rows) and `lacks` say what they
-    answer, and what not."""
+    answer, and what not. `narrowed` says what an audit or requests hold and this pack does not:
+    `controls` are ids, `of` is what was narrowed. `cut` makes it fit the items that are in it."""
 
     controls: Sequence[str] = ()
     framework: str = ""
@@ -34,6 +35,13 @@ class Wanted:
     about: str = ""
     extra: Sequence[tuple[str, Sequence[dict[str, Any]]]] = ()
     lacks: Sequence[Missing] = ()
+    narrowed: Mapping[str, Any] | None = None
+    cut: Callable[[frozenset[str]], Wanted] | None = None
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it leaves out some of what it is of."""
+        return any((self.controls, self.systems, self.kinds, self.begin, self.end))
 
 
 def wanted_of(
@@ -45,19 +53,32 @@ def wanted_of(
         raise ConfigError(
             "say what to pack: --control, --framework, --audit, --request, or --everything"
         )
+    return replace(narrowing(controls, systems, kinds, since, until), framework=framework)
+
+
+def narrowing(
+    controls: Sequence[str] | None, systems: Sequence[str] | None, kinds: Sequence[str] | None,
+    since: str, until: str,
+) -> Wanted:  # fmt: skip
+    """What the options leave of anything. Raises ConfigError."""
     try:
         begin, end = (day_or_time(text) if text else None for text in (since, until))
     except InvalidItem as error:
         raise ConfigError(
             f"--from and --to want a day, or a time with its zone: {error}"
         ) from error
-    return Wanted(controls or (), framework, systems or (), kinds or (), begin, end)
+    return Wanted(
+        controls or (), systems=systems or (), kinds=kinds or (), begin=begin, end=end
+    )  # fmt: skip
 
 
 def refuse_beside(option: str, *others: object) -> None:
-    """Raises ConfigError if another option would narrow what this one stands for as a whole."""
+    """Raises ConfigError if another option says otherwise which items."""
     if any(others):
-        raise ConfigError(f"{option} says which items: leave the other options out, but --as-of")
+        raise ConfigError(
+            f"{option} says which items: leave --everything, --framework, --audit and --request "
+            "out beside it; --control, --system, --kind, --from and --to narrow it"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +104,13 @@ def about_of(judged: Judged, wanted: Wanted) -> About:
     framework, chosen = _controls(judged, wanted)
     systems = tuple(sorted(set(wanted.systems))) if wanted.systems else None
     controls = tuple(c for c in judged.catalogue.controls if chosen is None or c.id in chosen)
+    ids = None if chosen is None else tuple(control.id for control in controls)
     if wanted.items is not None:
         controls = ()  # they answer something else than where controls stand
     shown = Excerpt(systems)
     standings = tuple(standing_of(judged.standings[control.id], shown) for control in controls)
     verdicts = tuple(v for stands in standings for v in stands.verdicts)
     rests = sorted({one for v in verdicts for one in (v.item_id, *v.overridden) if one})
-    ids = None if chosen is None else tuple(control.id for control in controls)
     scope = pack.Scope(
         judged.moment.size or 0, judged.at, ids, systems, tuple(sorted(set(wanted.kinds))),
         wanted.begin, wanted.end,
@@ -103,7 +124,7 @@ def about_of(judged: Judged, wanted: Wanted) -> About:
 def _controls(judged: Judged, wanted: Wanted) -> tuple[str, set[str] | None]:
     """The framework's id and the ids of the controls; None for all evidence, tagged or not."""
     if not wanted.framework:
-        named = {_control(judged, name).id for name in wanted.controls}
+        named = {control_named(judged, name).id for name in wanted.controls}
         return "", {str(one) for one in named} or None
     if wanted.controls:
         raise ConfigError("--framework says which controls: leave --control out")
@@ -118,7 +139,8 @@ def _controls(judged: Judged, wanted: Wanted) -> tuple[str, set[str] | None]:
     return found[0], speaking
 
 
-def _control(judged: Judged, control: str) -> Control:
+def control_named(judged: Judged, control: str) -> Control:
+    """The control of this id or number. Raises ConfigError."""
     for known in judged.catalogue.controls:
         if control in (known.id, known.number):
             return known
@@ -135,7 +157,9 @@ def _sentence(scope: pack.Scope, framework: str, wanted: Wanted) -> str:
     elif framework:
         named = f"the {len(scope.controls or ())} controls that speak to {framework}"
     elif scope.controls:
-        named = ", ".join(one.partition(":")[2] for one in scope.controls)
+        named = numbers(scope.controls)
+    if scope.items is not None and scope.controls is not None:
+        named += f", only what speaks to {numbers(scope.controls)}"
     if scope.systems is not None:
         named += f", of {', '.join(one or 'the organisation' for one in scope.systems)}"
     if scope.kinds:
@@ -143,3 +167,8 @@ def _sentence(scope: pack.Scope, framework: str, wanted: Wanted) -> str:
     if scope.begin:
         named += f", from {stamp(scope.begin)}"
     return named + (f", until {stamp(scope.end)}" if scope.end else "")
+
+
+def numbers(controls: Iterable[str]) -> str:
+    """Controls for people, without their catalogue."""
+    return ", ".join(one.partition(":")[2] for one in controls)

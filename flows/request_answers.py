@@ -20,13 +20,9 @@ from flows.config import Config, load, now
 from flows.draft_file import hand_over
 from flows.given import given
 from flows.moment import Asked, Moment, moment
-from flows.pack import Say, write
-from flows.pack_about import Wanted
-from flows.pack_missing import Missing
 from flows.sample import control_named
 from flows.terminal import Screen, for_machines, printable
 from mappings.questions import Question, load_questions
-from storage.checkpoints import read_checkpoint
 from storage.draws import DrawnFrom, population
 from storage.lake import Lake
 from storage.pages import Connection, item_rows, known_items, records
@@ -150,34 +146,6 @@ def _plain(value: object) -> Any:
         return plain(value)
     except HeadwaterError:
         return str(value)  # a type of the engine's own, such as an interval
-
-
-def pack(file: Path, only: Sequence[str], output: Path, asked: Asked | None, say: Say) -> int:
-    """Write a pack of what answers the requests (those named; by `all` those not withdrawn).
-
-    Raises ConfigError, LakeError.
-    """
-    config = load(file)
-    lake = Lake.open(config.lake, clock=now)
-    seal = asked or Asked(size=read_checkpoint(lake).size)
-    found = [
-        one for one in answers(lake, config, moment(lake, config, seal))
-        if (one.request.state != "withdrawn" if "all" in only else one.request.id in only)
-    ]  # fmt: skip
-    known = {one.request.id for one in found}
-    if strange := [name for name in only if name not in {*known, "all"}]:
-        raise ConfigError(f"there is no request {strange[0]!r} in the register as of that moment")
-    if not found:
-        raise ConfigError("no register called requests was collected: docs/audits.md shows one")
-    lines = [{"request": f.request.id, "number": number, **row}
-             for f in found for number, row in enumerate(f.rows, 1)]  # fmt: skip
-    lacking = [Missing("request", f.request.id, f.lacks) for f in found if f.lacks]
-    wanted = Wanted(
-        items=[item for one in found for item in one.items],
-        about=f"the answers to {len(found)} requests",
-        extra=(("requests", [one.told() for one in found]), ("answers", lines)), lacks=lacking,
-    )  # fmt: skip
-    return write(file, wanted, output, seal, say)
 
 
 def renew(file: Path, year: int, output: Path | None, asked: Asked | None) -> int:

@@ -36,9 +36,10 @@ _STOOD = """SELECT item_id FROM (SELECT * FROM lake_placed
         WHERE nature = 'state' AND observed_to < $begin::TIMESTAMPTZ
         QUALIFY row_number() OVER (PARTITION BY source, kind, system, subject
             ORDER BY place DESC) = 1) WHERE change <> 'gone'"""
-WIDER = f"""($controls::VARCHAR[] IS NULL OR {_TAGGED})
-    AND ($items::VARCHAR[] IS NULL OR item_id IN (SELECT unnest($items::VARCHAR[])))"""
-_IN_SCOPE = f"""{WIDER}
+WIDER = f"""CASE WHEN $items::VARCHAR[] IS NULL
+        THEN $controls::VARCHAR[] IS NULL OR {_TAGGED}
+        ELSE item_id IN (SELECT unnest($items::VARCHAR[])) END"""
+_IN_SCOPE = f"""{WIDER} AND ($controls::VARCHAR[] IS NULL OR {_TAGGED})
     AND ($systems::VARCHAR[] IS NULL OR system IN (SELECT unnest($systems::VARCHAR[])))
     AND (len($kinds::VARCHAR[]) = 0 OR kind IN (SELECT unnest($kinds::VARCHAR[])))
     AND ($begin::TIMESTAMPTZ IS NULL OR observed_to >= $begin::TIMESTAMPTZ
@@ -73,7 +74,7 @@ class Scope:
     """Which evidence, among the first `size` items of the ledger, tagged as of `at`.
 
     `controls` None: tagged or not; `systems` None: of any ("" is the organisation); `kinds` none:
-    all; `items` None: all, else those alone. From `begin` until before `end`: what tells of that
+    all; `items` None: all, else of those alone. From `begin` until before `end`: what tells of that
     time, what is in force at its beginning (the last version of each state), and `judged`, the
     items that a verdict rests on, however old they are.
     """
@@ -202,6 +203,12 @@ def population(connection: Connection) -> Iterator[bytes]:
     """The ids of the pack's items, sorted. Raises LakeError."""
     table = _arrow(connection, "SELECT item_id FROM wanted WHERE role = 'item' ORDER BY 1", {})
     return (bytes.fromhex(one.as_py()) for one in table["item_id"])
+
+
+def item_ids(connection: Connection) -> frozenset[str]:
+    """The ids of the pack's items, for a pack of given items. Raises LakeError."""
+    rows = all_rows(connection, "SELECT item_id FROM wanted WHERE role = 'item'")
+    return frozenset(row["item_id"] for row in rows)
 
 
 def mapping_sealed(connection: Connection, mapping: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evidence.canonical import plain
@@ -16,12 +16,21 @@ MARKS = ('%"redacted":"sha256:%', "%[redacted sha256:%")
 """How a payload shows that a value in it was hidden at landing."""
 
 
-def left_out(connection: Connection, scope: Scope) -> dict[str, int]:
-    """What a reader would miss: counted, never silently dropped."""
+def left_out(connection: Connection, scope: Scope, narrowed: Sequence[str] = ()) -> dict[str, int]:
+    """What a reader would miss: counted, never silently dropped. `narrowed` are the controls that
+    what is asked for is of, and the pack is not."""
+    wider = "given_items" if scope.items is not None else "items_of_these_controls"
+    others = (
+        "controls_systems_kinds_or_times" if scope.items is not None else "systems_kinds_or_times"
+    )
     sql = f"""SELECT
         (SELECT count(*) FROM evidence WHERE {WIDER}
             AND item_id NOT IN (SELECT item_id FROM wanted WHERE role = 'item'))
-            AS items_of_these_controls_of_other_systems_kinds_or_times,
+            AS {wider}_of_other_{others},
+        (SELECT count(*) FROM evidence WHERE item_id IN
+                (SELECT item_id FROM tags WHERE control IN (SELECT unnest($narrowed::VARCHAR[])))
+            AND item_id NOT IN (SELECT item_id FROM wanted WHERE role = 'item'))
+            AS items_of_controls_that_were_narrowed_away,
         (SELECT count(*) FROM evidence SEMI JOIN wanted USING (item_id)
             WHERE payload LIKE $one OR payload LIKE $two) AS rows_in_the_pack_with_hidden_values,
         (SELECT count(*) FROM lake_evidence WHERE landed_at <= $at
@@ -29,6 +38,7 @@ def left_out(connection: Connection, scope: Scope) -> dict[str, int]:
             AS items_of_any_control_landed_by_then_and_sealed_later_or_not_yet"""  # noqa: S608
     given = {"size": scope.size, "at": scope.at, "one": MARKS[0], "two": MARKS[1]}
     given |= {"controls": listed(scope.controls), "items": listed(scope.items)}
+    given |= {"narrowed": list(narrowed)}
     (row,) = all_rows(connection, sql, given)
     disposed, missing = absent(connection, scope.size)
     row["items_of_any_control_that_were_disposed_of"] = disposed

@@ -114,30 +114,30 @@ def pack(
     until: Annotated[str, typer.Option("--to", help="What tells of a time before this day.")] = "",
     requests: Annotated[
         list[str] | None,
-        typer.Option("--request", help="Instead: what answers this request; repeatable, or `all`."),
+        typer.Option("--request", help="What answers this request; repeatable, or `all`."),
     ] = None,
-    audit: Annotated[
-        str, typer.Option(help="Instead: what this audit of the register is of.")
-    ] = "",
+    audit: Annotated[str, typer.Option(help="What this audit of the register is of.")] = "",
     as_of: AsOf = "",
 ) -> None:
     """Write evidence with its proofs as one signed file, checked without Headwater."""
     from flows.pack import write
-    from flows.pack_about import refuse_beside, wanted_of
+    from flows.pack_about import narrowing, refuse_beside, wanted_of
 
-    others = (controls, everything, framework, systems, kinds, since, until)
-    if audit:
-        from flows.audit_pack import pack as pack_audit
+    at = moment_asked(as_of)
+    if audit or requests:
+        refuse_beside(
+            "--audit" if audit else "--request", everything, framework, audit and requests
+        )
+        narrow = narrowing(controls, systems, kinds, since, until)
+        if audit:
+            from flows.audit_pack import pack as pack_audit
 
-        refuse_beside("--audit", *others, requests)
-        raise typer.Exit(pack_audit(config, audit, output, moment_asked(as_of), typer.echo))
-    if requests:
-        from flows.request_answers import pack as pack_answers
+            raise typer.Exit(pack_audit(config, audit, narrow, output, at, typer.echo))
+        from flows.request_pack import pack as pack_answers
 
-        refuse_beside("--request", *others)
-        raise typer.Exit(pack_answers(config, requests, output, moment_asked(as_of), typer.echo))
+        raise typer.Exit(pack_answers(config, requests or (), narrow, output, at, typer.echo))
     wanted = wanted_of(controls, framework, systems, kinds, since, until, everything=everything)
-    raise typer.Exit(write(config, wanted, output, moment_asked(as_of), typer.echo))
+    raise typer.Exit(write(config, wanted, output, at, typer.echo))
 
 
 @verbs.command(rich_help_panel=PANEL)

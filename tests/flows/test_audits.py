@@ -107,6 +107,26 @@ def test_one_audit_is_packed_and_reported(config: Path, tmp_path: Path) -> None:
     assert b"which the lake does not hold" in held["MISSING.md"]
     (sample,) = json.loads(held["samples.json"])
     assert (sample["control"], sample["seed"], sample["drawn"]) == ("8.1", "a*b", 1)
+    narrow = tmp_path / "narrow.zip"
+    options = ("--control", "8.4", "--to", "2020-01-01")
+    done = headwater("pack", "--audit", "IA-2026-1", *options, "-o", narrow, "-c", config)
+    assert done.returncode == 0, done.stderr
+    assert verify_pack.main([str(narrow), "--key", load_key(load(config).key).vkey]) == 0
+    with zipfile.ZipFile(narrow) as archive:
+        less = {name: archive.read(name) for name in archive.namelist()}
+    told = json.loads(less["manifest.json"])["predicate"]
+    assert [row["control"] for row in json.loads(less["criteria.json"])] == ["8.4"]
+    assert json.loads(less["samples.json"]) == json.loads(less["findings.json"]) == []
+    assert told["narrowed"]["controls"] == [f"iso42001:{n}" for n in asked if n != "8.4"]
+    assert told["narrowed"]["records"] == {"findings": 1, "actions": 1, "samples": 1}
+    assert told["left_out"]["items_of_controls_that_were_narrowed_away"] > 0
+    assert told["about"].endswith("only 8.4, until 2020-01-01T00:00:00.000000Z")
+    for sentence in (b"IA-2026-1: 8.1, ", b"of its controls", b"IA-2026-1: 1 of its samples"):
+        assert sentence in less["MISSING.md"], less["MISSING.md"]
+    for wrong, why in ((("--control", "5.2"), "is not of iso42001:5.2"),
+                       (("--framework", "iso27001"), "leave --everything")):  # fmt: skip
+        no = headwater("pack", "--audit", "IA-2026-1", *wrong, "-o", tmp_path / "no", "-c", config)
+        assert (no.returncode, why in no.stderr) == (2, True), no.stderr
     none = headwater("pack", "--audit", "IA-9", "-o", tmp_path / "x", "-c", config)
     assert (none.returncode, "known: IA-2026-1, IA-2026-2, C-1" in none.stderr) == (2, True)
     html = headwater("audits", "report", "IA-2026-1", "--format", "html", "-c", config)

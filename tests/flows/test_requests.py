@@ -69,12 +69,31 @@ def test_the_page_in_use(config: Path, tmp_path: Path, capsys: pytest.CaptureFix
         assert "board.html" not in archive.namelist(), "it would show what nobody asked for"
     assert [row["row"]["item_id"] for row in rows if row["role"] == "item"] == [answer["item_id"]]
     assert "PBC-2026-3: the lake does not hold DOCUMENT" in missing
+    path = tmp_path / "less.zip"
+    less = headwater("pack", "--request", "all", "--kind", "jira.issue", "-o", path, "-c", config)
+    assert less.returncode == 0, less.stderr
+    assert verify_pack.main([str(path), "--key", load_key(load(config).key).vkey]) == 0
+    with zipfile.ZipFile(path) as archive:
+        told = json.loads(archive.read("manifest.json"))["predicate"]
+        assert json.loads(archive.read("answers.json")) == [], "its rows are of another kind"
+        asked = json.loads(archive.read("requests.json"))
+        missing = archive.read("MISSING.md").decode()
+    assert [row["items"] for row in asked] == [0, 0, 0]
+    assert told["narrowed"]["requests"] == {"PBC-2026-2": {"rows": 1, "items": 1}}
+    assert told["left_out"]["given_items_of_other_controls_systems_kinds_or_times"] == 1
+    assert "PBC-2026-2: 1 of its 1 rows and 1 of its 1 items are not of what" in missing
+    kept = headwater("pack", "--request", "all", "--control", "5.2", "-o", tmp_path / "52.zip",
+                     "-c", config)  # fmt: skip
+    assert kept.returncode == 0, kept.stderr
+    with zipfile.ZipFile(tmp_path / "52.zip") as archive:
+        assert json.loads(archive.read("answers.json")) == [answer]
+        assert "requests" not in archive.read("MISSING.md").decode().partition("## What the")[2]
     one = headwater("pack", "--request", "PBC-2026-2", "-o", tmp_path / "one.zip", "-c", config)
     assert "1 items" in one.stdout, one.stderr
     none = headwater("pack", "--request", "X", "-o", tmp_path / "x", "-c", config)
     assert (none.returncode, "there is no request 'X'" in none.stderr) == (2, True)
-    with pytest.raises(ConfigError, match="leave the other options out"):
-        refuse_beside("--request", None, False, "", ["churn"])
+    with pytest.raises(ConfigError, match="leave --everything, --framework"):
+        refuse_beside("--request", None, False, "iso27001")
 
 
 def test_next_years_list_is_this_years_moved(config: Path, tmp_path: Path) -> None:
