@@ -7,14 +7,15 @@ What the life of an AI system lacks is told by `evidence/broken.py`, what audits
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from evidence.fields import Field, Form, wrong_fields
-from evidence.held import Finding, Held, Record, Used, finding_of
+from evidence.fields import wrong_fields
+from evidence.held import Finding, Held, Record, Used, Whole, finding_of
 from evidence.overdue import days, reviews
-from evidence.people import accounts, folded, same_account
+from evidence.people import accounts, same_account
+from evidence.references import dangling, unowned
 from evidence.registers import register_called
 
 _TOLD_ELSEWHERE = {
@@ -56,26 +57,14 @@ def _fields(held: Held) -> Iterator[Finding]:
 
 
 def _references(held: Held) -> Iterator[Finding]:
-    for record in held.records:
-        known = register_called(record.register)
-        for one in known.of_record if known else ():
-            if not one.names or (record.register, one.name) in _TOLD_ELSEWHERE:
-                continue
-            for key in _named(record, one):
-                if not held.holds(one.names, key):
-                    why = (
-                        f"{record.called} names {key} in `{one.name}`, which no register "
-                        f"{' or '.join(one.names)} holds"
-                    )
-                    part = f"{one.name} {key}"
-                    yield finding_of("unknown-reference", "missing", record, why, part=part)
-
-
-def _named(record: Record, field: Field) -> Sequence[str]:
-    if field.form is Form.LIST:
-        return record.texts(field.name)
-    text = record.text(field.name)
-    return (text,) if text else ()
+    for one in dangling(held):
+        part = f"{one.field} {one.key}"
+        if isinstance(one.by, Whole):
+            ids = (one.by.item_id,) if one.by.item_id else ()
+            about = f"document {one.by.name} {part}"
+            yield Finding("unknown-reference", "missing", about, one.why, "documents", item_ids=ids)
+        elif (one.by.register, one.field) not in _TOLD_ELSEWHERE:
+            yield finding_of("unknown-reference", "missing", one.by, one.why, part=part)
 
 
 def _models(held: Held) -> Iterator[Finding]:
@@ -124,37 +113,17 @@ def _systems(held: Held) -> Iterator[Finding]:
 
 def _owners(held: Held) -> Iterator[Finding]:
     """Who owns what and has left, or was never there."""
-    roles = [one for one in held.of("roles") if one.text("person")]
-    if not roles:
-        return
-    named = [(folded(one.text("person")), one.day("left")) for one in roles]
-    left = {name: day for name, day in named if day is not None}
-    here = {name for name, day in named if day is None or day > held.at}
-    owned: dict[str, list[tuple[str, str]]] = {}
-    for owner, what, item_id in _owned(held):
-        if folded(owner) not in here:
-            owned.setdefault(owner, []).append((what, item_id))
-    for owner, things in sorted(owned.items()):
-        gone = left.get(folded(owner))
-        names = ", ".join(what for what, _ in things[:6])
-        more = f" and {len(things) - 6} more" if len(things) > 6 else ""
-        ids = tuple(item_id for _, item_id in things if item_id)
-        if gone is not None:
-            why = f"{owner} left on {gone:%Y-%m-%d} and still owns {names}{more}"
-            yield Finding("owner-left", "judgement", owner, why, owner, item_ids=ids)
+    for one in unowned(held):
+        names = ", ".join(thing.called for thing in one.things[:6])
+        more = f" and {len(one.things) - 6} more" if len(one.things) > 6 else ""
+        ids = tuple(thing.item_id for thing in one.things if thing.item_id)
+        if one.left is not None:
+            why = f"{one.owner} left on {one.left:%Y-%m-%d} and still owns {names}{more}"
+            yield Finding("owner-left", "judgement", one.owner, why, one.owner, item_ids=ids)
         else:
-            why = f"{owner} owns {names}{more} and stands in no record of roles"
-            yield Finding("owner-unknown", "judgement", owner, why, owner, item_ids=ids)
-
-
-def _owned(held: Held) -> Iterator[tuple[str, str, str]]:
-    for one in held.records:
-        if one.text("owner") and not one.over(held.at):
-            yield one.text("owner"), one.called, one.item_id
-    for whole in held.wholes:
-        if whole.owner:
-            kind = "the document" if whole.document else "the register"
-            yield whole.owner, f"{kind} {whole.name}", whole.item_id
+            why = f"{one.owner} owns {names}{more} and stands in no record of roles"
+            why += f": is {one.near} meant?" if one.near else ""
+            yield Finding("owner-unknown", "judgement", one.owner, why, one.owner, item_ids=ids)
 
 
 def _applicability(held: Held) -> Iterator[Finding]:

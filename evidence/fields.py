@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 
 from evidence.errors import InvalidItem
@@ -91,6 +92,12 @@ def listed(value: object) -> tuple[str, ...]:
     return tuple(text for one in given if (text := str(one).strip()))
 
 
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known one that a word is most like, whatever its case; empty where none is like it."""
+    folded = {one.casefold(): one for one in known}
+    return folded.get(next(iter(get_close_matches(word.casefold(), folded, n=1)), ""), "")
+
+
 def wrong_fields(
     known: tuple[Field, ...], fields: Mapping[str, object]
 ) -> Iterator[tuple[str, str]]:
@@ -106,11 +113,16 @@ def wrong_fields(
             yield one.name, f"`{one.name}` {why}"
 
 
+def named_fields(why: str) -> tuple[str, ...]:
+    """The fields that a sentence of ours names in backticks."""
+    return tuple(_NAMED.findall(why))
+
+
 def told_once(collected: Iterable[object] | None, found: Iterable[str]) -> tuple[str, ...]:
     """What the collector told of a record, then what is found of other fields than those."""
     told = [str(one) for one in collected or ()]
-    named = {name for one in told for name in _NAMED.findall(one)}
-    return (*told, *(one for one in found if not named.intersection(_NAMED.findall(one))))
+    named = {name for one in told for name in named_fields(one)}
+    return (*told, *(one for one in found if not named.intersection(named_fields(one))))
 
 
 def _wrong(field: Field, value: object) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from evidence.errors import InvalidItem
-from evidence.fields import listed
+from evidence.fields import listed, nearest
 from evidence.times import day_or_time
 
 _OVER = {"done", "closed", "complete", "completed", "finished", "withdrawn", "met"}
@@ -72,7 +72,8 @@ def _day(text: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A register or document as a whole: who keeps it, when it was and is to be reviewed."""
+    """A register or document as a whole: who keeps it, when it was and is to be reviewed; of a
+    document the AI system that it names."""
 
     name: str
     document: bool = False
@@ -80,6 +81,12 @@ class Whole:
     reviewed: datetime | None = None
     next_review: datetime | None = None
     item_id: str = ""
+    system: str = ""
+
+    @property
+    def called(self) -> str:
+        """For sentences: `the register risks`."""
+        return f"the {'document' if self.document else 'register'} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +145,10 @@ class Held:
     def holds(self, registers: Sequence[str], key: str) -> bool:
         """Whether one of the registers has a record of that id."""
         return any(key in self._ids.get(name, ()) for name in registers)
+
+    def near(self, registers: Sequence[str], key: str) -> str:
+        """The id in one of the registers that is most like this one; empty where none is."""
+        return nearest(key, sorted({k for name in registers for k in self._ids.get(name, ())}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,10 +63,10 @@ def found(connection: Connection, catalogue: Catalogue, at: datetime) -> list[Fi
 def held(connection: Connection, catalogue: Catalogue, at: datetime) -> Held:
     """Registers, documents and what evidence shows beside them. Raises LakeError."""
     authors = first_authors(connection, ("risks", "risk_register"))
-    told = [_record(row, authors) for row in records(connection, *_CALLED)]
+    told = [record_of(row, authors) for row in records(connection, *_CALLED)]
     left_out = [one.id for one in told if one.register == "soa"
                 and one.fields.get("applicable") is False]  # fmt: skip
-    wholes = (_whole(row) for row in register_files(connection))
+    wholes = (whole_of(row) for row in register_files(connection))
     annex = [one for one in catalogue.controls if one.kind != "clause"]
     out = {one.id for one in annex if one.number in {number_of(key) for key in left_out}}
     return Held(
@@ -81,16 +81,17 @@ def held(connection: Connection, catalogue: Catalogue, at: datetime) -> Held:
     )  # fmt: skip
 
 
-def _record(row: Mapping[str, Any], authors: Mapping[str, str]) -> Record:
-    """By the name that Headwater knows the register by; an inventory's record names no system."""
+def record_of(row: Mapping[str, Any], authors: Mapping[str, str]) -> Record:
+    """Of a row of `storage.pages.records`, by the name that Headwater knows the register by; an
+    inventory's record names no system."""
     key, name = str(row.get("id", "")), _CALLED[row["register"]]
     author = authors.get(f"{row['register']}/{key}", "")
     fields = dict(row) | ({"system": ""} if name == "ai_systems" else {})
     return Record(name, key, fields, row["item_id"], author)
 
 
-def _whole(row: Mapping[str, Any]) -> Whole | None:
-    """A register that Headwater knows, or a document."""
+def whole_of(row: Mapping[str, Any]) -> Whole | None:
+    """Of a row of `storage.held.register_files`: a register that Headwater knows, or a document."""
     told, document = row["payload"], row["kind"] == "git.document"
     known = None if document else register_called(str(told.get("register") or ""))
     if not document and known is None:
@@ -99,7 +100,8 @@ def _whole(row: Mapping[str, Any]) -> Whole | None:
     owner = str(told.get("owner") or "").strip()
     return Whole(
         known.name if known else str(row["subject"]), document, owner, max(days, default=None),
-         _day(told.get("next_review")), row["item_id"],
+        _day(told.get("next_review")), row["item_id"],
+        str(told.get("system") or "").strip() if document else "",
     )  # fmt: skip
 
 

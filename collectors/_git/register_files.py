@@ -64,7 +64,8 @@ class Declared:
     """One record, register or document as its file declares it, without git's facts.
 
     `dated` is the declared review date, None where none is given or one cannot be believed;
-    `problems` say what is missing or wrong, and make the outcome an error.
+    `problems` say what is missing or wrong, and make the outcome an error. `lines` is where it and
+    its fields stand in the file; what only moved to another line is the same.
     """
 
     kind: str
@@ -75,6 +76,7 @@ class Declared:
     system: str = ""
     actor: str = ""
     problems: tuple[Problem, ...] = ()
+    lines: Lines = field(default=Lines(), compare=False)
 
     @property
     def outcome(self) -> Outcome:
@@ -94,24 +96,24 @@ def parts(raw: bytes) -> tuple[Mapping[str, Any], str]:
     return fields, body
 
 
-def _parts(raw: bytes) -> tuple[Mapping[str, Any], str, bool]:
-    """The same, and whether there is a front matter at all."""
+def _parts(raw: bytes) -> tuple[Mapping[str, Any], str, Lines | None]:
+    """The same, and where the front matter's fields stand; None where there is none at all."""
     text = _text(raw)
     front = _FRONT.match(text)
-    fields = load(front[1], first_line=2)[0] if front else {}
+    fields, lines, _ = load(front[1], first_line=2) if front else ({}, Lines(), {})
     if not isinstance(fields, Mapping):
         raise Unreadable("its front matter is no mapping of names to values", 2)
-    return fields, text[front.end() :] if front else text, bool(front)
+    return fields, text[front.end() :] if front else text, lines if front else None
 
 
 def read_document(path: str, raw: bytes) -> list[Declared]:
     """The document in a Markdown file; a draft is told as one, without its fields. Raises
     Unreadable."""
-    fields, body, front = _parts(raw)
+    fields, body, lines = _parts(raw)
     if _is_draft(fields):
         return [_draft(DOCUMENT, shown(path), str(fields.get("doc_type") or ""))]
     dated, wrong = _dated(fields, _REVIEWS)
-    problems = (*_missing_in_document(fields, front), *_unfilled(fields, body), *wrong,
+    problems = (*_missing_in_document(fields, lines is not None), *_unfilled(fields, body), *wrong,
                 *_flaws_of_asking(fields))  # fmt: skip
     title = one_line(fields.get("title") or PurePosixPath(shown(path)).stem)
     sha256 = hashlib.sha256(body.encode()).hexdigest()
@@ -123,6 +125,7 @@ def read_document(path: str, raw: bytes) -> list[Declared]:
         Declared(
             kind=DOCUMENT, subject=shown(path), title=title, payload=_kept(payload), dated=dated,
             system=str(fields.get("system") or ""), problems=tuple(map(Problem, problems)),
+            lines=lines or Lines(),
         )
     ]  # fmt: skip
 
@@ -177,7 +180,7 @@ def _whole(name: str, header: Mapping[str, Any], lines: Lines, entries: list[Dec
     return Declared(
         kind=REGISTER, subject=f"register/{name}", title=f"{name}: {len(entries)} records",
         payload=_kept(payload), dated=dated, system=str(header.get("system") or ""),
-        problems=(*_misnamed(name, lines), *_problems(HEADER, header, lines)),
+        problems=(*_misnamed(name, lines), *_problems(HEADER, header, lines)), lines=lines,
     )  # fmt: skip
 
 
@@ -216,6 +219,7 @@ def _record(name: str, header: Mapping[str, Any], row: _Row) -> Declared:
         problems=(*inherited, *_problems(known.of_record if known else EVERYWHERE, fields,
                                          row.lines),
                   *(Problem(why, row.lines.line) for why in _flaws_of_asking(fields))),
+        lines=row.lines,
     )  # fmt: skip
 
 
@@ -269,6 +273,7 @@ def _approval(name: str, key: str, row: _Row) -> Declared:
         payload=_kept(beside(fields, {"id": key, "register": name, "level": "record"})),
         problems=tuple(Problem(why, row.lines.line)
                        for why in (*approval.flaws(fields), *_unfilled(fields))),
+        lines=row.lines,
     )  # fmt: skip
 
 

@@ -21,7 +21,10 @@ from evidence.errors import ConfigError
 from evidence.registers import REGISTERS, register_called
 from evidence.requests import read_request
 from flows.cli import app
+from flows.setup import initialise
 from flows.starters import TEMPLATES, starter_set
+from tests.flows.conftest import said
+from tests.flows.test_documents import SOURCE, collected
 
 YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
 NEXT_YEAR = (datetime.now(UTC) + timedelta(days=300)).date().isoformat()
@@ -156,7 +159,13 @@ def test_registers_are_checked_before_they_are_committed(tmp_path: Path) -> None
     list(starter_set(folder))
     assert "0 mistakes" in run("registers", "check", folder)
     risks = folder / "registers/risks.yaml"
-    edit(risks, (r"^draft: true\n", ""), ("FILL IN YYYY-MM-DD", "2026-11-02"), ("FILL IN", "Told"))
+    edit(
+        risks,
+        (r"^draft: true\n", ""),
+        (r" +system: .*\n", ""),
+        ("FILL IN YYYY-MM-DD", "2026-11-02"),
+        ("FILL IN", "Told"),
+    )
     assert "0 mistakes" in run("registers", "check", folder)
     edit(risks, (r"accepted: 2026-11-02", "accepted: last week"))
     line = risks.read_text().splitlines().index("    accepted: last week") + 1
@@ -167,8 +176,8 @@ def test_registers_are_checked_before_they_are_committed(tmp_path: Path) -> None
     row = "{id: INC-1, kind: [personal_data_breech], told: [{to: boss}]}"
     incidents.write_text(f"records:\n  - {row}\n")
     told = run("registers", "check", folder, code=1)
-    assert "incidents.yaml: INC-1: `kind` is 'personal_data_breech', none of " in told
-    assert "incidents.yaml: INC-1: `to` is 'boss', none of " in told
+    assert "incidents.yaml:2: INC-1: `kind` is 'personal_data_breech', none of " in told
+    assert "incidents.yaml:2: INC-1: `to` is 'boss', none of " in told
     incidents.write_text(kept)
     risks.write_text("records: [")
     assert "registers/risks.yaml:1: " in run("registers", "check", folder, code=1)
@@ -180,6 +189,79 @@ def test_registers_are_checked_before_they_are_committed(tmp_path: Path) -> None
     assert (tmp_path / "schemas/risks.json").read_bytes() == (
         folder / "schemas/risks.json"
     ).read_bytes()
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+NAMED = {
+    "registers/inventory.yaml": "register: ai_inventory\nowner: Ben Odd\nrecords:\n"
+        "  - {id: triage, owner: Ada Brandt}\n",
+    "registers/roles.csv": "id,role,person,left\nr1,Lead,Ada Brandt,\nr2,Head,Ben Ode,\n"
+        "r3,Old,Cy Tan,2026-01-31\n",
+    "registers/risks.yaml": "records:\n  - id: R-1\n    system: triaje\n    owner: Cy Tan\n"
+        "  - id: R-2\n    system: triage\n",
+    "registers/treatment_plan.yaml": "records:\n  - id: T-1\n    owner: Ada Brandt\n"
+        "    risk: R1\n",
+    "registers/incidents.csv": "id,system,changes,risks\nI-1,triage,C-1,\"R-1, R-9\"\n",
+    "registers/changes.yaml": "draft: true\nrecords:\n  - id: C-1\n",
+    "registers/data.yaml": "records:\n  - {id: calls, supplier: sortwell, systems: [ghost]}\n",
+    "registers/approvals.yaml": "records:\n  - {id: A-1, of: documents/poicy.md}\n"
+        "  - {id: A-2, of: risks/R-22}\n  - {id: A-3, of: risks/R-22, withdrawn: 2026-11-02}\n",
+    "registers/management_reviews.yaml": "records:\n  - {id: M-1, minutes: documents/policy.md}\n"
+        "  - {id: M-2, minutes: https://wiki.example/minutes}\n",
+    "documents/policy.md": "---\ntitle: P\nsystem: triag\nowner: Ada Brandt\n---\n",
+}  # fmt: skip
+DANGLING = """\
+documents/policy.md:3: the document documents/policy.md names triag in `system`, which no register \
+ai_systems holds: is triage meant?
+registers/approvals.yaml:2: approvals A-1 names documents/poicy.md in `of`, which is no document \
+that stands: is documents/policy.md meant?
+registers/approvals.yaml:3: approvals A-2 names risks/R-22 in `of`, which no register risks \
+holds: is risks/R-2 meant?
+registers/data.yaml:2: data calls names ghost in `systems`, which no register ai_systems holds
+registers/incidents.csv:2: incidents I-1 names C-1 in `changes`, which no register changes holds \
+yet: it is a draft here
+registers/incidents.csv:2: incidents I-1 names R-9 in `risks`, which no register risks holds: is \
+R-2 meant?
+registers/inventory.yaml:2: the register ai_systems is owned by Ben Odd, who stands in no record \
+of roles: is Ben Ode meant?
+registers/risks.yaml:3: risks R-1 names triaje in `system`, which no register ai_systems holds: is \
+triage meant?
+registers/risks.yaml:4: risks R-1 is owned by Cy Tan, who left on 2026-01-31
+registers/treatment_plan.yaml:4: treatment_plan T-1 names R1 in `risk`, which no register risks \
+holds: is R-1 meant?
+""".replace("\\\n", "")
+
+
+def test_what_a_file_names_and_no_other_holds_is_told_with_its_line(tmp_path: Path) -> None:
+    write(tmp_path, NAMED)
+    told = run("registers", "check", tmp_path, code=1).splitlines()
+    assert [one for one in told if re.search("names? |owned", one)] == [
+        *DANGLING.splitlines(),
+        "not followed: 1 name of suppliers, as no register here is called so; `headwater "
+        "consistency` follows them among all that landed",
+    ]
+
+
+def test_what_is_told_before_a_commit_is_found_after_it(tmp_path: Path) -> None:
+    write(tmp_path / "governance", NAMED)
+    commit(tmp_path / "governance")
+    list(initialise(tmp_path / "home", "Acme"))
+    config = tmp_path / "home/headwater.toml"
+    config.write_text(config.read_text() + SOURCE)
+    collected(tmp_path)
+    done = said("consistency", "--json", "-c", config)
+    found = [one for one in json.loads(done.stdout)["findings"]
+             if one["check"] == "unknown-reference"]  # fmt: skip
+    named = {one.partition(": ")[2].removesuffix(" yet: it is a draft here")
+             for one in DANGLING.splitlines() if " names " in one}  # fmt: skip
+    elsewhere = {one for one in named if re.match("risks R-1|treatment_plan T-1", one)}
+    supplied = "data calls names sortwell in `supplier`, which no register suppliers holds"
+    assert {one["why"] for one in found} == named - elsewhere | {supplied}
 
 
 def test_what_audits_are_led_by_lacks_nothing_but_an_action(tmp_path: Path) -> None:
