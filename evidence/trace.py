@@ -67,6 +67,10 @@ class Node:
     facts: Mapping[str, str] = field(default_factory=dict, hash=False)
     events: tuple[str, ...] = ()
 
+    def __hash__(self) -> int:
+        """Of what tells nodes apart: graphs ask for it without end."""
+        return hash((self.item_id, self.stage, self.keys))
+
     @property
     def key(self) -> str:
         """Its own name."""
@@ -134,6 +138,17 @@ class Graph:
             found[node.system, node.stage].append(node)
         return found
 
+    @cached_property
+    def _of_system(self) -> Mapping[str, Sequence[Node]]:
+        found: dict[str, list[Node]] = defaultdict(list)
+        for node in self.nodes:
+            found[node.system].append(node)
+        return found
+
+    @cached_property
+    def _places(self) -> Mapping[Node, int]:
+        return {node: place for place, node in enumerate(self.nodes)}
+
     def find(self, stage: Stage, key: str) -> Node | None:
         """The node of that name, or None."""
         return self._named.get((stage, key))
@@ -141,6 +156,10 @@ class Graph:
     def of(self, system: str, stage: Stage) -> Sequence[Node]:
         """The nodes of one system at one stage, in the order in which they were given."""
         return self._by_system.get((system, stage), ())
+
+    def of_system(self, system: str) -> Sequence[Node]:
+        """The nodes of one system, in the order in which they were given."""
+        return self._of_system.get(system, ())
 
     def at(self, stage: Stage) -> Iterator[Node]:
         """All nodes at one stage."""
@@ -166,9 +185,10 @@ class Graph:
             for version in self.named(node, Stage.VERSION):
                 yield node, version
 
-    def around(self, node: Node) -> set[Node]:
-        """Everything of the node's system, and what it names or is named by, step by step."""
-        near = {node} | {one for one in self.nodes if node.system and one.system == node.system}
+    def around(self, node: Node) -> list[Node]:
+        """Everything of the node's system, and what it names or is named by, step by step; in the
+        order in which they were given."""
+        near = {node, *(self.of_system(node.system) if node.system else ())}
         todo = list(near)
         while todo:
             one = todo.pop()
@@ -177,7 +197,7 @@ class Graph:
             new = {n for n in more if n not in near and n.system in {"", node.system}}
             near |= new
             todo += new
-        return near
+        return sorted(near, key=self._places.__getitem__)
 
 
 _NEVER = datetime.min.replace(tzinfo=UTC)

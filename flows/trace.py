@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from flows.trace_picture import PICTURES, picture
 from mappings.trace import KindOf, Name, TraceMap, load_trace
 from storage.engine import ample
 from storage.lake import Lake
-from storage.lifecycle import Tie, called, lifecycle_rows, tied
+from storage.lifecycle import Cycle, Tie, called_rows, look, rows_of_all, rows_of_system, tied_rows
 from storage.pages import Connection, records
 
 SHOWN = 6
@@ -43,18 +44,72 @@ class Traced:
 
 def graph_of(connection: Connection, trace: TraceMap) -> Graph:
     """All nodes of the lake as the connection shows it. Raises LakeError."""
-    return Graph(tuple(_nodes(connection, trace, "true")), _accounts(connection))
+    look(connection, _cycle(trace))
+    return _graph(connection, _placed(trace, rows_of_all(connection)))
 
 
 def tied_graph(connection: Connection, trace: TraceMap) -> Graph:
     """The nodes that a broken edge may be about, of `graph_of`: most of a large lake names nobody,
     is named by nobody and did not fail. Raises LakeError."""
+    return _graph(connection, _tied(connection, trace))
+
+
+def graph_about(connection: Connection, trace: TraceMap, about: str) -> Graph:
+    """Those of `tied_graph`, and everything of the system that `about` is, or belongs to.
+
+    Raises LakeError.
+    """
+    placed = _tied(connection, trace, about)
+    start = _start(_graph(connection, placed), about)
+    system = start.system if start else about
+    return _graph(connection, placed | _placed(trace, rows_of_system(connection, system)))
+
+
+def tied_and_rest(connection: Connection, trace: TraceMap) -> tuple[Graph, Iterator[Node]]:
+    """`tied_graph`, and one after the other, in no order, all other nodes of `graph_of`: those that
+    no edge leads to or from. Ask nothing of the connection until the last of them.
+
+    Raises LakeError.
+    """
+    placed = _tied(connection, trace)
+    rest = (row for row in rows_of_all(connection) if _place(row) not in placed)
+    return _graph(connection, placed), (node for row in rest for node in _nodes(trace, row))
+
+
+_Place = tuple[datetime, str]
+_Placed = dict[_Place, list[Node]]
+"""When an item was observed, and its id → the nodes that it is."""
+
+
+def _tied(connection: Connection, trace: TraceMap, *besides: str) -> _Placed:
+    look(connection, _cycle(trace))
+    placed = _placed(trace, tied_rows(connection))
+    names = {one.key for nodes in placed.values() for node in nodes for one in node.names}
+    return placed | _placed(trace, called_rows(connection, names | set(besides)))
+
+
+def _placed(trace: TraceMap, rows: Iterable[Mapping[str, Any]]) -> _Placed:
+    return {_place(row): _nodes(trace, row) for row in rows}
+
+
+def _place(row: Mapping[str, Any]) -> _Place:
+    return row["observed_to"], row["item_id"]
+
+
+def _nodes(trace: TraceMap, row: Mapping[str, Any]) -> list[Node]:
+    return list(trace.nodes({**row, "payload": json.loads(row["payload"])}, row["evidence"]))
+
+
+def _graph(connection: Connection, placed: _Placed) -> Graph:
+    """Oldest first: of several of one name the first is meant."""
+    nodes = tuple(node for place in sorted(placed) for node in placed[place])
+    return Graph(nodes, _accounts(connection))
+
+
+def _cycle(trace: TraceMap) -> Cycle:
     ties = tuple(_tie(one) for one in trace.kinds if one.stage is None)
-    failing = [name for name, stage in trace.stages.items() if stage in BY_OUTCOME]
-    nodes = _nodes(connection, trace, tied(ties, failing))
-    names = sorted({one.key for node in nodes for one in node.names})
-    more = _nodes(connection, trace, called(ties, names))
-    return Graph(tuple(dict.fromkeys((*nodes, *more))), _accounts(connection))
+    failing = tuple(name for name, stage in trace.stages.items() if stage in BY_OUTCOME)
+    return Cycle(trace.native, trace.evidence, ASKED, ties, failing)
 
 
 def _accounts(connection: Connection) -> dict[str, str]:
@@ -65,26 +120,14 @@ def _tie(kind: KindOf) -> Tie:
     """A name that is joined of parts is not sought as a whole: who has one is always asked."""
     joined = [name for name in kind.keys if len(name.places) > 1]
     names = (*joined, *(name for many in kind.names.values() for name in many))
-    keys = tuple(_place(name) for name in kind.keys if name not in joined)
-    after = tuple((_place(name), name.after) for name in names if name.after)
-    return Tie(kind.kinds, keys, tuple(_place(name) for name in names if not name.after), after)
+    keys = tuple(_where(name) for name in kind.keys if name not in joined)
+    after = tuple((_where(name), name.after) for name in names if name.after)
+    return Tie(kind.kinds, keys, tuple(_where(name) for name in names if not name.after), after)
 
 
-def _place(name: Name) -> str:
+def _where(name: Name) -> str:
     field = name.places[0]
     return "".join(("$", *(f'."{key}"' for key in field.path))) if field.path else field.column
-
-
-def _nodes(connection: Connection, trace: TraceMap, among: str) -> list[Node]:
-    rows = lifecycle_rows(connection, trace.native, trace.evidence, among, ASKED)
-    return [
-        node for row in rows
-        for node in trace.nodes(row | {"payload": _parsed(row["payload"])}, row["evidence"])
-    ]  # fmt: skip
-
-
-def _parsed(payload: str) -> Any:
-    return json.loads(payload)
 
 
 def show(file: Path, about: str, asked: Asked | None, form: str) -> int:
@@ -98,7 +141,7 @@ def show(file: Path, about: str, asked: Asked | None, form: str) -> int:
     lake = Lake.open(config.lake, clock=now)
     shown = moment(lake, config, asked)
     with shown.connect(lake, ample()) as connection:
-        graph = graph_of(connection, load_trace())
+        graph = _asked(connection, about, whole=form != "tree")
     traced = trace(graph, about, broken_edges(Look(graph, shown.at)))
     if form == "json":
         print(for_machines(_machine(traced, shown.token)))
@@ -113,16 +156,25 @@ def trace(graph: Graph, about: str, broken: Sequence[Broken]) -> Traced:
     """What belongs to a system, a version or a risk ("": to anything). Raises ConfigError."""
     if not about:
         return Traced("", graph.nodes, broken)
-    start = next((n for s in (Stage.SYSTEM, *Stage) if (n := graph.find(s, about))), None)
+    start = _start(graph, about)
     if start is None:
-        named = [n for n in graph.nodes if n.system == about]
-        if not named:
-            raise ConfigError(_unknown(graph, about))
-        start = named[0]
+        raise ConfigError(_unknown(graph, about))
     near = graph.around(start)
     ids = {one.item_id for one in near}
-    holes = [b for b in broken if ids & {*b.item_ids} or not b.item_ids]
-    return Traced(about, [n for n in graph.nodes if n in near], holes)
+    holes = [b for b in broken if not b.item_ids or not ids.isdisjoint(b.item_ids)]
+    return Traced(about, near, holes)
+
+
+def _asked(connection: Connection, about: str, *, whole: bool) -> Graph:
+    if about:
+        return graph_about(connection, load_trace(), about)
+    return (graph_of if whole else tied_graph)(connection, load_trace())
+
+
+def _start(graph: Graph, about: str) -> Node | None:
+    """The node of that name, a system before all others; else the first of a system called so."""
+    named = (n for stage in (Stage.SYSTEM, *Stage) if (n := graph.find(stage, about)))
+    return next(named, None) or next(iter(graph.of_system(about)), None)
 
 
 def _unknown(graph: Graph, about: str) -> str:

@@ -87,12 +87,24 @@ class KindOf:
     nowhere: bool = False
 
 
+_ORDER = {stage: place for place, stage in enumerate(Stage)}
+
+
 @dataclass(frozen=True, slots=True)
 class TraceMap:
     """The whole of `trace.yaml`."""
 
     stages: Mapping[str, Stage]
     kinds: tuple[KindOf, ...] = field(repr=False)
+    _of_kind: Mapping[str, Sequence[KindOf]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """A lake asks for millions of items which of many entries speak of their kind."""
+        of_kind: dict[str, list[KindOf]] = {}
+        for one in self.kinds:
+            for kind in one.kinds:
+                of_kind.setdefault(kind, []).append(one)
+        object.__setattr__(self, "_of_kind", of_kind)
 
     @property
     def evidence(self) -> tuple[str, ...]:
@@ -110,12 +122,12 @@ class TraceMap:
         `row` has the columns of the evidence table, payload parsed, and `events`, which its tags
         take it for as well.
         """
-        own = [one for one in self.kinds if row["kind"] in one.kinds and one.when.holds(row)]
+        own = [one for one in self._of_kind.get(row["kind"], ()) if one.when.holds(row)]
         if any(one.nowhere for one in own):
             return
         said = {one.stage for one in own if one.stage}
         tagged = {self.stages[name] for name in evidence if name in self.stages}
-        for stage in sorted(said | tagged - said, key=list(Stage).index):
+        for stage in sorted(said | tagged, key=_ORDER.__getitem__):
             about = [one for one in own if one.stage in (None, stage)]
             yield _node(row, stage, about)
 
@@ -180,6 +192,8 @@ def _kind(node: Entry) -> KindOf:
     for stage in firm - names.keys():
         raise fields["firm"].error(f"{stage.value!r} is named nowhere in `names`")
     facts = fields["facts"].items("facts") if "facts" in fields else {}
+    if "system" in fields and "stage" not in fields:  # items of a system are sought by their column
+        raise fields["system"].error("a kind with a system of its own needs a `stage`, too")
     return KindOf(
         kinds=fields["kind"].texts("kind", one=True),
         when=read_when(fields["when"]) if "when" in fields else All(()),

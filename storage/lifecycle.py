@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage.engine import Connection, literal
-from storage.pages import all_rows
+import duckdb
 
-_SUBJECT = "source, kind, system, subject"
+from evidence.errors import LakeError
+from storage.engine import Connection, literal
+from storage.placed import SUBJECT, placed_sql
+
+_AT_ONCE = 5_000
+"""Rows, with their payloads, that are held at a time."""
+_ALONE = f"hash({SUBJECT})"
+"""A number that few subjects share: most have one item, and to compare four texts takes longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,82 +33,135 @@ class Tie:
     after: tuple[tuple[str, str], ...] = ()
 
 
-def lifecycle_rows(
-    connection: Connection,
-    kinds: Sequence[str],
-    evidence: Sequence[str],
-    among: str = "true",
-    events: Sequence[str] = (),
-) -> list[dict[str, Any]]:
-    """The last item of each subject that is not gone and that nobody corrected, oldest first.
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """What stands in a life cycle: items of native `kinds`, and those that tags take for a kind of
+    `evidence`. `events` are told of them, `ties` say how other items are named and name others;
+    that one failed matters where it is taken for one of `failing`."""
+
+    kinds: tuple[str, ...]
+    evidence: tuple[str, ...]
+    events: tuple[str, ...]
+    ties: tuple[Tie, ...]
+    failing: tuple[str, ...]
+
+
+def look(connection: Connection, cycle: Cycle) -> None:
+    """Find what stands, once a connection: the last item of each subject that is not gone and that
+    nobody corrected. Before `rows_of_all` and the others. Raises LakeError."""
+    values = {"kinds": list(cycle.kinds), "evidence": list(cycle.evidence),
+              "events": list(cycle.events)}  # fmt: skip
+
+    def make() -> None:
+        connection.execute(_STANDING.format(**_told(cycle)), values)
+
+    try:
+        connection.once("lifecycle", make)
+    except duckdb.Error as error:
+        raise LakeError(f"the lake cannot be read: {error}") from error
+
+
+_STANDING = f"""CREATE TEMP TABLE lake_lifecycle AS
+    WITH taken AS (
+        SELECT item_id, list(DISTINCT evidence ORDER BY evidence) AS evidence FROM tags
+        WHERE evidence IN (SELECT unnest($evidence::VARCHAR[])) GROUP BY item_id
+    ), happened AS (
+        SELECT item_id, list(DISTINCT control ORDER BY control) AS events FROM tags
+        WHERE control IN (SELECT unnest($events::VARCHAR[])) GROUP BY item_id
+    ), several AS MATERIALIZED (
+        SELECT item_id, {SUBJECT}, change, observed_to, collected_at, landed_at FROM evidence
+        WHERE {_ALONE} IN (SELECT alone FROM (SELECT {_ALONE} AS alone FROM evidence)
+            GROUP BY alone HAVING count(*) > 1)
+    ), older AS (
+        SELECT item_id FROM ({placed_sql("several")})
+        QUALIFY row_number() OVER (PARTITION BY {SUBJECT} ORDER BY place DESC) > 1
+    ), standing AS (
+        SELECT item_id, kind, system, subject, outcome, observed_to, payload,
+            coalesce(t.evidence, []) AS evidence, coalesce(h.events, []) AS events,
+            kind IN (SELECT unnest($kinds::VARCHAR[])) AS native
+        FROM evidence LEFT JOIN taken t USING (item_id) LEFT JOIN happened h USING (item_id)
+        WHERE change <> 'gone' AND (native OR t.item_id IS NOT NULL)
+            AND item_id NOT IN (SELECT item_id FROM lake_corrected)
+            AND item_id NOT IN (FROM older)
+    ) SELECT item_id, system, subject, observed_to, evidence, events, {{keys}} AS keys,
+        native OR events <> [] OR (outcome IN ('failed', 'error')
+            AND list_has_any(evidence, {{failing}})) OR {{names}} AS tied
+    FROM standing"""  # noqa: S608  ours
+
+
+def rows_of_all(connection: Connection) -> Iterator[dict[str, Any]]:
+    """Everything that stands, in no order.
 
     Columns of the evidence table, `evidence`, the kinds that its tags take it for, and those of
-    `events` that they do. `among` is one of ours, made by `tied` or `called`. Raises LakeError.
+    the cycle's `events` that they do. Ask nothing else of the connection until the last of them.
+    Raises LakeError.
     """
-    return all_rows(
-        connection,
-        f"""WITH taken AS (
-            SELECT item_id, list(DISTINCT evidence ORDER BY evidence) AS evidence FROM tags
-            WHERE evidence IN (SELECT unnest($evidence::VARCHAR[])) GROUP BY item_id
-        ), happened AS (
-            SELECT item_id, list(DISTINCT control ORDER BY control) AS events FROM tags
-            WHERE control IN (SELECT unnest($events::VARCHAR[])) GROUP BY item_id
-        ), wanted AS (
-            -- Asked before the last of each subject is sought: most of a lake is in no life cycle.
-            SELECT {_SUBJECT} FROM evidence WHERE kind IN (SELECT unnest($kinds::VARCHAR[]))
-            UNION SELECT {_SUBJECT} FROM evidence SEMI JOIN taken USING (item_id)
-        ), last AS (
-            SELECT arg_max(item_id, place) AS item_id
-            FROM lake_placed SEMI JOIN wanted USING ({_SUBJECT}) GROUP BY {_SUBJECT}
-        ), standing AS (
-            SELECT item_id, kind, source, nature, system, subject, title, change, outcome, actor,
-                locator, observed_from, observed_to, payload, coalesce(t.evidence, []) AS evidence,
-                coalesce(h.events, []) AS events,
-                kind IN (SELECT unnest($kinds::VARCHAR[])) AS native
-            FROM evidence SEMI JOIN last USING (item_id) LEFT JOIN taken t USING (item_id)
-                LEFT JOIN happened h USING (item_id)
-            WHERE change <> 'gone' AND item_id NOT IN (SELECT item_id FROM lake_corrected)
-                AND (native OR t.item_id IS NOT NULL)
-        ), newest AS (
-            SELECT item_id FROM (SELECT item_id, system, observed_to, unnest(evidence) AS one
-                FROM standing)
-            QUALIFY row_number() OVER (PARTITION BY system, one
-                ORDER BY observed_to DESC, item_id) = 1
-        ) SELECT * EXCLUDE (native) FROM standing WHERE {among} ORDER BY observed_to, item_id""",  # noqa: S608  ours
-        {"kinds": list(kinds), "evidence": list(evidence), "events": list(events)},
-    )
+    return _rows(connection, "true")
 
 
-def tied(ties: Sequence[Tie], failing: Sequence[str]) -> str:
+def tied_rows(connection: Connection) -> Iterator[dict[str, Any]]:
     """Those that a broken edge may be about: what names others, is the newest of its kind for its
-    system, failed as one of these kinds of evidence or happened as one of the events, and all that
-    stand there by their native kind."""
-    named = (f"({_of(tie)} AND ({' OR '.join(_naming(tie))}))" for tie in ties if _naming(tie))
-    bad = f"outcome IN ('failed', 'error') AND list_has_any(evidence, {_texts(failing)})"
-    happened = "events <> []"
-    return " OR ".join(("native", f"({bad})", happened, "item_id IN (FROM newest)", *named))
+    system, failed as one of the cycle's `failing` or happened as one of its events, and all that
+    stand there by their native kind. As `rows_of_all`."""
+    return _rows(connection, "tied OR item_id IN (FROM newest)")
 
 
-def called(ties: Sequence[Tie], names: Sequence[str]) -> str:
-    """Those that have one of these names."""
-    wanted = f"(SELECT unnest({_texts(names)}))"
-    keyed = (f"({_of(tie)} AND ({' OR '.join(f'{_text(key)} IN {wanted}' for key in tie.keys)}))"
-             for tie in ties if tie.keys)  # fmt: skip
-    return " OR ".join((f"subject IN {wanted}", *keyed))
+def called_rows(connection: Connection, names: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Those that have one of these names. As `rows_of_all`."""
+    called = """subject IN (FROM names) OR item_id IN
+        (SELECT item_id FROM (SELECT item_id, unnest(keys) AS key FROM lake_lifecycle)
+            WHERE key IN (FROM names))"""
+    return _rows(connection, called, sorted(names))
 
 
-def _texts(texts: Sequence[str]) -> str:
-    return f"[{', '.join(map(literal, texts))}]::VARCHAR[]"
+def rows_of_system(connection: Connection, system: str) -> Iterator[dict[str, Any]]:
+    """Those whose items name this AI system. As `rows_of_all`."""
+    return _rows(connection, "system IN (FROM names)", [system])
 
 
-def _of(tie: Tie) -> str:
-    return f"kind IN ({', '.join(map(literal, tie.kinds))})"
+def _rows(
+    connection: Connection, among: str, names: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
+    sql = f"""WITH names AS (SELECT unnest($names::VARCHAR[])), kinds AS (
+            SELECT item_id, system, observed_to, unnest(evidence) AS one FROM lake_lifecycle
+        ), last AS (SELECT system, one, max(observed_to) AS observed_to FROM kinds GROUP BY ALL),
+        newest AS (SELECT min(item_id) FROM kinds JOIN last USING (system, one, observed_to)
+            GROUP BY system, one)
+        SELECT item_id, kind, source, nature, system, subject, title, change, outcome, actor,
+            locator, observed_from, observed_to, payload, found.evidence, found.events
+        FROM evidence JOIN (SELECT item_id, evidence, events FROM lake_lifecycle WHERE {among})
+            AS found USING (item_id)"""  # noqa: S608  ours
+    try:
+        reader = connection.execute(sql, {"names": list(names)}).to_arrow_reader(_AT_ONCE)
+        for batch in reader:
+            yield from batch.to_pylist()
+    except duckdb.Error as error:
+        raise LakeError(f"the lake cannot be read: {error}") from error
 
 
-def _naming(tie: Tie) -> list[str]:
+def _told(cycle: Cycle) -> dict[str, str]:
+    """The parts of the statement that are ours: where the names of each kind stand."""
+    keys = (_case(tie, _listed(tie.keys), "[]::VARCHAR[]") for tie in cycle.ties if tie.keys)
+    names = (_case(tie, _naming(tie), "false") for tie in cycle.ties if _naming(tie))
+    return {
+        "keys": f"flatten([[]::VARCHAR[], {', '.join(keys)}])",
+        "names": " OR ".join(("false", *names)), "failing": _texts(cycle.failing),
+    }  # fmt: skip
+
+
+def _case(tie: Tie, then: str, other: str) -> str:
+    """Only of these kinds is it looked up: to read a payload takes longest."""
+    return f"CASE WHEN kind IN ({', '.join(map(literal, tie.kinds))}) THEN {then} ELSE {other} END"
+
+
+def _listed(places: Sequence[str]) -> str:
+    return f"[{', '.join(map(_text, places))}]"
+
+
+def _naming(tie: Tie) -> str:
     begins = [f"contains({_text(place)}, {literal(json.dumps(text)[:-1])})"
               for place, text in tie.after]  # fmt: skip
-    return [*map(_names, tie.names), *begins]
+    return " OR ".join((*map(_names, tie.names), *begins))
 
 
 def _names(place: str) -> str:
@@ -113,3 +172,7 @@ def _text(place: str) -> str:
     if place.startswith("$"):
         return f"left(trim(json_extract_string(payload, {literal(place)}), ' \t\r\n'), 200)"
     return f'"{place}"'
+
+
+def _texts(texts: Sequence[str]) -> str:
+    return f"[{', '.join(map(literal, texts))}]::VARCHAR[]"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,14 +13,16 @@ from benchmarks.mixed import mixed
 from dashboards.questions import Asked as Question
 from evidence.broken import Look, broken_edges
 from evidence.excerpt import EVERYTHING, Excerpt
-from evidence.model import EvidenceItem, Nature, Outcome
+from evidence.model import Change, EvidenceItem, Nature, Outcome
 from evidence.runs import Pull, PullFacts, PullOutcome
+from evidence.trace import Stage
 from flows._alerts.causes import seen
 from flows.asks import answered
 from flows.board import needs
 from flows.broken import broken
 from flows.moment import Asked
-from flows.trace import graph_of, tied_graph
+from flows.trace import graph_about, graph_of, tied_graph, trace
+from flows.trace_rows import lives
 from mappings.trace import load_trace
 from storage.views import connect
 from tests.flows.conftest import Home
@@ -78,6 +82,55 @@ def test_asking_only_what_an_edge_may_be_about_finds_the_same(house: House, seed
     found = broken_edges(Look(whole, NOW))
     assert len(found) > 10
     assert broken_edges(Look(tied, NOW)) == found
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_life_asked_for_alone_is_what_the_whole_graph_shows(house: House, seed: int) -> None:
+    dice = random.Random(seed)
+    land(house, [mixed(dice.randrange(300), NOW - timedelta(days=dice.randrange(90)))
+                 for _ in range(400)])  # fmt: skip
+    land(house, [item("git.register", "churn", SYSTEM), *version(1)])
+    with connect(house.lake) as connection:
+        whole = graph_of(connection, load_trace())
+        broken = broken_edges(Look(whole, NOW))
+        named = {node.system for node in whole.nodes if node.system}
+        for about in (
+            *sorted(named)[:9],
+            "churn",
+            "churn/1",
+            *(node.key for node in whole.nodes[:5]),
+        ):
+            part = graph_about(connection, load_trace(), about)
+            alone = trace(part, about, broken_edges(Look(part, NOW)))
+            assert alone == trace(whole, about, broken)
+    shown = lives(house.lake, house.judge(None).moment)
+    assert set(shown) == named
+    for system in named:
+        near = trace(whole, system, broken).nodes
+        assert shown[system].stages == {stage.value: 0 for stage in Stage} | Counter(
+            node.stage.value for node in near)  # fmt: skip
+        rows = [(node.at or NOW - timedelta(days=999), node.item_id) for node in near]
+        told = [(row.at or rows[0][0], row.item_id) for row in shown[system].nodes]
+        assert {item_id for _, item_id in told} <= {item_id for _, item_id in rows}
+        assert max(at for at, _ in told) == max(at for at, _ in rows)
+
+
+def test_of_each_subject_what_the_view_shows_as_its_last_stands(house: House) -> None:
+    dice = random.Random(7)
+    for _ in range(4):
+        found = (mixed(dice.randrange(10**6), NOW - timedelta(days=dice.randrange(9)))
+                 for _ in range(150))  # fmt: skip
+        land(house, [replace(one, subject=f"s{dice.randrange(9)}", system="churn",
+                             change=dice.choice(list(Change))) for one in found])  # fmt: skip
+    trace = load_trace()
+    with connect(house.lake) as connection:
+        nodes = graph_of(connection, trace).nodes
+        last = connection.execute(
+            """SELECT item_id FROM latest WHERE change <> 'gone' AND (list_contains($kinds, kind)
+                OR item_id IN (SELECT item_id FROM tags WHERE list_contains($evidence, evidence)))
+            """, {"kinds": trace.native, "evidence": trace.evidence}).fetchall()  # fmt: skip
+    assert len(last) > 20
+    assert {node.item_id for node in nodes} == {item_id for (item_id,) in last}
 
 
 def test_a_version_that_nobody_approved_needs_a_person_until_somebody_does(house: House) -> None:

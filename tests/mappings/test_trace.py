@@ -76,6 +76,11 @@ def test_a_kind_that_nobody_described_stands_by_its_tags() -> None:
         ("{each: payload.models}", "{every: payload.models}", "unknown key 'every'"),
         ("{join: [payload.name, payload.version]}", "{of: [a]}", "a name is a place"),
         ("    stage: risk\n    key: payload.id\n", "    stage: risk\n", "lacks 'key'"),
+        (
+            "    key: payload.run_id",
+            "    system: payload.team\n    key: payload.run_id",
+            "a system of its own needs a `stage`",
+        ),
     ],
 )
 def test_a_mistake_names_file_and_line(tmp_path: Path, old: str, new: str, why: str) -> None:
