@@ -32,6 +32,10 @@ def _word(name: str, what: str, words: str) -> Field:
     return Field(name, what, Form.WORD, words=tuple(words.split(", ")))
 
 
+_SEVERITIES = (
+    "critical, major, serious, minor, severity-1, severity-2, severity-3, severity-4, "
+    "sev-1, sev-2, sev-3, sev-4"
+)
 _OWNER, _DUE = _person("owner", "who answers for it"), _day("due", "by when")
 _TITLE = Field("title", "in a few words")
 _NAME = Field("name", "what people call it")
@@ -140,7 +144,7 @@ REGISTERS: tuple[Register, ...] = (
         _day("last_review", "when that was last looked at"),
     ), ("customer_register",)),
     Register("incidents", "What went wrong with an AI system, and what became of it", (
-        _TITLE, Field("severity", "critical, major, serious or minor"), _day("happened", "when"),
+        _TITLE, _word("severity", "how grave", _SEVERITIES), _day("happened", "when"),
         _day("became_aware", "when you came to know of it, with its hour"),
         _list("kind", "of which kind law may ask to be told: docs/law.md lists them; or none"),
         Field("affected", "who, and how many"),

@@ -46,6 +46,12 @@ class _File:
     def draft(self) -> bool:
         return any(one.payload.get(_LEVEL) == _DRAFT for one in self.declared)
 
+    @property
+    def unknown(self) -> str:
+        """The register's name if no shipped rule takes a register by it, else empty."""
+        names = {str(one.payload.get("register") or "") for one in self.declared}
+        return next((name for name in names if name and register_called(name) is None), "")
+
 
 def check_folder(folder: Path, places: Places, say: Say) -> int:
     """Say of each file what a pull would say of it, and what it names that no other file here
@@ -69,10 +75,13 @@ def check_folder(folder: Path, places: Places, say: Say) -> int:
             say(printable(f"{one.name}{line}: {problem.why}"))
         if one.draft:
             say(printable(f"{one.name}: a draft, which counts for nothing yet"))
+        if one.unknown:
+            why = f"no register that Headwater knows is called {one.unknown}"
+            say(printable(f"{one.name}: {why}: none of its rules takes it"))
     for note in notes:
         say(printable(note))
     wrong = sum(len(one.problems) for one in read)
-    say(f"{len(held)} files read, {wrong} mistakes")
+    say(f"{len(held)} files read, {wrong} mistake{'' if wrong == 1 else 's'}")
     return 1 if wrong else 0
 
 

@@ -69,6 +69,8 @@ def test_words_are_those_that_are_judged_by() -> None:
         ("population", {"least": "many"}, "`least` is 'many': write a number"),
         ("findings", {"grade": "Minor"}, ""),
         ("findings", {"grade": "bad"}, "write one of major, minor, observation, opportunity"),
+        ("incidents", {"severity": "Serious"}, ""),
+        ("incidents", {"severity": "kritisch"}, "write one of critical, major, serious, minor"),
         ("incidents", {"told": [{"to": "authority"}]}, ""),
         ("incidents", {"told": ["authority"]}, "write a list of mappings"),
         ("requests", {"with": {"since": "2026-01-01"}}, ""),

@@ -179,6 +179,11 @@ def test_registers_are_checked_before_they_are_committed(tmp_path: Path) -> None
     assert "incidents.yaml:2: INC-1: `kind` is 'personal_data_breech', none of " in told
     assert "incidents.yaml:2: INC-1: `to` is 'boss', none of " in told
     incidents.write_text(kept)
+    trainings = folder / "registers/schulungen.csv"
+    trainings.write_text("id,person\nS-1,Jörg Größe\n")
+    told = run("registers", "check", folder, code=1)
+    assert "schulungen.csv: no register that Headwater knows is called schulungen" in told
+    assert told.endswith(" files read, 1 mistake\n")
     risks.write_text("records: [")
     assert "registers/risks.yaml:1: " in run("registers", "check", folder, code=1)
     (tmp_path / "none").mkdir()
