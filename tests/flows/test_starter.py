@@ -96,6 +96,7 @@ def test_what_is_filled_in_reads_well(tmp_path: Path, document: bool) -> None:
             (r"^(\s*until: )FILL IN.*$", rf"\g<1>{NEXT_YEAR}"),
             (r"FILL IN.*YYYY-MM-DD.*$", YESTERDAY),
             (r"FILL IN true or false", "true"),
+            (r"FILL IN critical, major, serious or minor", "minor"),
             (r"FILL IN a number.*$", "3"),
             (r"FILL IN", "Told"),
         )
