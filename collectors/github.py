@@ -80,6 +80,9 @@ class _Host:
     def merged(self, of: Repository, number: int) -> Merged:
         return pulls.merged(self.asked, of, number)
 
+    def files(self, of: Repository, merged: Merged) -> dict[str, str]:
+        return pulls.files(self.asked, of, merged.number)
+
     def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push | None]:
         return pushes.pushes(self.asked, of, floor)
 

@@ -74,6 +74,9 @@ class _Host:
     def merged(self, of: Repository, number: int) -> Merged:
         return merges.merged(self.asked, of, number)
 
+    def files(self, of: Repository, merged: Merged) -> dict[str, str]:
+        return merges.files(self.asked, of, merged)
+
     def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push | None]:
         return pushes.pushes(self.asked, of, floor)
 

@@ -98,6 +98,7 @@ REGISTERS: tuple[Register, ...] = (
         _NAME, Field("role", "what people call it"), _person("person", "who has the role"),
         Field("mail", "where alerts reach that person"),
         Field("login", "of that person at the code host, for approvals there"),
+        Field("account", "the number of that person at the code host, which no renaming changes"),
         Field("duties", "what this person decides and reports"),
         _person("deputy", "who stands in"), _day("since", "the first day"),
         _day("left", "the last day; the record stays"),

@@ -9,7 +9,8 @@ from dashboards.model import Attention
 from evidence.approval import REGISTER, Approval, Asked, State, state
 from evidence.errors import InvalidItem
 from evidence.people import accounts, known_as
-from storage.documents import DOCUMENT, Asking, asking, asking_no_more, reviewed_by
+from evidence.reviewers import Accounts, Merge, approvers
+from storage.documents import DOCUMENT, Asking, accounts_seen, asking, asking_no_more, merges
 from storage.pages import Connection, records
 
 APPROVE = (
@@ -20,10 +21,12 @@ APPROVE = (
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A text that asks for approval, and how far that is; None: it does not say whose."""
+    """A text that asks for approval, and how far that is; None: it does not say whose. `notes` say
+    of reviews of the change that brought it why they count for nothing."""
 
     text: Asking
     state: State | None
+    notes: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -34,6 +37,8 @@ class Waiting:
     def sentence(self) -> str:
         """For people."""
         told = self.state.sentence if self.state else "it does not say who must approve it"
+        if not self.holds:
+            told = "; ".join((told, *self.notes))
         return (
             f"it asked for approval before and does no more: {told}" if self.text.dropped else told
         )
@@ -47,24 +52,37 @@ def approvals(connection: Connection) -> list[Waiting]:
     if not texts:
         return []
     given = list(_given(connection))
-    whose = accounts(records(connection, "roles", "roles_register"))
-    reviews = reviewed_by(connection, (commit for text in texts for commit in text.commits))
-    return [_one(text, given, reviews, whose) for text in texts]
+    roles = records(connection, "roles", "roles_register")
+    whose = accounts(roles)
+    found = merges(connection, (one["commit"] for text in texts for one in text.versions))
+    sources = (merge.source for of in found.values() for merge in of)
+    seen = Accounts.seen(roles, whose, accounts_seen(connection, sources))
+    return [_one(text, given, list(_reviews(text, found, seen)), whose) for text in texts]
+
+
+def _reviews(
+    text: Asking, found: Mapping[str, list[Merge]], seen: Accounts
+) -> Iterator[tuple[list[str], str]]:
+    """Of each merge that brought a version of the text, who approved it there, or why nobody."""
+    for one in text.versions:
+        for merge in found.get(one["commit"], ()):
+            yield approvers(merge, one["file"], one.get("blob") or "", seen)
 
 
 def _one(
-    text: Asking, given: list[Approval], reviews: Mapping[str, list[str]],
+    text: Asking, given: list[Approval], reviews: list[tuple[list[str], str]],
     whose: Mapping[str, str],
 ) -> Waiting:  # fmt: skip
     try:
         asked = Asked.read(text.fields).by_person(whose)
     except InvalidItem:
         return Waiting(text, None)  # its problems say why
-    merged = [who for commit in text.commits for who in reviews.get(commit, ())]
-    known = [Approval(text.of, known_as(who, whose), text.sha256) for who in merged]
+    known = [Approval(text.of, known_as(who, whose), text.sha256)
+             for people, _ in reviews for who in people]  # fmt: skip
     signed = (replace(one, by=known_as(one.by, whose)) for one in given if one.of == text.of)
     theirs = [*known, *signed]
-    return Waiting(text, state(asked, text.sha256, theirs))
+    notes = tuple(dict.fromkeys(why for _, why in reviews if why))
+    return Waiting(text, state(asked, text.sha256, theirs), notes)
 
 
 def _given(connection: Connection) -> Iterator[Approval]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evidence.own import DRIFT_KIND, OWN_SOURCE
+from evidence.reviewers import Merge
 from storage.engine import Connection
 from storage.pages import all_rows
 from storage.placed import latest_of
@@ -86,18 +87,27 @@ _ASKING = f"""SELECT item_id, source, kind, system, subject, title, payload
     WHERE change <> 'gone' AND (payload->>'$.text_sha256') IS NOT NULL
     ORDER BY kind, subject, source"""  # noqa: S608
 _BROUGHT = """SELECT source, subject, payload->>'$.text_sha256' AS sha256,
-    list(DISTINCT payload->>'$.commit') AS commits
+    list(DISTINCT {'commit': payload->>'$.commit', 'file': payload->>'$.file',
+        'blob': payload->>'$.blob'}) AS versions
     FROM evidence WHERE kind IN ('git.document', 'git.register')
         AND (payload->>'$.text_sha256') IS NOT NULL GROUP BY ALL"""
-_REVIEWED = """SELECT item_id, payload FROM evidence WHERE kind = 'review.pull'
-    AND (payload->>'$.commit') IN (SELECT unnest($commits::VARCHAR[])) ORDER BY landed_at"""
+_PULLS = "(SELECT * FROM evidence WHERE kind = 'review.pull')"
+_REVIEWED = f"""SELECT source, payload FROM ({latest_of(_PULLS)})
+    WHERE (payload->>'$.commit') IN (SELECT unnest($commits::VARCHAR[]))
+        AND item_id NOT IN (SELECT item_id FROM lake_corrected) ORDER BY source, subject"""  # noqa: S608
+_ACCOUNTS = f"""SELECT DISTINCT source, one->>'$.id' AS number, one->>'$.login' AS login FROM (
+        SELECT source, unnest([payload->'$.author', payload->'$.merged_by']
+            || (payload->'$.contributors[*]') || (payload->'$.reviews[*].by')) AS one
+        FROM {_PULLS} WHERE source IN (SELECT unnest($sources::VARCHAR[]))
+            AND (payload->'$.files') IS NOT NULL)
+    WHERE (one->>'$.id') IS NOT NULL ORDER BY ALL"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
     """A document or record that asks named people to approve it: `fields` say whom, `sha256` is of
-    the text. `of` is how approvals call it, `commits` are those that brought this very text, in
-    whichever version. `dropped`: a version before asked, and this one does no more."""
+    the text. `of` is how approvals call it, `versions` are those of this very text: `commit` that
+    brought it, `file`, `blob`. `dropped`: a version before asked, and this one does no more."""
 
     item_id: str
     source: str
@@ -107,7 +117,7 @@ class Asking:
     title: str
     fields: Mapping[str, Any]
     sha256: str
-    commits: tuple[str, ...]
+    versions: tuple[Mapping[str, str], ...]
     dropped: bool = False
 
 
@@ -117,7 +127,7 @@ def asking(connection: Connection) -> list[Asking]:
     if not rows:
         return []
     brought = {
-        (row["source"], row["subject"], row["sha256"]): tuple(sorted(filter(None, row["commits"])))
+        (row["source"], row["subject"], row["sha256"]): tuple(sorted(row["versions"], key=str))
         for row in all_rows(connection, _BROUGHT)
     }
     return [_asking(row, json.loads(row["payload"]), brought) for row in rows]
@@ -125,14 +135,14 @@ def asking(connection: Connection) -> list[Asking]:
 
 def _asking(
     row: Mapping[str, Any], fields: Mapping[str, Any],
-    brought: Mapping[tuple[str, str, str], tuple[str, ...]],
+    brought: Mapping[tuple[str, str, str], tuple[Mapping[str, str], ...]],
 ) -> Asking:  # fmt: skip
     key = row["source"], row["subject"], fields["text_sha256"]
     return Asking(
         item_id=row["item_id"], source=row["source"], kind=row["kind"], system=row["system"],
         of=row["subject"].removeprefix("register/") if row["kind"] != DOCUMENT else row["subject"],
         title=row["title"], fields=fields, sha256=fields["text_sha256"],
-        commits=brought.get(key, ()),
+        versions=brought.get(key, ()),
     )  # fmt: skip
 
 
@@ -143,25 +153,28 @@ def asking_no_more(connection: Connection) -> list[Asking]:
         Asking(
             item_id=row["item_id"], source=row["source"], kind=DOCUMENT, system=row["system"],
             of=row["path"], title=row["title"], fields=row["asked"],
-            sha256=str(row["fields"]["body_sha256"]), commits=(str(row["fields"]["commit"]),),
-            dropped=True,
+            sha256=str(row["fields"]["body_sha256"]), versions=(row["fields"],), dropped=True,
         )
         for row in documents(connection)
         if row["asked"] and "text_sha256" not in row["fields"]
     ]  # fmt: skip
 
 
-def reviewed_by(connection: Connection, commits: Iterable[str]) -> dict[str, list[str]]:
-    """Commit → the logins whose approval of the merged change that made it counts.
-
-    Raises LakeError.
-    """
-    found: dict[str, list[str]] = defaultdict(list)
+def merges(connection: Connection, commits: Iterable[str]) -> dict[str, list[Merge]]:
+    """Commit → the merged changes that made it, each as it was told last. Raises LakeError."""
+    found: dict[str, list[Merge]] = defaultdict(list)
     for row in all_rows(connection, _REVIEWED, {"commits": sorted(set(commits))}):
         told = json.loads(row["payload"])
-        found[told["commit"]] += [
-            str(review["by"]["login"])
-            for review in told.get("reviews", ())
-            if review.get("counts") and review.get("by")
-        ]
+        found[told["commit"]].append(Merge(
+            row["source"], f"{told.get('repository', '')}#{told.get('number', '')}",
+            told.get("files"), told.get("author"), told.get("contributors", ()),
+            bool(told.get("commits_whole")), told.get("reviews", ()),
+        ))  # fmt: skip
     return found
+
+
+def accounts_seen(connection: Connection, sources: Iterable[str]) -> list[tuple[str, str, str]]:
+    """Source, number and login of each account in merges of repositories that hold documents, by
+    any version that landed. Raises LakeError."""
+    rows = all_rows(connection, _ACCOUNTS, {"sources": sorted(set(sources))})
+    return [(row["source"], row["number"], row["login"] or "") for row in rows]

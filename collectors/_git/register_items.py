@@ -147,8 +147,8 @@ def changes(
     reader: Reader, commit: Commit, before: str, edits: list[Edit], origin: Origin
 ) -> tuple[list[EvidenceItem], list[Gap]]:
     """Items for what a commit changed on the mainline, and the files that could not be read."""
-    old: dict[_Key, tuple[Declared, str]] = {}
-    new: dict[_Key, tuple[Declared, str]] = {}
+    old: dict[_Key, tuple[Declared, Entry]] = {}
+    new: dict[_Key, tuple[Declared, Entry]] = {}
     unread = []
     for edit in edits:
         try:
@@ -156,9 +156,9 @@ def changes(
         except Unreadable as error:
             unread.append(Gap(shown(edit.new.path), str(error)))
             continue  # what it held before is neither gone nor changed until it can be read again
-        new |= {_key(d): (d, edit.new.path) for d in there}
+        new |= {_key(d): (d, edit.new) for d in there}
         if before and edit.old.mode:
-            old |= {_key(d): (d, edit.old.path) for d in reader.before(edit.old, before)}
+            old |= {_key(d): (d, edit.old) for d in reader.before(edit.old, before)}
     return list(_differences(old, new, commit, origin)), unread
 
 
@@ -167,22 +167,22 @@ def _key(declared: Declared) -> _Key:
 
 
 def _differences(
-    old: Mapping[_Key, tuple[Declared, str]],
-    new: Mapping[_Key, tuple[Declared, str]],
+    old: Mapping[_Key, tuple[Declared, Entry]],
+    new: Mapping[_Key, tuple[Declared, Entry]],
     commit: Commit,
     origin: Origin,
 ) -> Iterator[EvidenceItem]:
-    for key, (declared, path) in new.items():
+    for key, (declared, entry) in new.items():
         if key not in old:
-            yield _item(declared, path, commit, Change.NEW, origin)
+            yield _item(declared, entry, commit, Change.NEW, origin)
         elif change := _change(old[key][0], declared):
-            yield _item(declared, path, commit, change, origin)
+            yield _item(declared, entry, commit, change, origin)
     standing = _standing(new, origin)
     for key in sorted(old.keys() - new.keys()):
-        lost, path = old[key]
-        stands = standing.get((lost.subject, _system(lost, path, origin)))
+        lost, entry = old[key]
+        stands = standing.get((lost.subject, _system(lost, entry.path, origin)))
         if stands is None:
-            yield _gone(lost, path, commit, origin)
+            yield _gone(lost, entry.path, commit, origin)
         elif stands in old:  # of a person's two statements one was taken out: the other holds again
             yield _item(*new[stands], commit, Change.CHANGED, origin)
 
@@ -211,12 +211,12 @@ def _bare(declared: Declared) -> Declared:
 
 
 def _standing(
-    new: Mapping[_Key, tuple[Declared, str]], origin: Origin
+    new: Mapping[_Key, tuple[Declared, Entry]], origin: Origin
 ) -> dict[tuple[str, str], _Key]:
     """The newest of what stands for each subject and system."""
     found: dict[tuple[str, str], _Key] = {}
-    for key, (one, path) in new.items():
-        about = one.subject, _system(one, path, origin)
+    for key, (one, entry) in new.items():
+        about = one.subject, _system(one, entry.path, origin)
         known = found.get(about)
         if known is None or (one.dated or _NEVER) > (new[known][0].dated or _NEVER):
             found[about] = key
@@ -224,12 +224,15 @@ def _standing(
 
 
 def _item(
-    declared: Declared, path: str, commit: Commit, change: Change, origin: Origin
+    declared: Declared, entry: Entry, commit: Commit, change: Change, origin: Origin
 ) -> EvidenceItem:
+    path = entry.path
     at, note = _observed(declared, commit, origin.collected_at)
     if wrong := _believed(declared, commit, origin):
         declared = replace(declared, problems=tuple(map(Problem, wrong)))
     payload = beside(declared.payload, _provenance(path, commit))
+    if declared.kind == DOCUMENT or approval.TEXT in payload:
+        payload["blob"] = entry.blob
     if note:
         payload["reviewed_note"] = note
     if declared.problems:

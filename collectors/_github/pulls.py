@@ -13,6 +13,7 @@ from collectors._github.checks import checks
 from collectors._github.json import Api
 from collectors._json import array, moment, number, obj, text
 from collectors._review.approval import Account, Review, Said
+from collectors._review.host import PAPERS
 from collectors._review.pull import Merged, Repository, Signatures
 from collectors._review.walk import Seen
 from collectors.http import clean
@@ -96,6 +97,17 @@ def merged(api: Api, of: Repository, nr: int) -> Merged:
     )  # fmt: skip
 
 
+def files(api: Api, of: Repository, nr: int) -> dict[str, str]:
+    """The registers and documents that a pull request touched → the id of the blob at its head.
+    GitHub lists 3000 files at most. Raises SourceError."""
+    what = f"{of.name}#{nr}: file"
+    return {
+        text(row, "filename", what): text(row, "sha", what)
+        for row in api.every(f"/repos/{of.name}/pulls/{nr}/files", what)
+        if row.get("status") != "removed" and str(row.get("filename")).lower().endswith(PAPERS)
+    }
+
+
 def _place(side: Mapping[str, Any], what: str) -> Any:
     """The repository of a side; None where it was deleted."""
     return obj(side.get("repo") or {}, what).get("id")
@@ -154,7 +166,10 @@ def _reviews(api: Api, name: str, nr: int, sha: str, merged_at: datetime) -> tup
             commit = str(row.get("commit_id") or "")
             by, at = api.account(row.get("user"), what), moment(row.get("submitted_at"), what)
             outsider = row.get("author_association") not in _BELONGING
-            found.append(Review(by, at, said, commit == sha, commit, outsider=outsider))
+            back = dismissed.get(number(row, "id", what), (None, ""))[0]
+            later = back if back and back > merged_at else None
+            found.append(Review(by, at, said, commit == sha, commit, outsider=outsider,
+                                taken_back=later))  # fmt: skip
     return tuple(found)
 
 

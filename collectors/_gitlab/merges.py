@@ -13,7 +13,7 @@ import requests
 from collectors._gitlab.json import Api
 from collectors._json import array, moment, number, obj, text
 from collectors._review.approval import Account, Review, Said
-from collectors._review.host import absent
+from collectors._review.host import PAPERS, absent
 from collectors._review.pull import Check, Checks, Merged, Repository, Signatures
 from collectors._review.walk import Seen
 from evidence.errors import SourceBroken, SourceBusy, SourceError, SourceRefused
@@ -90,6 +90,25 @@ def merged(api: Api, of: Repository, nr: int) -> Merged:
         reviews=reviews, checks=_checks(request, head, at, what), unread=unread,
         signatures=Signatures(unread="GitLab tells them one commit at a time: not asked"),
     )  # fmt: skip
+
+
+def files(api: Api, of: Repository, merged: Merged) -> dict[str, str]:
+    """The registers and documents that a merge request touched → the id of the blob at its head;
+    without those that GitLab shows no more. Raises SourceError."""
+    what, project = f"{of.name}!{merged.number}", f"/projects/{of.id}"
+    rows = api.every(f"{project}/merge_requests/{merged.number}/diffs", f"{what}: diff")
+    found = {}
+    for row in rows:
+        path = text(row, "new_path", f"{what}: diff")
+        if row.get("deleted_file") or not path.lower().endswith(PAPERS):
+            continue
+        at = f"{project}/repository/files/{quote(path, '')}?ref={merged.head}"
+        try:
+            found[path] = text(api.get(at, f"{what}: {path}"), "blob_id", f"{what}: {path}")
+        except SourceError as error:
+            if not absent(error):
+                raise
+    return found
 
 
 def _merged_at(row: Mapping[str, Any], what: str) -> datetime | None:

@@ -45,7 +45,8 @@ class Review:
     """One decision of one account. `at_head`: was the head that was merged what it looked at?
     None: the host does not tell. `commit` is what was looked at, empty where that is not told.
     Where the host tells no time, `at` is that of the merge, and `dated` is false. `outsider`: the
-    host does not show the account to belong to the repository or its owner."""
+    host does not show the account to belong to the repository or its owner. `taken_back`: when it
+    was dismissed after the merge, which makes that no other merge."""
 
     by: Account | None
     at: datetime
@@ -54,6 +55,7 @@ class Review:
     commit: str = ""
     dated: bool = True
     outsider: bool = False
+    taken_back: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,15 @@ class Judged:
         """Is it an independent approval of what was merged?"""
         return not self.why
 
-    def payload(self) -> dict[str, Any]:
-        """As it is kept."""
-        review = self.review
+    def payload(self, *, of_document: bool) -> dict[str, Any]:
+        """As it is kept; of a document also what became of it after the merge."""
+        review, back = self.review, self.review.taken_back if of_document else None
         return {
             "by": review.by.payload() if review.by else None,
             "at": review.at if review.dated else None,
             "said": review.said.value, "commit": review.commit, "at_head": review.at_head,
             "counts": self.counts, "why": self.why,
+            **({"taken_back": back} if back else {}),
         }  # fmt: skip
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Protocol
 
+from collectors._git.register_files import DOCUMENT_ENDINGS, REGISTER_ENDINGS
 from collectors._review.deployment import Deployment, Origin
 from collectors._review.protection import Protection
 from collectors._review.pull import Merged, Repository
@@ -15,6 +16,8 @@ from collectors._review.walk import Seen
 from collectors.http import Reply
 from evidence.errors import SourceBusy, SourceError
 
+PAPERS = (*REGISTER_ENDINGS, *DOCUMENT_ENDINGS)
+"""How the names of registers and documents end."""
 _ABSENT = {403, 404, 409, 410, 422, 451}
 """Not for this key, or not there; 409 and 422 are what commits that do not exist get."""
 
@@ -53,6 +56,10 @@ class Host(Protocol):
 
     def merged(self, of: Repository, number: int) -> Merged:
         """One merged change, whole."""
+
+    def files(self, of: Repository, merged: Merged) -> dict[str, str]:
+        """The registers and documents that a change touched → the id of the blob at its head, as
+        far as the host tells it."""
 
     def pushes(self, of: Repository, floor: datetime | None) -> Iterator[Push | None]:
         """What changed the repository at or after `floor` (None: ever), read bit by bit; None

@@ -52,10 +52,14 @@ def merges(host: Host, made: Making, span: Span, floor: datetime | None) -> List
     of = made.repository
     every = changed(lambda: host.newest_first(of), host.seen, floor)
     wanted = [one for one in every if one.merged and span.holds(one.merged)]
-    return Listed(
-        of.id, lambda nr: f"{of.name}#{nr}", every, wanted,
-        lambda nr: (host.merged(of, nr).item(made), False),
-    )  # fmt: skip
+
+    def read(number: int) -> tuple[EvidenceItem, bool]:
+        one = host.merged(of, number)
+        if made.documents:
+            one = replace(one, files=host.files(of, one))
+        return one.item(made), False
+
+    return Listed(of.id, lambda nr: f"{of.name}#{nr}", every, wanted, read)
 
 
 def deployed(host: Host, made: Making, span: Span, mark: datetime | None) -> Sequence[Seen]:

@@ -99,7 +99,9 @@ class Merged:
 
     `head` is the last commit that was asked to be merged, `commit` the one that came of it.
     `strangers` are commits by nobody whom the host knows; `whole` is false where the host does not
-    list all commits; `unread` says why its reviews are not known, empty where they are.
+    list all commits; `unread` says why its reviews are not known, empty where they are. `files` are
+    the registers and documents that it changed, each with the id of its blob at the head; None
+    where nobody asked.
     """
 
     number: int
@@ -122,6 +124,7 @@ class Merged:
     checks: Checks
     signatures: Signatures
     unread: str = ""
+    files: Mapping[str, str] | None = None
 
     @property
     def judged(self) -> tuple[Judged, ...]:
@@ -179,8 +182,10 @@ class Merged:
             "author": _kept(self.author), "merged_by": _kept(self.merged_by),
             "contributors": [one.payload() for one in self.contributors],
             "strangers": self.strangers, "commits_whole": self.whole, "unread": self.unread,
-            "reviews": [one.payload() for one in found], "checks": self.checks.payload(),
+            "reviews": [one.payload(of_document=self.files is not None) for one in found],
+            "checks": self.checks.payload(),
             "signatures": self.signatures.payload(),
+            **({} if self.files is None else {"files": dict(self.files)}),
             **self._duties(found),
         }  # fmt: skip
 

@@ -36,12 +36,13 @@ class CodeHost(ABC):
     `repositories` are their full names. `branches` must be reviewed as the default one must; a
     merge into another branch is recorded, not judged. `machines` are globs over logins of users
     whose approval is nobody's. `documents` are globs over full names of those repositories that
-    hold controlled documents. `environments` are globs over names of environments in which changes
-    reach people; without any it is what the host says, and names with prod, production or live in
-    them. `systems` maps globs over full name, environment or label to AI systems; the
-    first that matches wins. `start` (`2026-01-31`) is the first day whose merges count. Changes are
-    read again from `lookback` minutes before the newest that was read. `attempts` is how often one
-    call is tried. Raises ConfigError.
+    hold controlled documents: of their merges it is told which text was at the head.
+    `environments` are globs over names of environments in which changes reach people; without any
+    it is what the host says, and names with prod, production or live in them. `systems` maps globs
+    over full name, environment or label to AI systems; the first that matches wins. `start`
+    (`2026-01-31`) is the first day whose merges count. Changes are read again from `lookback`
+    minutes before the newest that was read. `attempts` is how often one call is tried. Raises
+    ConfigError.
 
     A merge passes if a person who neither opened it nor wrote a commit of it approved its very
     head before it, and nobody's objection stood; it errs where the host leaves that open. Checks
@@ -102,6 +103,7 @@ class CodeHost(ABC):
         systems = list(self.systems.items())  # the first match wins, so their order matters
         asked = [self.branches, self.machines, systems, self.start]
         asked += [self.environments] if self.environments else []
+        asked += [("documents", *self.documents)] if self.documents else []
         before = Marks.load(cursor, digest(plain(asked))[:16])
         with self._http() as http:
             yield from self._pulling(http).batches(before)

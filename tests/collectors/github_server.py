@@ -48,6 +48,7 @@ class Repo:
     pulls: dict[int, Row] = field(default_factory=dict)
     commits: dict[int, list[Row]] = field(default_factory=dict)
     reviews: dict[int, list[Row]] = field(default_factory=dict)
+    files: dict[int, list[Row]] = field(default_factory=dict)
     timeline: dict[int, list[Row]] = field(default_factory=dict)
     runs: dict[str, list[Row]] = field(default_factory=dict)
     statuses: dict[str, list[Row]] = field(default_factory=dict)
@@ -279,7 +280,7 @@ class GitHubServer:
         return {
             "": self._repo, "/pulls": self._pulls, f"/pulls/{number}": self._pull,
             f"/pulls/{number}/commits": self._commits, f"/pulls/{number}/reviews": self._reviews,
-            f"/issues/{number}/timeline": self._timeline,
+            f"/pulls/{number}/files": self._files, f"/issues/{number}/timeline": self._timeline,
             f"/commits/{commit}/check-runs": self._runs,
             f"/commits/{commit}/statuses": self._statuses, f"/branches/{branch}": self._branch,
             f"/branches/{branch}/protection": self._protection,
@@ -313,6 +314,9 @@ class GitHubServer:
 
     def _reviews(self, asked: Asked, repo: Repo, nr: str) -> Any:
         return self._paged(asked, repo.reviews.get(int(nr), []))
+
+    def _files(self, asked: Asked, repo: Repo, nr: str) -> Any:
+        return self._paged(asked, repo.files.get(int(nr), [])[:3000])  # GitHub's own limit
 
     def _timeline(self, asked: Asked, repo: Repo, nr: str) -> Any:
         return self._paged(asked, repo.timeline.get(int(nr), []))

@@ -39,6 +39,8 @@ class Project:
     notes: dict[int, list[Row]] = field(default_factory=dict)
     versions: dict[int, list[Row]] = field(default_factory=dict)
     commits: dict[int, list[Row]] = field(default_factory=dict)
+    diffs: dict[int, list[Row]] = field(default_factory=dict)
+    blobs: dict[tuple[str, str], str] = field(default_factory=dict)
     events: list[Row] = field(default_factory=list)
     guarded: list[Row] = field(default_factory=list)
     deployments: dict[int, Row] = field(default_factory=dict)
@@ -192,7 +194,8 @@ class GitLabServer:
             "": self._project, "/merge_requests": self._list, request: self._request,
             f"{request}/approvals": self._approvals, f"{request}/versions": self._of("versions"),
             f"{request}/commits": self._of("commits"), f"{request}/notes": self._of("notes"),
-            f"{request}/reviewers": self._of("reviewers"),
+            f"{request}/reviewers": self._of("reviewers"), f"{request}/diffs": self._of("diffs"),
+            "/repository/files/([^/]+)": self._file,
             "/repository/branches/(.+)": self._branch, "/protected_branches": self._guarded,
             "/approval_rules": self._rules, "/approvals": self._settings,
             "/events": self._events, "/deployments": self._deployments,
@@ -229,6 +232,15 @@ class GitLabServer:
             return self._paged(asked, getattr(project, what).get(int(nr), []))
 
         return rows
+
+    def _file(self, asked: Asked, project: Project, path: str) -> Any:
+        only(asked, "ref")
+        if (asked.query["ref"], unquote(path)) not in project.blobs:
+            raise Refused(404, {"message": "404 File Not Found"})
+        return {
+            "file_path": unquote(path),
+            "blob_id": project.blobs[asked.query["ref"], unquote(path)],
+        }
 
     def _branch(self, asked: Asked, project: Project, branch: str) -> Any:
         if unquote(branch) not in {"main", "release/1"}:

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import yaml
 
-from evidence.model import EvidenceItem
 from flows.config import load, now
 from flows.document_drift import land_drift
 from flows.judgement import judge_lake
@@ -371,30 +370,6 @@ def test_a_policy_waits_until_enough_approved_this_very_text(house: Path) -> Non
     code, told, state = asked(house)
     assert (code, state) == (3, "unknown"), "who takes the question away is not asked less"
     assert told.startswith("it asked for approval before and does no more: approved by 0 of 1; ")
-
-
-def test_a_merged_change_is_approved_by_its_reviewers(house: Path) -> None:
-    repository = house / "governance"
-    commit(repository, {FILE: POLICY})
-    roles = [one | {"login": f"{one['id']}-1"} for one in REGISTERS["roles"]]
-    roles[1]["person"] = "Ben Ode"
-    head = git(repository, "rev-parse", "HEAD").strip()
-    commit(repository, register("roles", roles))
-    collected(house)
-    loaded = load(house / "home/headwater.toml")
-    lake = Lake.open(loaded.lake, clock=now)
-    reviews = [
-        {"by": {"id": "1", "login": "TOP-1"}, "counts": True},
-        {"by": {"id": "2", "login": "risk-owner-1"}, "counts": False, "why": "stale"},
-        {"by": None, "counts": True},
-    ]
-    at = now()
-    item = EvidenceItem(
-        source="code", kind="review.pull", subject="governance#1", observed_from=at, observed_to=at,
-        collected_at=at, payload={"commit": head, "reviews": reviews}, title="#1",
-    )  # fmt: skip
-    lake.land("code", [item], bookmark=lake.bookmark("code"), cursor=None, pull_id="p1")
-    assert asked(house)[1] == "approved by 1 of 2 (Ada Brandt); it waits for Ben Ode"
 
 
 @pytest.mark.parametrize(
