@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from evidence.fields import wrong_fields
+from evidence.fields import like, wrong_fields
 from evidence.held import Finding, Held, Record, Used, Whole, finding_of
+from evidence.incidents import grave
 from evidence.overdue import days, reviews
 from evidence.people import accounts, same_account
 from evidence.references import dangling, unowned
@@ -27,8 +28,6 @@ _SIGNED = {"attestations", "waivers"}
 _NOT_RUNNING = {"retired", "withdrawn", "planned", "idea", "design", "development",
                 "decommissioned"}  # fmt: skip
 LONGEST = 500
-_GRAVE = {"critical", "major", "serious"}
-"""Incidents that the life cycle asks what followed."""
 _USED_TOGETHER = timedelta(days=7)
 """Versions that evidence shows within so long of the newest are in use beside it."""
 
@@ -122,7 +121,7 @@ def _owners(held: Held) -> Iterator[Finding]:
             yield Finding("owner-left", "judgement", one.owner, why, one.owner, item_ids=ids)
         else:
             why = f"{one.owner} owns {names}{more} and stands in no record of roles"
-            why += f": is {one.near} meant?" if one.near else ""
+            why += like(one.near)
             yield Finding("owner-unknown", "judgement", one.owner, why, one.owner, item_ids=ids)
 
 
@@ -214,7 +213,7 @@ def _incidents(held: Held) -> Iterator[Finding]:
     named = {k for register, name in fields for one in held.of(register) for k in one.texts(name)}
     for one in held.of("incidents"):
         follows = one.texts("corrective_actions") or one.texts("changes") or one.id in named
-        if not follows and not one.text("action") and one.text("severity").lower() not in _GRAVE:
+        if not follows and not one.text("action") and not grave(one.text("severity")):
             why = f"incident {one.id} has no action, and no corrective action or change names it"
             yield finding_of("incident-without-follow-up", "missing", one, why)
 

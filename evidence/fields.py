@@ -38,7 +38,8 @@ class Form(StrEnum):
 class Field:
     """One field: its name, its form, and in a few words what belongs in it.
 
-    `words` are those of a WORD; `names` the registers of which it names a record (several: any).
+    `words` are those of a WORD, or stand in place of a day; `names` the registers of which it names
+    a record (several: any).
     """
 
     name: str
@@ -98,6 +99,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return folded.get(next(iter(get_close_matches(word.casefold(), folded, n=1)), ""), "")
 
 
+def meant(word: str, known: Iterable[str]) -> str:
+    """Which known one a wrong word may have been meant for, as the end of a sentence."""
+    return like(nearest(word, known))
+
+
+def like(near: str) -> str:
+    """That a known word may be meant, as the end of a sentence."""
+    return f": is {near} meant?" if near else ""
+
+
 def wrong_fields(
     known: tuple[Field, ...], fields: Mapping[str, object]
 ) -> Iterator[tuple[str, str]]:
@@ -139,7 +150,9 @@ def _wrong(field: Field, value: object) -> str:
         case _ if nested:
             return f"holds a list or a mapping: write {field.form}"
         case Form.DAY:
-            return "" if _is_day(str(value)) else f"is {held!r}: write {field.form}"
+            fits = _is_day(str(value)) or _in_words(field, value)
+            also = "".join(f", or {word}" for word in field.words)
+            return "" if fits else f"is {held!r}: write {field.form}{also}"
         case Form.NUMBER:
             return "" if _is_number(value) else f"is {held!r}: write {field.form}"
         case Form.FLAG:
@@ -148,9 +161,15 @@ def _wrong(field: Field, value: object) -> str:
         case Form.DECISION:
             return "" if isinstance(value, bool) else f"is the text {held!r}: write {field.form}"
         case Form.WORD:
-            fits = str(value).strip().lower() in field.words
-            return "" if fits else f"is {held!r}: write one of {', '.join(field.words)}"
+            told = f"is {held!r}: write one of {', '.join(field.words)}{meant(held, field.words)}"
+            return "" if _in_words(field, value) else told
     return ""
+
+
+def _in_words(field: Field, value: object) -> bool:
+    """YAML reads `yes` and `no` without quotes as true and false."""
+    word = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    return word.strip().lower() in field.words
 
 
 def _entries(form: Form, value: object) -> bool:

@@ -115,7 +115,8 @@ class Held:
     """All of it, as of `at` (zone-aware).
 
     `systems` are the AI systems that evidence beside registers names, `speaking` what speaks to
-    controls by their number, `controls` the numbers of Annex A and `clauses` those of the clauses.
+    controls by their number, `controls` the numbers of Annex A and `clauses` those of the clauses;
+    `frameworks` the ids of all that are known.
     """
 
     at: datetime
@@ -126,6 +127,7 @@ class Held:
     speaking: Mapping[str, Speaking] = field(default_factory=dict)
     controls: Sequence[str] = ()
     clauses: Sequence[str] = ()
+    frameworks: Sequence[str] = ()
 
     @cached_property
     def _by_register(self) -> Mapping[str, Sequence[Record]]:

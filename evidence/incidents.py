@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from evidence.errors import InvalidItem
-from evidence.fields import TO_FILL_IN, listed, told_once
+from evidence.fields import TO_FILL_IN, listed, meant, nearest, told_once
 from evidence.periods import Moment
 from evidence.times import parse
 
@@ -18,6 +18,10 @@ ALL = "all"
 """Stands for whoever would have to be told."""
 NONE = "none"
 """Said as its kind: of none that anybody must be told of."""
+_MINOR = {"minor", "low", "medium", "moderate", "negligible", "none"} | {
+    f"{name}_{number}" for name in ("severity", "sev") for number in range(2, 5)
+}
+"""The rule `register-incident-major` knows the same."""
 _LONGEST = 40
 _YEARS = range(1900, 3000)
 """Of days from which deadlines can be counted: the calendar itself ends."""
@@ -75,6 +79,13 @@ class Words:
 def word(text: object) -> str:
     """`Personal data-breach` as `personal_data_breach`."""
     return re.sub(r"[^a-z0-9]+", "_", str(text).casefold()).strip("_")
+
+
+def grave(severity: str) -> bool:
+    """Whether an incident is to be looked at as a major one: of any severity that is none of the
+    minor ones, as one that is misspelt."""
+    said = word(severity)
+    return bool(said) and said not in _MINOR
 
 
 def read_record(row: Mapping[str, Any], words: Words) -> Incident:
@@ -139,13 +150,21 @@ def _joined(record: Incident, ticket: Incident | None) -> Incident:
     )  # fmt: skip
 
 
-def _kinds(given: Any, words: Words, wrong: list[str]) -> Iterator[str]:
+def _kinds(given: Any, words: Words, wrong: list[str]) -> list[str]:
+    """A misspelt kind is taken for the one that it is most like, so that no clock waits for its
+    correction; `none` beside it decides nothing."""
+    found, unread = list[str](), False
     for kind in map(word, listed(given)):
         if kind in words.kinds or kind == NONE:
-            yield kind
+            found.append(kind)
         elif kind:
+            unread = True
             known = ", ".join((*sorted(words.kinds), NONE))
-            wrong.append(f"`kind` is {kind[:_LONGEST]!r}, none of {known}")
+            near = "" if kind.startswith(word(TO_FILL_IN)) else nearest(kind, sorted(words.kinds))
+            taken = f"; it is taken for {near} until somebody corrects it" if near else ""
+            wrong.append(f"`kind` is {kind[:_LONGEST]!r}, none of {known}{taken}")
+            found += [near] if near else []
+    return [kind for kind in dict.fromkeys(found) if kind != NONE or not unread]
 
 
 def _told(given: Any, words: Words, wrong: list[str]) -> Iterator[Told]:
@@ -186,7 +205,7 @@ def _whom(entry: Mapping[str, Any], among: frozenset[str], wrong: list[str]) -> 
     if to in among:
         return to
     known = ", ".join(sorted(among))
-    wrong.append(f"`to` is {to[:_LONGEST]!r}, none of {known}")
+    wrong.append(f"`to` is {to[:_LONGEST]!r}, none of {known}{meant(to, sorted(among))}")
     return ""
 
 

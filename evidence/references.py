@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from evidence.fields import TO_FILL_IN, Field, Form, nearest
+from evidence.fields import TO_FILL_IN, Field, Form, like, nearest
 from evidence.held import Held, Record, Whole
 from evidence.people import folded
 from evidence.registers import register_called
@@ -20,21 +20,23 @@ _INVENTORY = ("ai_systems",)
 @dataclass(frozen=True, slots=True)
 class Dangling:
     """That a record or document names `key` in `field`, which none of these registers holds (none
-    named: no document that stands); `near` is the known one that it is most like."""
+    named: `is_no` is what it is not); `near` is the known one that it is most like."""
 
     by: Record | Whole
     field: str
     key: str
     registers: tuple[str, ...]
     near: str
+    is_no: str = "document that stands"
 
     @property
     def why(self) -> str:
         """For people."""
-        where = f"no register {' or '.join(self.registers)} holds" if self.registers else \
-            "is no document that stands"  # fmt: skip
-        meant = f": is {self.near} meant?" if self.near else ""
-        return f"{self.by.called} names {self.key} in `{self.field}`, which {where}{meant}"
+        held = f"no register {' or '.join(self.registers)} holds"
+        where = held if self.registers else f"is no {self.is_no}"
+        return (
+            f"{self.by.called} names {self.key} in `{self.field}`, which {where}{like(self.near)}"
+        )
 
 
 def dangling(held: Held) -> Iterator[Dangling]:
@@ -48,6 +50,7 @@ def dangling(held: Held) -> Iterator[Dangling]:
                     yield Dangling(record, one.name, key, one.names, held.near(one.names, key))
             if (record.register, one.name) in _TEXTS and not record.text("withdrawn"):
                 yield from _texts(held, record, one.name)
+    yield from _frameworks(held)
     for whole in held.wholes:
         key = whole.system
         if _said(key) and not held.holds(_INVENTORY, key):
@@ -76,6 +79,15 @@ def _texts(held: Held, record: Record, name: str) -> Iterator[Dangling]:
     if slash and known and not held.holds((known.name,), of):
         near = held.near((known.name,), of)
         yield Dangling(record, name, key, (known.name,), f"{register}/{near}" if near else "")
+
+
+def _frameworks(held: Held) -> Iterator[Dangling]:
+    """Of which laws bind: one that is misspelt would leave its deadlines out."""
+    for one in held.of("obligations") if held.frameworks else ():
+        key = one.text("framework")
+        if _said(key) and key not in held.frameworks:
+            near = nearest(key, held.frameworks)
+            yield Dangling(one, "framework", key, (), near, "framework that Headwater knows")
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,7 @@ def needs(
         *waived(connection, judged.catalogue, judged.at),
         *uncovered(coverage(connection)),
         *broken(connection, judged.at),
-        *inconsistent(connection, judged.catalogue, judged.at),
+        *inconsistent(connection, judged.moment.mapping, judged.at),
         *audited(connection, judged.at),
         *told.attention,
         *asked_of(connection, judged.at),

@@ -25,7 +25,7 @@ from flows.config import load, now
 from flows.moment import Asked, Moment, moment
 from flows.statements import number_of
 from flows.terminal import Screen, for_machines, printable
-from mappings.catalogue import Catalogue
+from mappings.in_force import InForce
 from storage.actions import land_own
 from storage.engine import ample
 from storage.held import first_authors, models_used, open_findings, register_files, speaking
@@ -39,11 +39,11 @@ _CALLED = {name: one.name for one in REGISTERS for name in (one.name, *one.also)
 _WHERE = {"aws.sagemaker.model_package": "SageMaker", "aws.bedrock.invocations": "Bedrock"}
 
 
-def inconsistent(connection: Connection, catalogue: Catalogue, at: datetime) -> Iterator[Attention]:
+def inconsistent(connection: Connection, mapping: InForce, at: datetime) -> Iterator[Attention]:
     """What does not fit among what the connection shows, as of `at`: one sentence for findings
     alike of one register. Raises LakeError."""
     groups: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for one in found(connection, catalogue, at):
+    for one in found(connection, mapping, at):
         groups[one.check, one.group].append(one)
     for (check, group), alike in groups.items():
         first = alike[0]
@@ -55,19 +55,19 @@ def inconsistent(connection: Connection, catalogue: Catalogue, at: datetime) -> 
         )  # fmt: skip
 
 
-def found(connection: Connection, catalogue: Catalogue, at: datetime) -> list[Finding]:
+def found(connection: Connection, mapping: InForce, at: datetime) -> list[Finding]:
     """Every finding among what the connection shows. Raises LakeError."""
-    return findings(held(connection, catalogue, at))
+    return findings(held(connection, mapping, at))
 
 
-def held(connection: Connection, catalogue: Catalogue, at: datetime) -> Held:
+def held(connection: Connection, mapping: InForce, at: datetime) -> Held:
     """Registers, documents and what evidence shows beside them. Raises LakeError."""
     authors = first_authors(connection, ("risks", "risk_register"))
     told = [record_of(row, authors) for row in records(connection, *_CALLED)]
     left_out = [one.id for one in told if one.register == "soa"
                 and one.fields.get("applicable") is False]  # fmt: skip
     wholes = (whole_of(row) for row in register_files(connection))
-    annex = [one for one in catalogue.controls if one.kind != "clause"]
+    annex = [one for one in mapping.catalogue.controls if one.kind != "clause"]
     out = {one.id for one in annex if one.number in {number_of(key) for key in left_out}}
     return Held(
         at, told, [one for one in wholes if one is not None],
@@ -77,8 +77,15 @@ def held(connection: Connection, catalogue: Catalogue, at: datetime) -> Held:
         {row["control"].rpartition(":")[2]: Speaking(row["items"], row["title"], row["item_id"])
          for row in speaking(connection, out, {one.id for one in annex} - out)},
         [one.number for one in annex],
-        [one.number for one in catalogue.controls if one.kind == "clause"],
+        [one.number for one in mapping.catalogue.controls if one.kind == "clause"],
+        frameworks_known(mapping),
     )  # fmt: skip
+
+
+def frameworks_known(mapping: InForce) -> list[str]:
+    """The ids that an obligation may name; none where the mapping is of before there were any."""
+    own = {one.id.partition(":")[0] for one in mapping.catalogue.controls}
+    return sorted({*mapping.frameworks, *own}) if mapping.frameworks else []
 
 
 def record_of(row: Mapping[str, Any], authors: Mapping[str, str]) -> Record:
@@ -125,7 +132,7 @@ def land_findings(lake: Lake, shown: Moment) -> int:
     A finding of no AI system's: a sentence about a system is no evidence of it. Raises LakeError.
     """
     with shown.connect(lake, ample()) as connection:
-        seen = found(connection, shown.mapping.catalogue, shown.at)
+        seen = found(connection, shown.mapping, shown.at)
         open_ = open_findings(connection)
     now_ = {f"{one.check}/{one.about}": one for one in seen}
     begun = [
@@ -171,7 +178,7 @@ def show(file: Path, asked: Asked | None, *, as_json: bool) -> int:
     lake = Lake.open(config.lake, clock=now)
     shown = moment(lake, config, asked)
     with shown.connect(lake, ample()) as connection:
-        seen = found(connection, shown.mapping.catalogue, shown.at)
+        seen = found(connection, shown.mapping, shown.at)
     if as_json:
         told = {"as_of": shown.token, "findings": [_told(one) for one in seen]}
         print(for_machines(told))

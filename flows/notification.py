@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from evidence.fields import nearest
 from evidence.incidents import (
     ALL,
     NONE,
@@ -98,7 +99,10 @@ def _bound(
     """What headwater.toml and the register of obligations name."""
     known = {one.framework for one in deadlines}
     named = {str(row.get("framework") or "") for row in records(connection, *OBLIGATIONS)}
-    return frozenset((named & known) | {*binding.binds})
+    bound = (named & known) | {*binding.binds}
+    # A misspelt one narrows nothing: it binds as the law that it is most like.
+    near = {nearest(name, sorted(known)) for name in named - known} - {""} if bound else set()
+    return frozenset(bound | near)
 
 
 def _duty(one: Deadline, frameworks: Mapping[str, Framework]) -> Duty:

@@ -18,16 +18,17 @@ from collectors._git.register_files import (
 from collectors._git.register_items import LARGEST, Places
 from collectors._safe_yaml import Unreadable
 from evidence.errors import ConfigError
-from evidence.fields import named_fields
+from evidence.fields import like, named_fields
 from evidence.held import Held, Record, Whole
 from evidence.incidents import REGISTERS as INCIDENTS
 from evidence.incidents import read_record
 from evidence.references import Unowned, dangling, unowned
 from evidence.registers import register_called
 from flows.config import now
-from flows.consistency import record_of, whole_of
+from flows.consistency import frameworks_known, record_of, whole_of
 from flows.notification import words_of
 from flows.terminal import printable
+from mappings.in_force import mapping_in_force
 from mappings.law import load_law
 
 Say = Callable[[str], None]
@@ -125,7 +126,8 @@ def _follow(files: Sequence[_File]) -> list[str]:
         for one in files
         for number, declared in enumerate(one.declared)
     }
-    held = _held({key: declared for key, (_, declared) in where.items()})
+    declared = {key: one for key, (_, one) in where.items()}
+    held = _held(declared, frameworks_known(mapping_in_force()))
     registers = [one for _, one in where.values() if one.kind == REGISTER]
     here = set(map(_called, registers))
     drafts = {_called(one) for one in registers if one.payload.get(_LEVEL) == _DRAFT}
@@ -134,17 +136,19 @@ def _follow(files: Sequence[_File]) -> list[str]:
         if found.registers and not here.intersection(found.registers):
             unfollowed[found.registers] += 1
             continue
-        file, declared = where[found.by.item_id]
+        if not found.registers and found.field == "framework" and not found.near:
+            continue  # one of their own, which headwater.toml names
+        file, one = where[found.by.item_id]
         yet = " yet: it is a draft here" if drafts.intersection(found.registers) else ""
-        file.problems.append(Problem(f"{found.why}{yet}", declared.lines.of(found.field)))
+        file.problems.append(Problem(f"{found.why}{yet}", one.lines.of(found.field)))
     for owner in unowned(held):
         for thing in owner.things:
-            file, declared = where[thing.item_id]
-            file.problems.append(Problem(_told(owner, thing), declared.lines.of("owner")))
+            file, one = where[thing.item_id]
+            file.problems.append(Problem(_told(owner, thing), one.lines.of("owner")))
     return [_note(many, registers) for registers, many in sorted(unfollowed.items())]
 
 
-def _held(declared: dict[str, Declared]) -> Held:
+def _held(declared: dict[str, Declared], frameworks: Sequence[str]) -> Held:
     records, wholes = list[Record](), list[Whole]()
     for key, one in declared.items():
         row = {"item_id": key, "kind": one.kind, "subject": one.subject, "payload": one.payload}
@@ -155,7 +159,7 @@ def _held(declared: dict[str, Declared]) -> Held:
         elif one.kind == DOCUMENT or level == "register":
             whole = None if level == _DRAFT else whole_of(row)
             wholes += [whole] if whole else []
-    return Held(now(), records, wholes)
+    return Held(now(), records, wholes, frameworks=frameworks)
 
 
 def _called(one: Declared) -> str:
@@ -168,8 +172,8 @@ def _called(one: Declared) -> str:
 def _told(one: Unowned, thing: Record | Whole) -> str:
     if one.left is not None:
         return f"{thing.called} is owned by {one.owner}, who left on {one.left:%Y-%m-%d}"
-    meant = f": is {one.near} meant?" if one.near else ""
-    return f"{thing.called} is owned by {one.owner}, who stands in no record of roles{meant}"
+    told = f"{thing.called} is owned by {one.owner}, who stands in no record of roles"
+    return f"{told}{like(one.near)}"
 
 
 def _note(many: int, registers: Sequence[str]) -> str:

@@ -51,9 +51,11 @@ def _fields(known: tuple[Field, ...]) -> dict[str, Any]:
 
 
 def _form(one: Field) -> dict[str, Any]:
-    if one.form is not Form.WORD:
+    if not one.words:
         return _FORMS[one.form]
-    return {"enum": [*one.words, *(word.capitalize() for word in one.words)]}
+    words: list[str | bool] = [*one.words, *(word.capitalize() for word in one.words)]
+    words += [True, False] if {"yes", "no"} <= {*one.words} else []
+    return {"enum": words} if one.form is Form.WORD else {"anyOf": [_DAY, {"enum": words}]}
 
 
 def _told(one: Field) -> str:
@@ -76,12 +78,12 @@ _WORDS = {
     Form.TEXT: "", Form.PERSON: "person", Form.DAY: "day", Form.NUMBER: "number",
     Form.FLAG: "true or false", Form.DECISION: "true or false, no quotes", Form.LIST: "list",
     Form.MODELS: "list of `name` and `last_seen`", Form.ENTRIES: "list of mappings",
-    Form.MAPPING: "mapping",
+    Form.MAPPING: "mapping", Form.WORD: "",
 }  # fmt: skip
 
 
 def _cell(one: Field) -> str:
-    word = ", ".join(one.words) if one.words else _WORDS[one.form]
+    word = ", ".join(filter(None, (_WORDS[one.form], *one.words)))
     named = f"of {' or '.join(one.names)}" if one.names else ""
     told = " ".join(filter(None, (word, named)))
     return f"`{one.name}` ({told})" if told else f"`{one.name}`"

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evidence._broken.look import FOLLOW_UP, Check, Look, broken
+from evidence.incidents import grave
 from evidence.trace import Broken, Node, Stage
 
-_GRAVE = {"critical", "major", "serious", "severity-1", "sev-1"}
 _MAJOR, _SIGNIFICANT = "event:incident_major", "event:significant_change"
 
 
 def _incidents(look: Look) -> Iterator[Broken]:
     for one in look.graph.at(Stage.INCIDENT):
-        grave = _MAJOR in one.events or one.facts.get("severity", "").lower() in _GRAVE
-        if not grave or (one.at is not None and look.now - one.at < FOLLOW_UP):
+        major = _MAJOR in one.events or grave(one.facts.get("severity", ""))
+        if not major or (one.at is not None and look.now - one.at < FOLLOW_UP):
             continue
         if not (look.graph.naming(one, Stage.CHANGE) or look.graph.named(one, Stage.CHANGE)):
             why = f"incident {one.key} of {one.day} is major, and no change or action follows it"

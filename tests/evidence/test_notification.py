@@ -9,7 +9,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from evidence.incidents import Exempt, Incident, Told, Words, read_record, read_ticket, together
+from evidence.incidents import (
+    Exempt,
+    Incident,
+    Told,
+    Words,
+    grave,
+    read_record,
+    read_ticket,
+    together,
+)
 from evidence.notification import Duty, NotificationClock, State, clocks
 from evidence.periods import HOUR, Limit, Place
 
@@ -158,6 +167,31 @@ def test_what_cannot_be_read_is_said_and_counts_for_nothing(
         assert found.aware is None
     assert not any(one.at is not None for one in found.told)
     assert found.exempt == ()
+
+
+@pytest.mark.parametrize("beside", [[], ["none"]], ids=["alone", "none"])
+def test_no_misspelling_takes_a_clock_away(beside: list[str]) -> None:
+    slip = {
+        "kind": ["personal_data_breech", *beside],
+        "severity": "mayor",
+        "not_told": [],
+        "told": [{"to": "authorty", "at": "2026-11-16"}],
+        "problems": ["`severity` is 'mayor'"],
+    }
+    read = read_record(RECORD | slip, WORDS)
+    assert clock(read, AWARE + 99 * HOUR).state is State.OVER
+    assert "taken for personal_data_breach until somebody corrects it" in read.problems[1]
+    assert read.problems[2].endswith("none of authority, people: is authority meant?")
+
+
+def test_a_kind_like_none_that_is_known_leaves_all_to_people() -> None:
+    read = read_record(RECORD | {"kind": "xyzzy, none", "told": []}, WORDS)
+    assert (read.kinds, len(read.problems)) == ((), 1)
+
+
+def test_only_what_is_minor_is_not_grave() -> None:
+    said = ["", "minor", "Low", "severity-3", "SEV 4", "critical", "mayor", "FILL IN", "sev-1"]
+    assert [grave(one) for one in said] == [False] * 5 + [True] * 4
 
 
 def test_labels_of_a_ticket_say_the_same() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from evidence import attestation, audits, requests, waiver
@@ -15,7 +17,7 @@ def test_a_register_is_told_whole(register: Register) -> None:
     assert len(names) == len(set(names))
     assert "id" not in names, "each record has one anyway"
     assert all(one.what and not one.what.endswith(".") for one in register.of_record)
-    assert all(bool(one.words) == (one.form is Form.WORD) for one in register.of_record)
+    assert all(bool(one.words) >= (one.form is Form.WORD) for one in register.of_record)
     for one in register.of_record:
         assert all(register_called(name) is not None for name in one.names), one
 
@@ -47,10 +49,28 @@ def test_words_are_those_that_are_judged_by() -> None:
         assert field.words == known
 
 
+ONE_OF = re.compile(r"[\w-]+(?:, [\w-]+)*,? or [\w-]+")
+
+
+def test_where_a_field_says_its_words_it_holds_no_others() -> None:
+    said = [one for register in REGISTERS for one in register.fields
+            if ONE_OF.fullmatch(one.what) and one.form is Form.TEXT]  # fmt: skip
+    assert said == []
+    words = {one.name for register in REGISTERS for one in register.fields if one.words}
+    assert words >= {"severity", "treatment", "criticality", "implemented", "grade", "state"}
+
+
 @pytest.mark.parametrize(
     ("register", "fields", "told"),
     [
         ("objectives", {"due": "2026-01-01", "target": 0.8, "metrics": ["M-1"]}, ""),
+        ("incidents", {"severity": "mayor"}, ": is major meant?"),
+        ("incidents", {"severity": "Major"}, ""),
+        ("incidents", {"severity": "P1"}, "`severity` is 'P1': write one of"),
+        ("soa", {"implemented": True}, ""),
+        ("soa", {"implemented": "partially"}, "is partly meant?"),
+        ("ai_systems", {"in_use_since": "planned"}, ""),
+        ("ai_systems", {"in_use_since": "plnned"}, "or a time with its zone, or planned"),
         ("objectives", {"due": "Q3"}, "`due` is 'Q3': write YYYY-MM-DD"),
         ("objectives", {"due": "2026-02-30"}, "`due` is '2026-02-30'"),
         ("objectives", {"due": "FILL IN YYYY-MM-DD"}, ""),

@@ -53,7 +53,7 @@ def state(kind: str, subject: str, payload: dict[str, Any], **more: Any) -> Evid
 def told(house: House) -> dict[str, str]:
     judged = house.judge(None)
     with judged.moment.connect(house.lake) as connection:
-        return {one.check: one.why for one in found(connection, judged.catalogue, judged.at)}
+        return {one.check: one.why for one in found(connection, judged.moment.mapping, judged.at)}
 
 
 def findings_kept(house: House) -> list[dict[str, Any]]:
@@ -113,7 +113,7 @@ def test_a_finding_lands_needs_a_person_and_ends(house: House) -> None:
     assert ended[1]["observed_from"] == ended[0]["observed_from"] < ended[1]["observed_to"]
     with connect(house.lake) as connection:
         judged = house.judge(None)
-        causes = {one.cause for one in inconsistent(connection, judged.catalogue, judged.at)}
+        causes = {one.cause for one in inconsistent(connection, judged.moment.mapping, judged.at)}
     assert key not in causes
 
 

@@ -242,6 +242,23 @@ def test_a_namesake_carries_no_clock_of_what_is_gone(home: Home) -> None:
     assert steps == {"north": 4, "east": 2}, "what was told of one does not keep the other quiet"
 
 
+def test_a_misspelt_law_narrows_no_law_down(home: Home) -> None:
+    file = home()
+    lake = Lake.open(load(file).lake, clock=now)
+    incident = record("north", "INC-1", kind=["serious_incident"], became_aware=ago(10))
+    slips = ("gdpr-2016-679", "eu-ai-act-2024-1698")
+    laws = [replace(record("north", f"OB-{n}"), subject=f"register/obligations/OB-{n}",
+                    payload={"register": "obligations", "level": "record", "id": f"OB-{n}",
+                             "framework": name}) for n, name in enumerate(slips)]  # fmt: skip
+    lake.land("north", [incident, *laws], bookmark=lake.bookmark("north"), cursor=None,
+              pull_id="north")  # fmt: skip
+    follow(lake, load(file))
+    found = told_of(lake, file, NOW)
+    assert "notify INC-1 EU AI Act Art. 73(2)" in found
+    told = json.loads(said("consistency", "--json", "-c", file).stdout)["findings"]
+    assert any(one["why"].endswith("is eu-ai-act-2024-1689 meant?") for one in told)
+
+
 def test_tickets_by_their_labels_press_more_as_time_runs(home: Home) -> None:
     file = home()
     lake = Lake.open(load(file).lake, clock=now)

@@ -57,8 +57,8 @@ def filled(field: Field | None, register: str, value: Any) -> Any:
         return IDS[field.names[0]]
     if (register, field.name) == ("incidents", "kind"):
         return "none"
-    if field.name == "severity":
-        return "Minor"
+    if field.form is Form.WORD:
+        return "Minor" if field.name == "severity" else field.words[0].capitalize()
     answers = {
         Form.PERSON: PEOPLE.get(field.name, "Ben Lind"), Form.NUMBER: 3, Form.DECISION: True,
         Form.DAY: LATER if field.name in TO_COME else YESTERDAY,
