@@ -27,6 +27,7 @@ from evidence.times import stamp
 from flows._alerts.unsent import unsent
 from flows.attention import attention, overridden, unconfirmed, went_away
 from flows.audits import audited, books, calendar, record_rows
+from flows.board_counting import counting
 from flows.board_documents import papers
 from flows.board_mapping import context, frameworks, queue
 from flows.broken import broken
@@ -48,7 +49,6 @@ from storage.checkpoints import checkpoint_of
 from storage.clocks import landed_ahead
 from storage.corrections import told_correction, what_counts
 from storage.disposed import disposed
-from storage.engine import ample
 from storage.health import healths, lately
 from storage.lake import Lake
 from storage.note import Checkpoint
@@ -70,7 +70,6 @@ UNJUDGED = "Run `headwater collect` or `headwater freshness`; if that fails, men
 UNSEEN = "Mend its address, key or network; it is tried again with the next seal."
 CLOCK = "Set the clocks of this machine and of those that collect; `headwater verify` names when."
 NOT_JUDGED, WITNESS = "landings are not judged yet", "a witness takes no seals"
-SHOWN_PER_CONTROL = 8
 SHOWN_IN_ALL = 600
 SHOWN_BYTES = 8_000_000
 """Of payloads in all: a page has to open on a phone. What is left out is counted on the board."""
@@ -84,8 +83,8 @@ def build(lake: Lake, config: Config, asked: Asked | None = None) -> Board:
 
 def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board:
     """The whole board of what was judged; of a past moment without what is so of today only."""
-    with judged.moment.connect(lake, ample()) as connection:
-        shown = control_items(connection, SHOWN_PER_CONTROL)
+    with counting(lake, config, judged.moment, past=past) as connection:
+        shown = control_items(connection)
         found = needs(connection, lake, config, judged, past=past)
         waiting, apart = tuple(queue(connection)), tuple(context(connection))
         judging = (i for v in judged.verdicts for i in (v.item_id, *v.overridden) if i)

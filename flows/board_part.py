@@ -13,7 +13,7 @@ from dashboards.model import Board
 from dashboards.reads import AsOf, Reads
 from evidence.excerpt import Excerpt
 from evidence.times import stamp
-from flows.board import SHOWN_IN_ALL, SHOWN_PER_CONTROL, pages
+from flows.board import SHOWN_IN_ALL, pages
 from flows.board_reads import LakeReads
 from flows.config import Config, now
 from flows.moment import Asked, moment, parse_as_of
@@ -84,7 +84,7 @@ def cut_board(config: Config, board: Board, excerpt: Excerpt, asked: Asked | Non
     """
     lake = _lake(config)
     with moment(lake, config, asked).connect(lake, ample(), excerpt) as connection:
-        shown = control_items(connection, SHOWN_PER_CONTROL)
+        shown = control_items(connection)
         ids = list(dict.fromkeys(one for ids in shown.values() for one in ids))
         return cut(
             board, excerpt, evidence={control: tuple(of) for control, of in shown.items()},

@@ -28,7 +28,7 @@ REVIEW_IT = (
 KEEP_IT = "Keep it in git, where it shows who changed it and who reviewed that."
 SIGNS = 12
 _LAST = """
-SELECT payload FROM evidence WHERE source = $source AND kind = $kind AND subject = 'mapping'
+SELECT payload FROM lake_few WHERE source = $source AND kind = $kind AND subject = 'mapping'
 ORDER BY landed_at DESC LIMIT 1
 """
 

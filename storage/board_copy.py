@@ -26,7 +26,7 @@ def keep_copy(lake: Lake, signer: Signer, version: int, content: bytes) -> None:
     What was made of rows that are gone is not kept. Raises LakeError.
     """
     entry = lake.table("evidence").entry_digest(version)
-    if _of_this_log(lake, version, entry):
+    if of_this_log(lake, version, entry):
         note = signer.attest(WHAT, f"{version} {entry} {hashlib.sha256(content).hexdigest()}\n")
         LocalPlace(lake.place.derived(WHAT)).replace(NAME, note.encode() + content)
 
@@ -42,7 +42,7 @@ def kept_copy(lake: Lake, key: VerifierKey) -> bytes | None:
         check_signature(signed, signature.decode(), own, WHAT)
         version, entry, digest = about.decode().split(" ")
         if name.decode() == own.origin and hashlib.sha256(content).hexdigest() == digest:
-            return content if _of_this_log(lake, int(version), entry) else None
+            return content if of_this_log(lake, int(version), entry) else None
     return None
 
 
@@ -54,7 +54,7 @@ def forget_copy(lake: Lake) -> None:
         raise LakeError(f"{folder} may hold what had to go and cannot be deleted: delete it")
 
 
-def _of_this_log(lake: Lake, version: int, entry: str) -> bool:
+def of_this_log(lake: Lake, version: int, entry: str) -> bool:
     """Whether the log has this very entry, and no rows were taken out since."""
     table = lake.table("evidence")
     if version > table.version or table.entry_digest(version) != entry:

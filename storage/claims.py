@@ -3,44 +3,40 @@ and what other rules would change."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from evidence.errors import LakeError
 from evidence.times import stamp
 from storage.engine import Connection, ample, literal, open_engine, rows_of, sentence
 from storage.files import DataFile
 from storage.lake import Lake
-from storage.pages import all_rows
+from storage.pages import BARE, all_rows
 from storage.schema import TABLES
+from storage.tally import Tally, asked, counted, table_of
 
-_UNTAGGED = """
-SELECT kind, source, count(*) AS items, max(observed_to) AS newest,
-    arg_max(item_id, row(observed_to, item_id)) AS item_id,
-    arg_max(title, row(observed_to, item_id)) AS title
-FROM evidence ANTI JOIN lake_claims USING (item_id) ANTI JOIN lake_context USING (item_id)
-WHERE NOT starts_with(kind, 'headwater.') AND change <> 'gone'
-GROUP BY kind, source ORDER BY items DESC, kind, source
-"""
-_CONTEXT = """
-SELECT declaration, any_value(rationale) AS rationale, count(*) AS items,
-    string_agg(DISTINCT kind, ', ' ORDER BY kind) AS kinds,
-    arg_max(item_id, row(observed_to, item_id)) AS item_id,
-    arg_max(title, row(observed_to, item_id)) AS title
-FROM context JOIN evidence USING (item_id)
-GROUP BY declaration ORDER BY items DESC, declaration
-"""
+CONTEXT = Tally(
+    "context",
+    asked("""SELECT declaration, any_value(rationale) AS rationale, count(*) AS items,
+            list(DISTINCT kind) AS kinds, max(struct_pack(observed_to, item_id, title)) AS newest
+        FROM context JOIN evidence USING (item_id) GROUP BY declaration"""),
+    """SELECT declaration, any_value(rationale) AS rationale, sum(items)::BIGINT AS items,
+        list_distinct(flatten(list(kinds))) AS kinds, max(newest) AS newest
+    FROM parts GROUP BY declaration""",
+)  # fmt: skip
+"""What each declaration of context keeps from waiting for a rule."""
 _SEVERAL = """INSERT INTO lake_several SELECT hash(item_id) AS item, control FROM lake_claims
 WHERE NOT starts_with(control, 'event:') AND item % $parts = $part
 GROUP BY item, control HAVING min(evidence) <> max(evidence)
 """
 _TWICE = """
-SELECT kind, evidence, rules, count(DISTINCT item_id) AS items, min(item_id) AS item_id,
-    arg_min(title, item_id) AS title
+SELECT kind, evidence, rules, count(DISTINCT item_id) AS items,
+    min(struct_pack(item_id, title)) AS least
 FROM (
     SELECT item_id, string_agg(DISTINCT evidence, ', ' ORDER BY evidence) AS evidence,
         string_agg(DISTINCT rule, ', ' ORDER BY rule) AS rules
@@ -48,7 +44,7 @@ FROM (
         ON hash(c.item_id) = s.item AND c.control = s.control
     GROUP BY item_id, control HAVING min(c.evidence) <> max(c.evidence)  -- two may hash alike
 ) JOIN evidence USING (item_id)
-GROUP BY kind, evidence, rules ORDER BY items DESC, kind, evidence, rules
+GROUP BY kind, evidence, rules
 """
 _DIFFERENCES = """
 WITH claims AS (
@@ -74,27 +70,59 @@ _PART_CLAIMS = 5_000_000
 def untagged_kinds(connection: Connection) -> list[dict[str, Any]]:
     """Kinds and sources of items that no rule takes and no declaration calls context, the most
     first: kind, source, items, newest, and item_id and title of the newest. Raises LakeError."""
-    return all_rows(connection, _UNTAGGED)
+    found = (row for row in counted(connection, BARE) if not row["context"])
+    rows = [
+        {"kind": row["kind"], "source": row["source"], "items": row["items"],
+         "newest": row["newest"]["observed_to"], **_shown(row["newest"])}
+        for row in found
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: (-row["items"], row["kind"], row["source"]))
 
 
 def context_only(connection: Connection) -> list[dict[str, Any]]:
     """Declarations of context and what waits for no rule by them, the most first: declaration,
     rationale, items, kinds, item_id and title of the newest. An item that two declare is in both.
     Raises LakeError."""
-    return all_rows(connection, _CONTEXT)
+    rows = [
+        {"declaration": row["declaration"], "rationale": row["rationale"], "items": row["items"],
+         "kinds": ", ".join(sorted(row["kinds"])), **_shown(row["newest"])}
+        for row in counted(connection, CONTEXT)
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: (-row["items"], row["declaration"]))
 
 
 def claimed_twice(connection: Connection) -> list[dict[str, Any]]:
     """Items that rules take for several kinds of evidence of one control, by kind: kind, evidence,
-    rules, items, item_id and title of one. Memory holds the claims of some items at a time: few
-    items are such ones. Raises LakeError."""
+    rules, items, item_id and title of one. Raises LakeError."""
+    rows = [
+        {name: row[name] for name in ("kind", "evidence", "rules", "items")} | _shown(row["least"])
+        for row in counted(connection, TWICE)
+    ]
+    names = ("kind", "evidence", "rules")
+    return sorted(rows, key=lambda row: (-row["items"], *(row[name] for name in names)))
+
+
+def _shown(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {"item_id": item["item_id"], "title": item["title"]}
+
+
+def _twice(connection: Connection) -> pa.Table:
+    """Memory holds the claims of some items at a time: few items are taken for several kinds."""
     (number,) = all_rows(connection, "SELECT count(*) AS claims FROM lake_claims")
     parts = 1 + number["claims"] // _PART_CLAIMS
     table = "CREATE OR REPLACE TEMP TABLE lake_several (item UBIGINT, control VARCHAR)"
     all_rows(connection, table)
     for part in range(parts):
         all_rows(connection, _SEVERAL, {"parts": parts, "part": part})
-    return all_rows(connection, _TWICE)
+    return table_of(connection, _TWICE)
+
+
+TWICE = Tally(
+    "twice", _twice,
+    """SELECT kind, evidence, rules, sum(items)::BIGINT AS items, min(least) AS least
+    FROM parts GROUP BY ALL""",
+)  # fmt: skip
+"""What rules take for several kinds of evidence of one control."""
 
 
 def differences(lake: Lake, old: str, new: str, *, as_of: datetime) -> list[dict[str, Any]]:

@@ -103,7 +103,7 @@ NONE_CORRECTED = """SELECT NULL::VARCHAR AS item_id, NULL::VARCHAR AS says,
 
 def any_correction(connection: Connection) -> bool:
     """Whether the connection shows an act that corrects, confirms or withdraws, of any form."""
-    sql = f"""SELECT 1 FROM evidence
+    sql = f"""SELECT 1 FROM lake_few
         WHERE source = '{OWN_SOURCE}' AND kind = '{CORRECTION_KIND}' LIMIT 1"""  # noqa: S608  ours
     return connection.execute(sql).fetchone() is not None
 

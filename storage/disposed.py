@@ -196,7 +196,7 @@ def went_of(connection: Connection, size: int) -> list[str]:
 
 def disposed(connection: Connection) -> int:
     """How many items went by the records that the views show: no count includes these any more."""
-    named = _NAMED.replace("lake_evidence", "evidence")
+    named = _NAMED.replace("lake_evidence", "lake_few")
     sql = f"""WITH named AS MATERIALIZED (SELECT DISTINCT item_id FROM ({named}))
         SELECT count(*) FROM named
         ANTI JOIN (SELECT item_id FROM evidence SEMI JOIN named USING (item_id)) USING (item_id)

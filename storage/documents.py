@@ -18,7 +18,7 @@ DOCUMENT = "git.document"
 _PAPERS = f"""CREATE TEMP TABLE IF NOT EXISTS lake_papers AS
     SELECT item_id, source, kind, system, subject, title, change, observed_to, collected_at,
         landed_at, payload
-    FROM evidence WHERE kind = '{DOCUMENT}'"""  # noqa: S608
+    FROM lake_few WHERE kind = '{DOCUMENT}'"""  # noqa: S608
 """Read once a connection: boards ask for documents several times."""
 _STANDING = f"""SELECT item_id, subject, source, system, title, observed_to, payload
     FROM ({latest_of("lake_papers")})
@@ -33,7 +33,7 @@ _ONCE = """SELECT source, subject,
         FILTER ((payload->>'$.rendered.template') IS NOT NULL) AS versions
     FROM lake_papers GROUP BY ALL"""
 _HEADERS = f"""SELECT subject, payload FROM (
-        {latest_of("(SELECT * FROM evidence WHERE kind = 'git.register')")})
+        {latest_of("(SELECT * FROM lake_few WHERE kind = 'git.register')")})
     WHERE change <> 'gone' AND (payload->>'$.level') = 'register' ORDER BY subject, source"""  # noqa: S608
 
 
@@ -73,7 +73,7 @@ def drifts_told(connection: Connection) -> dict[str, dict[str, Any]]:
     """
     rows = all_rows(
         connection,
-        """SELECT subject, system, payload FROM evidence
+        """SELECT subject, system, payload FROM lake_few
         WHERE source = $own AND kind = $kind QUALIFY row_number() OVER
             (PARTITION BY subject ORDER BY landed_at DESC, observed_to DESC) = 1
         ORDER BY subject""",
@@ -83,13 +83,13 @@ def drifts_told(connection: Connection) -> dict[str, dict[str, Any]]:
 
 
 _ASKING = f"""SELECT item_id, source, kind, system, subject, title, payload
-    FROM ({latest_of("(SELECT * FROM evidence WHERE kind IN ('git.document', 'git.register'))")})
+    FROM ({latest_of("(SELECT * FROM lake_few WHERE kind IN ('git.document', 'git.register'))")})
     WHERE change <> 'gone' AND (payload->>'$.text_sha256') IS NOT NULL
     ORDER BY kind, subject, source"""  # noqa: S608
 _BROUGHT = """SELECT source, subject, payload->>'$.text_sha256' AS sha256,
     list(DISTINCT {'commit': payload->>'$.commit', 'file': payload->>'$.file',
         'blob': payload->>'$.blob'}) AS versions
-    FROM evidence WHERE kind IN ('git.document', 'git.register')
+    FROM lake_few WHERE kind IN ('git.document', 'git.register')
         AND (payload->>'$.text_sha256') IS NOT NULL GROUP BY ALL"""
 _PULLS = "(SELECT * FROM evidence WHERE kind = 'review.pull')"
 _REVIEWED = f"""SELECT source, payload FROM ({latest_of(_PULLS)})

@@ -22,7 +22,7 @@ class Connection:
     To plan every view of a lake takes longer than most questions, which name two or three of them.
     """
 
-    __slots__ = ("_awaited", "_done", "_engine", "_order", "little")
+    __slots__ = ("_awaited", "_done", "_engine", "_order", "little", "tallies")
 
     def __init__(self, engine: duckdb.DuckDBPyConnection, *, little: bool = False) -> None:
         self._engine = engine
@@ -31,6 +31,8 @@ class Connection:
         self._done: set[str] = set()
         self._awaited: dict[str, str | Callable[[], str]] = {}
         self._order: dict[str, int] = {}
+        self.tallies: dict[str, pa.Table] = {}
+        """What was counted of all that is shown, by the name of the tally."""
 
     def later(self, name: str, sql: str | Callable[[], str]) -> None:
         """Make the relation `name` by these statements when it is first named.
@@ -68,6 +70,11 @@ class Connection:
 
     def register(self, name: str, table: pa.Table) -> None:
         """Show an Arrow table under a name."""
+        self._engine.register(name, table)
+
+    def instead(self, name: str, table: pa.Table) -> None:
+        """Show an Arrow table under a name that was announced and that nobody has asked for yet."""
+        del self._awaited[name]
         self._engine.register(name, table)
 
     def unregister(self, name: str) -> None:

@@ -7,14 +7,16 @@ from collections.abc import Collection
 from typing import Any
 
 from evidence.own import CONSISTENCY_KIND
-from storage.engine import Connection
+from storage.engine import Connection, literal
+from storage.few import MODELS
 from storage.own_records import Open, open_of
 from storage.pages import all_rows
 from storage.placed import SUBJECT, latest_of
 
-_FILES = latest_of("(SELECT * FROM evidence WHERE kind IN ('git.register', 'git.document'))")
-_MODELS = latest_of("""(SELECT * FROM evidence WHERE kind IN
-    ('aws.sagemaker.model_package', 'aws.bedrock.invocations', 'mlflow.model_alias'))""")
+_FILES = latest_of("(SELECT * FROM lake_few WHERE kind IN ('git.register', 'git.document'))")
+_MODELS = latest_of(
+    f"(SELECT * FROM lake_few WHERE kind IN ({', '.join(map(literal, MODELS))}))"  # noqa: S608
+)
 _SPEAKING = latest_of(f"""(SELECT * FROM evidence SEMI JOIN (
     SELECT {SUBJECT} FROM evidence SEMI JOIN claimed USING (item_id)) USING ({SUBJECT}))""")  # noqa: S608
 
@@ -42,7 +44,7 @@ def first_authors(connection: Connection, registers: Collection[str]) -> dict[st
         connection,
         """SELECT (payload->>'$.register') || '/' || (payload->>'$.id') AS record,
             arg_min(payload->>'$.author', payload->>'$.committed_at') AS author
-        FROM evidence WHERE kind = 'git.register' AND (payload->>'$.level') = 'record'
+        FROM lake_few WHERE kind = 'git.register' AND (payload->>'$.level') = 'record'
             AND (payload->>'$.register') IN (SELECT unnest($registers::VARCHAR[]))
         GROUP BY record""",
         {"registers": sorted(registers)},

@@ -41,7 +41,7 @@ def last_acts(connection: Connection) -> dict[str, Act]:
             arg_max(outcome, row(observed_to, landed_at)) AS outcome,
             arg_max(title, row(observed_to, landed_at)) AS title,
             max(observed_to) FILTER (outcome = 'passed') AS well
-        FROM evidence WHERE source = $own AND kind = $kind GROUP BY subject""",
+        FROM lake_few WHERE source = $own AND kind = $kind GROUP BY subject""",
         {"own": OWN_SOURCE, "kind": ACTION_KIND},
     )
     return {

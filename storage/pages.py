@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from evidence.errors import LakeError
 from evidence.own import CORRECTION_KIND, OWN_SOURCE, WAIVER_KIND
 from storage.engine import Connection, literal
 from storage.placed import SUBJECT, latest_of
+from storage.tally import Tally, asked, counted, table_of, tally_of
 
 __all__ = [
     "Connection", "Counted", "any_act", "context_of", "control_items", "control_page",
@@ -29,7 +32,7 @@ REGISTER_KINDS = ("git.register", "human.attestation", WAIVER_KIND)
 _NEWEST = 50_000
 _CLAIMS = "lake_claims WHERE NOT starts_with(control, 'event:')"
 
-_REGISTERED = f"(SELECT * FROM evidence WHERE kind IN ({', '.join(map(literal, REGISTER_KINDS))}))"  # noqa: S608
+_REGISTERED = f"(SELECT * FROM lake_few WHERE kind IN ({', '.join(map(literal, REGISTER_KINDS))}))"  # noqa: S608
 _RECORDS = f"""CREATE TEMP TABLE lake_records AS
     SELECT item_id, system, subject, payload, payload->>'$.register' AS register,
         (source = $own OR coalesce(collected_at <= beat OR pull_id IN whole, false))
@@ -41,38 +44,57 @@ _RECORDS = f"""CREATE TEMP TABLE lake_records AS
 """Read once a connection: payloads lie scattered, and every register is asked for by itself."""
 
 
-def control_items(connection: Connection, most: int) -> dict[str, list[str]]:
+SHOWN = 8
+_NEWEST_FIRST = "observed_to DESC, landed_at DESC, item_id"
+_SORTED: list[tuple[str, Literal["ascending", "descending"]]] = [
+    ("control", "ascending"), ("observed_to", "descending"), ("landed_at", "descending"),
+    ("item_id", "ascending"),
+]  # fmt: skip
+NEWEST = Tally(
+    "newest", lambda connection: _newest_items(connection, SHOWN),
+    f"""SELECT * FROM parts QUALIFY row_number() OVER
+        (PARTITION BY control ORDER BY {_NEWEST_FIRST}) <= {SHOWN}""",  # noqa: S608  ours
+)  # fmt: skip
+"""The newest items of each control."""
+
+
+def control_items(connection: Connection, most: int = SHOWN) -> dict[str, list[str]]:
     """Control → the ids of its items, newest first by observed time, at most `most` each."""
+    rows = tally_of(connection, NEWEST) if most == SHOWN else _newest_items(connection, most)
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in rows.sort_by(_SORTED).to_pylist():
+        found[row["control"]].append(row["item_id"])
+    return dict(found)
+
+
+def _newest_items(connection: Connection, most: int) -> pa.Table:
+    """The newest items of each control, at most `most`: control, observed_to, landed_at, item_id.
+
+    Raises LakeError.
+    """
     rows = all_rows(connection, f"SELECT DISTINCT control FROM {_CLAIMS}")  # noqa: S608  ours
     # The newest items fill most controls: only for the others is every item of theirs put in order.
     newest = f"""observed_to >= (SELECT min(observed_to) FROM (
         SELECT observed_to FROM evidence ORDER BY observed_to DESC LIMIT {_NEWEST}))"""  # noqa: S608
-    full = _control_items(connection, most, newest, [row["control"] for row in rows])
-    found = {control: ids for control, ids in full.items() if len(ids) == most}
-    rare = [row["control"] for row in rows if row["control"] not in found]
-    found |= _control_items(connection, most, "true", rare) if rare else {}
-    return dict(sorted(found.items()))
+    found = _newest_among(connection, most, newest, [row["control"] for row in rows])
+    numbers = Counter(found["control"].to_pylist())
+    rare = [row["control"] for row in rows if numbers[row["control"]] < most]
+    full = found.filter(pc.invert(pc.is_in(found["control"], pa.array(rare, pa.string()))))
+    return pa.concat_tables([full, _newest_among(connection, most, "true", rare)])
 
 
-def _control_items(
+def _newest_among(
     connection: Connection, most: int, where: str, controls: Sequence[str]
-) -> dict[str, list[str]]:
+) -> pa.Table:
     wanted = ", ".join(map(literal, controls)) or "NULL"
-    rows = all_rows(
+    return table_of(
         connection,
-        f"""SELECT control, item_id FROM (SELECT DISTINCT control, item_id FROM {_CLAIMS}
-                AND control IN ({wanted}))
+        f"""SELECT control, observed_to, landed_at, item_id
+        FROM (SELECT DISTINCT control, item_id FROM {_CLAIMS} AND control IN ({wanted}))
             JOIN (SELECT item_id, observed_to, landed_at FROM evidence WHERE {where})
                 USING (item_id)
-        QUALIFY row_number() OVER
-            (PARTITION BY control ORDER BY observed_to DESC, landed_at DESC, item_id) <= $most
-        ORDER BY control, observed_to DESC, landed_at DESC, item_id""",  # noqa: S608  quoted
-        {"most": most},
+        QUALIFY row_number() OVER (PARTITION BY control ORDER BY {_NEWEST_FIRST}) <= {most}""",  # noqa: S608  quoted
     )
-    found: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        found[row["control"]].append(row["item_id"])
-    return dict(found)
 
 
 def item_rows(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -171,7 +193,7 @@ def corrections_of(connection: Connection, ids: Sequence[str]) -> list[dict[str,
 def any_act(connection: Connection, kind: str, ids: Sequence[str]) -> bool:
     """Whether an act of Headwater's own of this kind names one of the items. Of most items none
     does, and what stands of all acts takes longer to plan than that to see."""
-    sql = f"""SELECT 1 FROM evidence WHERE source = {literal(OWN_SOURCE)} AND kind = {literal(kind)}
+    sql = f"""SELECT 1 FROM lake_few WHERE source = {literal(OWN_SOURCE)} AND kind = {literal(kind)}
         AND (payload->>'$.item_id') IN ({_spelled(ids)}) LIMIT 1"""  # noqa: S608  quoted
     return bool(all_rows(connection, sql))
 
@@ -203,14 +225,42 @@ def _spelled(ids: Sequence[str]) -> str:
     return ", ".join(map(literal, ids)) or "NULL"
 
 
+CONTROLS = Tally(
+    "controls",
+    asked("""SELECT control, count(DISTINCT item_id) AS items FROM tags
+        WHERE NOT starts_with(control, 'event:') GROUP BY control"""),
+    "SELECT control, sum(items)::BIGINT AS items FROM parts GROUP BY control",
+)  # fmt: skip
+"""How many items speak to each control."""
+KINDS = Tally(
+    "kinds",
+    asked("""SELECT kind, system, coalesce(elsewhere, false) AS elsewhere, count(*) AS items,
+            max(observed_to) AS newest, count(*) FILTER (c.item_id IS NULL) AS uncorrected
+        FROM evidence e LEFT JOIN lake_corrected c USING (item_id) GROUP BY ALL"""),
+    """SELECT kind, system, elsewhere, sum(items)::BIGINT AS items, max(newest) AS newest,
+        sum(uncorrected)::BIGINT AS uncorrected FROM parts GROUP BY ALL""",
+)  # fmt: skip
+"""How many items there are of each kind and system; `elsewhere`: two people said that the system is
+another."""
+BARE = Tally(
+    "bare",
+    asked("""WITH bare AS MATERIALIZED (
+            SELECT item_id, kind, source, observed_to, title
+            FROM evidence ANTI JOIN lake_claims USING (item_id)
+            WHERE NOT starts_with(kind, 'headwater.') AND change <> 'gone'
+        ), meant AS (SELECT DISTINCT item_id FROM lake_context SEMI JOIN bare USING (item_id))
+        SELECT kind, source, m.item_id IS NOT NULL AS context, count(*) AS items,
+            max(struct_pack(observed_to, item_id, title)) AS newest
+        FROM bare LEFT JOIN meant m USING (item_id) GROUP BY ALL"""),
+    """SELECT kind, source, context, sum(items)::BIGINT AS items, max(newest) AS newest
+        FROM parts GROUP BY ALL""",
+)  # fmt: skip
+"""Items without a tag (Headwater's own and losses aside), and which are context by declaration."""
+
+
 def control_totals(connection: Connection) -> dict[str, int]:
     """Control → how many items speak to it."""
-    rows = all_rows(
-        connection,
-        """SELECT control, count(DISTINCT item_id) AS items FROM tags
-        WHERE NOT starts_with(control, 'event:') GROUP BY control""",
-    )
-    return {row["control"]: row["items"] for row in rows}
+    return {row["control"]: row["items"] for row in counted(connection, CONTROLS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,18 +275,12 @@ class Counted:
 
 def counts(connection: Connection) -> Counted:
     """How many items of each sort are shown. Raises LakeError."""
-    # ANTI JOIN, here and below: NOT IN asks besides, of every row, whether an id is null.
-    (row,) = all_rows(
-        connection,
-        """WITH bare AS MATERIALIZED (
-            SELECT item_id FROM evidence ANTI JOIN lake_claims USING (item_id)
-            WHERE NOT starts_with(kind, $own) AND change <> 'gone')
-        SELECT (SELECT count(*) FROM evidence) AS items,
-            (SELECT count(*) FROM bare ANTI JOIN lake_context USING (item_id)) AS untagged,
-            (SELECT count(*) FROM bare SEMI JOIN lake_context USING (item_id)) AS context""",
-        {"own": "headwater."},
+    bare = counted(connection, BARE)
+    return Counted(
+        sum(row["items"] for row in counted(connection, KINDS)),
+        sum(row["items"] for row in bare if not row["context"]),
+        sum(row["items"] for row in bare if row["context"]),
     )
-    return Counted(**row)
 
 
 def context_of(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:

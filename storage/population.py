@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage.pages import REGISTER_KINDS, Connection, all_rows
+from storage.pages import KINDS, REGISTER_KINDS, Connection, all_rows
+from storage.tally import counted
 
 REGISTERS = ("population", "expected_population")
 
@@ -93,14 +94,12 @@ def systems_seen(connection: Connection) -> dict[str, dict[str, Any]]:
     `uncorrected` counts those that nobody corrected. An item names no system of which two people
     said that it is the wrong one.
     """
-    rows = all_rows(
-        connection,
-        """SELECT system, count(*) AS items, count(DISTINCT kind) AS kinds,
-            max(observed_to) AS newest, count(*) FILTER (c.item_id IS NULL) AS uncorrected
-        FROM evidence e LEFT JOIN lake_corrected c USING (item_id)
-        WHERE system <> '' AND kind NOT IN (SELECT unnest($kinds::VARCHAR[]))
-            AND NOT coalesce(elsewhere, false)
-        GROUP BY system ORDER BY system""",
-        {"kinds": list(REGISTER_KINDS)},
-    )
-    return {row["system"]: row for row in rows}
+    found: dict[str, dict[str, Any]] = {}
+    for row in counted(connection, KINDS):
+        if row["system"] and row["kind"] not in REGISTER_KINDS and not row["elsewhere"]:
+            known = found.setdefault(row["system"], {"items": 0, "kinds": 0, "uncorrected": 0})
+            known["newest"] = max(known.get("newest", row["newest"]), row["newest"])
+            known["kinds"] += 1
+            for name in ("items", "uncorrected"):
+                known[name] += row[name]
+    return dict(sorted(found.items()))

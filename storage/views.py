@@ -41,7 +41,7 @@ __all__ = ["Answer", "Connection", "Limits", "ask", "connect", "sightings"]
 CLAIMS = f"""SELECT * FROM lake_tags
     WHERE mapping_digest = {{digest}} AND NOT starts_with(control, 'context:')
     UNION ALL BY NAME SELECT *, {{digest}} AS mapping_digest FROM (
-        {accepted_sql(f"({suggestions_sql('evidence')})")})"""  # noqa: S608  ours
+        {accepted_sql(f"({suggestions_sql('lake_few')})")})"""  # noqa: S608  ours
 """Tags by the rules in force and those that people accepted, also of items that are not shown: for
 who joins them with items."""
 
@@ -59,13 +59,13 @@ VIEWS: Mapping[str, tuple[str, str]] = {
     "corrections": (
         "What people said of items that are wrong: in what (wrong), what holds instead, who and "
         "why, who confirmed or withdrew it; state tells what is in force. Clock: landed_at.",
-        corrections_sql("evidence"),
+        corrections_sql("lake_few"),
     ),
     "suggestions": (
         "What a model proposed an item for (control, evidence, score, the words said and asked), "
         "and what people decided: state is open, accepted, confirmed or rejected. "
         "Clock: landed_at.",
-        suggestions_sql("evidence"),
+        suggestions_sql("lake_few"),
     ),
     "latest": (
         "How each source, kind, system and subject stands: its latest version, or its latest "
@@ -116,7 +116,7 @@ VIEWS: Mapping[str, tuple[str, str]] = {
             coalesce(payload->>'$.redaction', '') AS redaction,
             payload->>'$.cursor_before' AS cursor_before,
             payload->>'$.cursor_after' AS cursor_after, landed_at, item_id
-        FROM evidence WHERE kind = {pull_kind}""",
+        FROM lake_few WHERE kind = {pull_kind}""",
     ),
     "verdicts": (
         "The newest verdict for each control, evidence kind and system. Clock: judged_at.",
@@ -261,6 +261,7 @@ def _announce(
     for name, (comment, sql) in VIEWS.items():
         view(name, sql, comment)
         if name == "evidence":
+            view("lake_few", "SELECT * FROM evidence")
             view("lake_placed", placed_sql("evidence"))
             if made:
                 connection.later("lake_made", made)

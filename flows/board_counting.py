@@ -1,0 +1,59 @@
+"""The lake as a board asks it: what was counted for the last one is not counted again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from evidence.errors import HeadwaterError
+from flows.config import Config
+from flows.keys import public_key_of
+from flows.moment import Moment
+from storage.engine import ample
+from storage.keys import load_key
+from storage.lake import Lake
+from storage.note import VerifierKey
+from storage.pages import Connection
+from storage.tallied import Shown, keep_tallies, take_up, versions_of, worth_it
+
+
+@contextlib.contextmanager
+def counting(lake: Lake, config: Config, moment: Moment, *, past: bool) -> Iterator[Connection]:
+    """The views of the moment; of the present, with what was counted before and came since, which
+    is kept for the next if the block ends well. Raises LakeError."""
+    versions = versions_of(lake)
+    with moment.connect(lake, ample()) as connection:
+        if past or versions_of(lake) != versions:
+            yield connection
+            return
+        shown = _shown(lake, moment, versions)
+        taken = _taken(connection, lake, config, moment, shown)
+        yield connection
+        if taken is None and shown.whole and worth_it(connection):
+            _keep(connection, lake, config, shown)
+        elif taken is not None and taken.whole:
+            _keep(connection, lake, config, taken)
+
+
+def _shown(lake: Lake, moment: Moment, versions: tuple[int, int]) -> Shown:
+    mapping = moment.mapping.rules.digest
+    tagged = lake.followed("tags", f"tags:{mapping}")
+    whole = tagged is not None and tagged >= versions[0]
+    return Shown(versions, moment.at, mapping, whole, moment.at)
+
+
+def _taken(
+    connection: Connection, lake: Lake, config: Config, moment: Moment, shown: Shown
+) -> Shown | None:
+    try:
+        key = VerifierKey.parse(public_key_of(config))
+    except (HeadwaterError, ValueError):
+        return None
+    return take_up(connection, lake, shown, key, moment.mapping.catalogue.aside)
+
+
+def _keep(connection: Connection, lake: Lake, config: Config, shown: Shown) -> None:
+    """Where it cannot be written, or there is no key, all is counted again the next time."""
+    with contextlib.suppress(HeadwaterError, OSError):
+        signer = load_key(config.key, origin=config.origin)
+        keep_tallies(connection, lake, shown, signer)
