@@ -174,6 +174,7 @@ class Changes:
     landed: tuple[LandedRow, ...]
     systems: tuple[str, ...]
     mapping: tuple[str, ...]
+    decided: tuple[str, ...]
     notes: tuple[str, ...]
 
 

@@ -66,7 +66,7 @@ class SourceRow:
     `usual` the time that a whole one takes, `moved` when its bookmark last did. The source's own
     clock: `newest` is the latest time that a fact of it is about, `brought` when the last new item
     landed. `totals` are the control totals of the last attempt, `lacking` what it was not allowed
-    to see; `attempts` the last ones, newest first.
+    to see; `attempts` the last ones, newest first. `dropped`: no configuration names it any more.
     """
 
     source: str
@@ -93,6 +93,7 @@ class SourceRow:
     totals: tuple[Total, ...] = ()
     lacking: tuple[str, ...] = ()
     attempts: tuple[AttemptRow, ...] = ()
+    dropped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

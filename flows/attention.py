@@ -35,6 +35,7 @@ WENT = (
 )
 TOLD_FOR = timedelta(days=90)
 """For so long a failure that went away is told of: as long as most evidence counts."""
+DROPPED = "Configure it again, or have another source bring what it brought."
 SHOWN = 20
 PARTIAL = "Mend what is named, or its rights; until a pull is whole, nothing in it counts as fresh."
 _WRITTEN = {"git.register", "git.document"}
@@ -44,6 +45,7 @@ def attention(judged: Judged, sources: Sequence[SourceRow], lake: LakeFacts) -> 
     """Failures, then sources that do not answer, then stale, missing, unsigned and due."""
     yield from _grouped(judged, "failed", lambda v: v.failed)
     yield from _sources(sources)
+    yield from _dropped(judged, sources)
     yield from _grouped(judged, "stale", lambda v: not v.failed and v.state is State.STALE)
     yield from _empty(judged)
     yield from _unsigned(judged)
@@ -118,6 +120,18 @@ def _sources(sources: Sequence[SourceRow]) -> Iterator[Attention]:
             PARTIAL if source.outcome == "partial" else SILENT, source=source.source,
             cause=cause_of_source(source.source),
         )  # fmt: skip
+
+
+def _dropped(judged: Judged, sources: Sequence[SourceRow]) -> Iterator[Attention]:
+    """A source that nobody asks any more looks well by its last pull, whatever it holds today."""
+    resting = {verdict.source for verdict in judged.verdicts if verdict.item_id}
+    for source in sources:
+        if source.dropped and source.source in resting:
+            yield Attention(
+                "source", f"Source {source.source} is configured no more: what it brought still "
+                "counts until it is out of date, and nothing that it would say today is seen.",
+                DROPPED, source=source.source, cause=f"dropped {source.source}",
+            )  # fmt: skip
 
 
 def _empty(judged: Judged) -> Iterator[Attention]:

@@ -41,6 +41,7 @@ from flows.notification_told import clock_rows, pressing
 from flows.origin import unreviewed
 from flows.outside import witnesses
 from flows.request_list import asked_of, dates
+from flows.settings import changed_settings
 from flows.source_rows import ATTEMPTS, missed_runs, source_rows
 from flows.statements import refused
 from flows.troubles import ailing
@@ -152,6 +153,7 @@ def needs(
         *attention(judged, sources, facts),
         *went_away(connection, judged.at),
         *unreviewed(connection),
+        *changed_settings(connection, judged.at),
         *unconfirmed(connection),
         *refused(connection, judged.catalogue),
         *waived(connection, judged.catalogue, judged.at),

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from dashboards.detail import Changes, LandedRow, MovedRow, Past, Point
 from evidence.errors import ConfigError
 from flows.compare import Moved, compare, items_between
+from flows.compare_mapping import decided
 from flows.config import Config
 from flows.judgement import judge_lake
 from flows.moment import Asked, Moment, moment
@@ -49,13 +50,15 @@ def changes(lake: Lake, config: Config, since: Asked | None, shown: Moment) -> C
     if first.at > shown.at:
         raise ConfigError("the moment to compare with is later than the one that is shown")
     before, after = judge_lake(lake, first), judge_lake(lake, shown)
-    found = compare(before, after, items_between(lake, before, after))
+    told = decided(lake, before, after)
+    found = compare(before, after, items_between(lake, before, after), told)
     return Changes(
         first.token, shown.token,
         tuple(_row(one, one.what) for one in found.controls),
         tuple(_row(one, one.what.partition(" ")[0]) for one in found.verdicts),
         tuple(LandedRow(*row.values()) for row in found.items),
-        found.systems, found.mapping, tuple(dict.fromkeys((*before.notes, *after.notes))),
+        found.systems, found.mapping, found.decided,
+        tuple(dict.fromkeys((*before.notes, *after.notes))),
     )  # fmt: skip
 
 

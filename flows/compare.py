@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from evidence.freshness import Standing, Verdict
+from flows.compare_mapping import mapping_lines
 from flows.judgement import Judged
 from flows.terminal import Screen, for_machines, printable
 from storage.engine import ample
@@ -41,13 +42,15 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Everything that differs between two judged moments; `items` by source and kind."""
+    """Everything that differs between two judged moments; `items` by source and kind, `decided` by
+    people, with who and when: it is known of a lake's moments, not of packs."""
 
     controls: tuple[Moved, ...]
     verdicts: tuple[Moved, ...]
     items: tuple[Mapping[str, Any], ...]
     systems: tuple[str, ...]
     mapping: tuple[str, ...]
+    decided: tuple[str, ...] = ()
 
     @property
     def worse(self) -> bool:
@@ -60,27 +63,31 @@ def run(file: Path, first: str, second: str, *, key: str, as_json: bool) -> int:
 
     0, or 3 if a control stands worse than before. Raises ConfigError, LakeError.
     """
-    from flows.compare_sides import landed_since, lost, sides
+    from flows.compare_sides import decided_since, landed_since, lost, sides
 
     before, after, lake = sides(file, first, second, key)
-    found = compare(before.judged, after.judged, landed_since(lake, before, after))
+    told = decided_since(lake, before, after)
+    found = compare(before.judged, after.judged, landed_since(lake, before, after), told)
     notes = list(dict.fromkeys(
         (*before.judged.notes, *after.judged.notes, *lost(lake, before, after))
     ))  # fmt: skip
     if as_json:
-        told = {"from": before.token, "to": after.token} | asdict(found)
-        print(for_machines(told | {"notes": notes}))
+        moments = {"from": before.token, "to": after.token} | asdict(found)
+        print(for_machines(moments | {"notes": notes}))
     else:
         _print(before, after, found, notes)
     return 3 if found.worse else 0
 
 
-def compare(before: Judged, after: Judged, items: Sequence[Mapping[str, Any]]) -> Difference:
+def compare(
+    before: Judged, after: Judged, items: Sequence[Mapping[str, Any]], decided: Sequence[str] = ()
+) -> Difference:
     """What differs from one judged moment to another."""
     return Difference(
         controls=tuple(_controls(before, after)), verdicts=tuple(_verdicts(before, after)),
         items=tuple(items), systems=tuple(_systems(before, after)),
-        mapping=tuple(_mapping(before, after)),
+        mapping=tuple(mapping_lines(before.moment.mapping, after.moment.mapping)),
+        decided=tuple(decided),
     )  # fmt: skip
 
 
@@ -127,21 +134,6 @@ def _systems(before: Judged, after: Judged) -> Iterator[str]:
     yield from (f"- {name}" for name in before.systems if name not in after.systems)
 
 
-def _mapping(before: Judged, after: Judged) -> Iterator[str]:
-    old, new = before.moment.mapping, after.moment.mapping
-    if old.digest == new.digest:
-        return
-    yield f"mapping {old.digest[:16]} → {new.digest[:16]}"
-    rules = ({rule.name for rule in one.rules.rules} for one in (old, new))
-    was, now_ = rules
-    yield from (f"+ rule {name}" for name in sorted(now_ - was))
-    yield from (f"- rule {name}" for name in sorted(was - now_))
-    if old.rules.digest != new.rules.digest and was == now_:
-        yield "rules of the same names say otherwise: `headwater rules diff` shows which items"
-    if old.overrides != new.overrides:
-        yield f"overrides {len(old.overrides)} → {len(new.overrides)}"
-
-
 def items_between(lake: Lake, before: Judged, after: Judged) -> list[dict[str, Any]]:
     """By source and kind, what the second moment holds and the first did not.
 
@@ -180,7 +172,7 @@ def _print(before: Side, after: Side, found: Difference, notes: Sequence[str]) -
             cells = (str(row[name]) for name in names)
             table.add_row(escape(row["source"]), escape(row["kind"]), *cells)
         console.print(table)
-    for line in (*found.systems, *found.mapping):
+    for line in (*found.systems, *found.mapping, *found.decided):
         console.print(escape(printable(line)), soft_wrap=True)
     for note in notes:
         console.print(f"note: {escape(note)}", soft_wrap=True)

@@ -13,6 +13,7 @@ from evidence.freshness import ControlStanding, Standing, State, Verdict
 from evidence.model import ControlId
 from evidence.times import parse
 from flows.compare import items_between
+from flows.compare_mapping import decided
 from flows.config import Config, load, now
 from flows.judgement import Judged, judge_lake
 from flows.keys import public_key, public_key_of
@@ -169,6 +170,13 @@ def landed_since(lake: Lake | None, before: Side, after: Side) -> list[dict[str,
          "of_them_gone": n["gone"], "of_them_failing": n["failing"]}
         for (source, kind), n in sorted(groups.items())
     ]  # fmt: skip
+
+
+def decided_since(lake: Lake | None, before: Side, after: Side) -> tuple[str, ...]:
+    """What people decided in between, where both sides are moments of a lake."""
+    if lake is None or before.scope is not None or after.scope is not None:
+        return ()
+    return decided(lake, before.judged, after.judged)
 
 
 def lost(lake: Lake | None, before: Side, after: Side) -> Iterator[str]:

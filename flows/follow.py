@@ -12,6 +12,7 @@ from evidence.own import MAPPING_KIND, OWN_SOURCE
 from flows.config import Config
 from flows.origin import REVIEWED, origin, reviewed_since
 from flows.outside import witnesses
+from flows.settings import ACT, settings_digest, settings_facts
 from mappings.in_force import InForce
 from storage.actions import acting_user, action_item, land_own, try_to_act
 from storage.keys import load_key
@@ -76,7 +77,7 @@ def tag_own(lake: Lake, config: Config) -> None:
     """
     mapping = config.mapping()
     cursor = lake.bookmark(OWN_SOURCE).cursor
-    if cursor and cursor.value == mapping.digest:
+    if cursor and _digests(cursor)[0] == mapping.digest:
         _tag(lake, mapping)
 
 
@@ -99,7 +100,8 @@ def land_mapping(lake: Lake, config: Config, mapping: InForce) -> None:
 
     The cursor of Headwater's own source remembers its digest, in the commit that holds the document
     and the record of who brought it into force, who wrote it and who reviewed it. Once somebody has
-    reviewed what was written alone, that lands, too.
+    reviewed what was written alone, that lands, too. So do the settings of headwater.toml, of which
+    it remembers the digest beside it.
     """
     land_own(lake, lambda bookmark: _changed(lake, config, mapping, bookmark))
 
@@ -107,11 +109,15 @@ def land_mapping(lake: Lake, config: Config, mapping: InForce) -> None:
 def _changed(
     lake: Lake, config: Config, mapping: InForce, bookmark: Bookmark
 ) -> tuple[tuple[EvidenceItem, ...], Cursor | None]:
-    before = bookmark.cursor.value if bookmark.cursor else ""
+    before, settings_before = _digests(bookmark.cursor)
+    settings = settings_digest(config)
+    reached = Cursor(f"{mapping.digest} {settings}")
+    known = {} if settings == settings_before else settings_facts(lake, config)
     if before == mapping.digest:
         reviewed = reviewed_since(lake, config)
-        acts = (action_item(lake, "mapping", facts=reviewed, title=REVIEWED),) if reviewed else ()
-        return acts, None
+        acts = [action_item(lake, "mapping", facts=reviewed, title=REVIEWED)] if reviewed else []
+        acts += [action_item(lake, ACT, facts=known, title=_title(known))] if known else []
+        return tuple(acts), reached if known else None
     at = lake.clock()
     told = f"{mapping.rules.told}, {len(mapping.overrides)} overrides"
     document = EvidenceItem(
@@ -121,8 +127,17 @@ def _changed(
         title=f"Mapping {mapping.digest[:16]}: {told}",
     )  # fmt: skip
     facts: dict[str, Any] = {"before": before, "now": mapping.digest}
-    facts |= {"mapping_digest": mapping.rules.digest, "origin": origin(lake, config)}
+    facts |= {"mapping_digest": mapping.rules.digest, "origin": origin(lake, config)} | known
     title = f"mapping: {mapping.digest[:16]} in force"
-    return (document, action_item(lake, "mapping", facts=facts, title=title)), Cursor(
-        mapping.digest
-    )
+    return (document, action_item(lake, "mapping", facts=facts, title=title)), reached
+
+
+def _digests(cursor: Cursor | None) -> tuple[str, str]:
+    """Those of the mapping and of the settings that landed last; empty before."""
+    mapping, _, settings = (cursor.value if cursor else "").partition(" ")
+    return mapping, settings
+
+
+def _title(known: dict[str, Any]) -> str:
+    changed = [f"{one['what']} {one['how']}" for one in known.get("changed", ())]
+    return f"settings: {', '.join(changed) or 'on record from now on'}"

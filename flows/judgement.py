@@ -260,7 +260,7 @@ def _standings(
             attestation=attestations.get(control.id),
             attestation_needed=bool(control.attestation_needed),
             # The standard's clauses bind everyone: only controls of Annex A may be left out.
-            excluded="" if control.kind == "clause" else _excluded(soa.get(control.number)),
+            excluded="" if control.kind == "clause" else excluded(soa.get(control.number)),
             waivers=held.get(control.id, ()),
         )
         for control in catalogue.controls
@@ -291,7 +291,7 @@ def _in_force(verdict: Verdict, waits: Mapping[str, str]) -> Verdict:
     return replace(verdict, state=State.UNKNOWN, fresh_until=None, why=told)
 
 
-def _excluded(row: Mapping[str, Any] | None) -> str:
+def excluded(row: Mapping[str, Any] | None) -> str:
     """The reason for leaving a control out; an exclusion without a reason excludes nothing, nor
     does one with a flaw."""
     if row is None or row.get("applicable") is not False or row.get("problems"):

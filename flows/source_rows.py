@@ -98,6 +98,7 @@ def _row(
         totals=last.totals,
         lacking=tuple(why for why in (last.error, *missing) if _NOT_ALLOWED.search(why)),
         attempts=tried,
+        dropped=source is None and at is not None,
     )
 
 

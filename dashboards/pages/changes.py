@@ -71,5 +71,7 @@ def _landed(found: Changes) -> Table:
 def _lines(found: Changes) -> Table:
     told = [("AI system", line) for line in found.systems]
     told += [("mapping", line) for line in found.mapping]
-    return Table("lines", "AI systems and mapping", ("what", "change"), tuple(told),
-                 "The same systems, judged by the same mapping.", len(told))  # fmt: skip
+    told += [("decided by people", line) for line in found.decided]
+    return Table("lines", "AI systems, mapping and decisions", ("what", "change"), tuple(told),
+                 "The same systems, judged by the same mapping; nothing was decided.",
+                 len(told))  # fmt: skip

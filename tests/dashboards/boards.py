@@ -290,7 +290,7 @@ def _changes(board: Board, since: str, said: str) -> Changes:
     )
     landed = (LandedRow(said, said, 12, 3, 0, 1),)
     until = board.lake.shown or "2026-11-23T19:43:00.000000Z"
-    return Changes(since or said, until, moved, moved, landed, (said,), (said,), (said,))
+    return Changes(since or said, until, moved, moved, landed, (said,), (said,), (said,), (said,))
 
 
 def _queue(items: dict[str, ItemPage]) -> tuple[QueueRow, ...]:

@@ -98,3 +98,5 @@ def test_a_missed_run_needs_a_person_now_and_says_nothing_of_the_past(config: Pa
 def test_a_source_that_is_no_longer_configured_stays_visible(config: Path) -> None:
     pulled(config, timedelta(hours=5), PullOutcome.COMPLETE, source="gone")
     assert rows(config)["gone"].collector == "old:Class (no longer configured)"
+    assert [name for name, row in rows(config).items() if row.dropped] == ["gone"]
+    assert not rows(config, None)["gone"].dropped, "what was configured then nobody knows"
