@@ -114,9 +114,10 @@ def _sources(sources: Sequence[SourceRow]) -> Iterator[Attention]:
         last = (
             source.last_complete.strftime("%Y-%m-%d %H:%M UTC") if source.last_complete else "never"
         )
-        why = source.error or "; ".join(source.gaps) or "no pull yet"
+        why = source.error or "; ".join(source.gaps)
+        ended = f"is {source.outcome}: {why}" if source.attempts else "was never pulled"
         yield Attention(
-            "source", f"Source {source.source} is {source.outcome}: {why} (last complete: {last}).",
+            "source", f"Source {source.source} {ended} (last complete: {last}).",
             PARTIAL if source.outcome == "partial" else SILENT, source=source.source,
             cause=cause_of_source(source.source),
         )  # fmt: skip

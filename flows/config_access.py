@@ -134,7 +134,7 @@ class AccessTables(AlertTables):
         where = f"access {table.get('name') or number}"
         if not NAME.fullmatch(str(table.get("name", ""))):
             self.mistakes.append(
-                f"{self.file}: {where}: name must be lower-case letters, digits, '.', '_' or '-'"
+                f"{self.file}: {where}: name must be of a to z, digits, '.', '_' or '-'"
             )
             return None
         for inner in (table, table.get("period", {})):

@@ -54,7 +54,7 @@ class AlertTables(Sources):
         where = f"alert {name or number}"
         if not isinstance(name, str) or not NAME.fullmatch(name):
             self.mistakes.append(
-                f"{self.file}: {where}: name must be lower-case letters, digits, '.', '_' or '-'"
+                f"{self.file}: {where}: name must be of a to z, digits, '.', '_' or '-'"
             )
             return None
         if not isinstance(kind, str) or kind not in KINDS:

@@ -68,7 +68,7 @@ class Reader(Overrides, AccessTables):
             lake=self._place(lake),
             key=self.path(self.text(ledger, "ledger", "key", "keys/ledger.key")),
             witness=self.path(self.text(ledger, "ledger", "witness", "witness/checkpoint")),
-            origin=self.text(ledger, "ledger", "origin", _slug(name)),
+            origin=self.text(ledger, "ledger", "origin", usual_origin(name)),
             freshness_schedule=self.cron(
                 "[freshness]", self.text(freshness, "freshness", "schedule", "*/30 * * * *")
             ),
@@ -249,5 +249,6 @@ def _toml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file}: {error}") from error
 
 
-def _slug(name: str) -> str:
+def usual_origin(name: str) -> str:
+    """The name that a ledger signs under where the configuration says none."""
     return "headwater/" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "lake")

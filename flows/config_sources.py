@@ -52,7 +52,7 @@ class Sources(Values):
         where = f"source {name or number}"
         if not isinstance(name, str) or not NAME.fullmatch(name):
             self.mistakes.append(
-                f"{self.file}: {where}: name must be lower-case letters, digits, '.', '_' or '-'"
+                f"{self.file}: {where}: name must be of a to z, digits, '.', '_' or '-'"
             )
             return None
         if name == OWN_SOURCE:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from evidence.errors import ConfigError
 from flows.config import FILE, Config, load, now
+from flows.config_reader import usual_origin
 from flows.starters import starter_set
 from storage.actions import act
 from storage.keys import make_key
@@ -28,6 +30,7 @@ path = {lake}
 [ledger]
 key = "keys/ledger.key"           # signs what landed: keep it off the machines that collect
 witness = "witness/checkpoint"    # a copy of the last seal, outside the lake: better elsewhere
+origin = {origin} # signs under this: it stays when the organisation is renamed
 
 [redaction]
 key = "keys/redaction.key"        # salts what is hidden at landing: keep it as long as the lake
@@ -77,7 +80,7 @@ def initialise(
         yield f"next    in {registers}: fill in, take `draft` out, git init, git add ., git commit"
     else:
         yield f"next    add a [[source]] to {file}"
-    yield f"next    headwater check -c {file}, then collect and status"
+    yield f"next    headwater check -c {shlex.quote(str(file))}, then collect and status"
 
 
 def _beside(folder: Path, other: Path) -> str:
@@ -88,7 +91,8 @@ def _beside(folder: Path, other: Path) -> str:
 def _starter(folder: Path, name: str, lake: str, registers: Path | None) -> str:
     given = {"name": name, "lake": lake, "repository": _beside(folder, registers or Path())}
     told = {key: json.dumps(text, ensure_ascii=False) for key, text in given.items()}
-    return (STARTER + SOURCE * (registers is not None)).format(**told)
+    origin = json.dumps(usual_origin(name))
+    return (STARTER + SOURCE * (registers is not None)).format(**told, origin=origin)
 
 
 def prepare(config: Config) -> Iterator[str]:

@@ -108,7 +108,11 @@ def load_key(path: Path, *, origin: str | None = None) -> Signer:
         raise LakeError(f"the key {path} cannot be read: {error}") from error
     signer = _parse(text, path)
     if origin is not None and signer.origin != origin:
-        raise LakeError(f"the key {path} signs for {signer.origin!r}, not for {origin!r}")
+        raise LakeError(
+            f"the key {path} signs for {signer.origin!r}, not for {origin!r}: say "
+            f'origin = "{signer.origin}" in [ledger] (it is made of the organisation\'s name, and '
+            "stays when that changes), or name the key of that origin"
+        )
     return signer
 
 

@@ -151,7 +151,7 @@ class Endpoint(Checked):
 
     def _mistakes(self) -> Iterator[str]:
         if not _NAME.fullmatch(self.name):
-            yield f"name {self.name!r} must be lower-case letters, digits, '.', '_' or '-'"
+            yield f"name {self.name!r} must be of a to z, digits, '.', '_' or '-'"
         if self.makes and not _KIND.fullmatch(self.kind):
             yield f"kind {self.kind!r} is no kind such as acme.ticket, nor none"
         yield from self._wrong_request()

@@ -58,7 +58,7 @@ def test_the_tables_are_read(home: Home) -> None:
         (("2126-12-24T00:00:00+01:00", "2126-12-24T00:00:00"), "until has no zone"),
         (("2126-12-24T00:00:00+01:00", "2025-12-24T00:00:00Z"), "until must be later than from"),
         (("2126-12-24T00:00:00+01:00", '"soon"'), "access acme: until"),
-        (('"acme"', '"Acme Inc"'), "name must be lower-case letters"),
+        (('"acme"', '"Acme Inc"'), "name must be of a to z"),
         (("{ from", "{ since"), "unknown key 'since'; write from"),
         (("from = 2026-11", "since = 2026-11"), "unknown key 'since'; write from"),
         ((digest_of(TOKEN), TOKEN), "64 hexadecimal digits"),

@@ -118,6 +118,10 @@ def test_refused_settings_of_one_source_stop_no_other(home: Home) -> None:
     assert "sealed" in done.stdout
     told = json.loads(headwater("status", "--json", "-c", config).stdout)
     assert told["sources"] == {"bad": "refused", "good": "complete"}
+    config.write_text(f"{config.read_text()}\n[[source]]\n{numbers('late')}\n")
+    told = json.loads(headwater("status", "--json", "-c", config).stdout)
+    said = [one["sentence"] for one in told["attention"] if one["source"] == "late"]
+    assert said == ["Source late was never pulled (last complete: never)."]
 
 
 def test_an_own_rule_with_a_mistake_is_named(home: Home) -> None:

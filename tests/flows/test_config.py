@@ -67,7 +67,7 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
     )
     for part in (
         "did you mean 'projects'", "'hourly' is not a cron line", "did you mean 'path'",
-        "name must be lower-case", "collectors.nowhere", "JIRA_TOKEN",
+        "name must be of a to z", "collectors.nowhere", "JIRA_TOKEN",
     ):  # fmt: skip
         assert part in told
     assert str(tmp_path / "headwater.toml") in told

@@ -57,3 +57,16 @@ def test_a_key_is_never_replaced(tmp_path: Path) -> None:
         make_key(tmp_path / "key", origin="house.example/lake")
     assert load_key(tmp_path / "key").vkey == public
     assert (tmp_path / "key.pub").read_text() == f"{public}\n"
+
+
+def test_a_renamed_organisation_keeps_its_ledger(tmp_path: Path) -> None:
+    folder = tmp_path / "our home"
+    told = list(initialise(folder, "Größe & 田中"))
+    file = folder / "headwater.toml"
+    assert f"next    headwater check -c '{file}', then collect and status" in told
+    file.write_text(file.read_text().replace('"Größe & 田中"', '"Other Ltd"'))
+    config = load(file)
+    assert (config.organisation, config.origin) == ("Other Ltd", "headwater/gr-e")
+    load_key(config.key, origin=config.origin)
+    with pytest.raises(LakeError, match=r"say origin = \"headwater/gr-e\" in \[ledger\]"):
+        load_key(config.key, origin="headwater/other-ltd")
