@@ -29,7 +29,8 @@ from storage.lake import Lake
 from storage.lifecycle import Cycle, Tie, called_rows, look, rows_of_all, rows_of_system, tied_rows
 from storage.pages import Connection, records
 
-SHOWN = 6
+SHOWN, MOST = 6, 500
+"""Of each stage so many nodes stand in a tree, and so many broken edges in a table."""
 FORMS = ("tree", "json", *PICTURES)
 
 
@@ -209,12 +210,14 @@ def _print(traced: Traced, token: str, notes: Sequence[str]) -> None:
         console.print("no edge is broken among what landed")
     else:
         table = Table("system", "what", "why", "item")
-        for one in traced.broken:
+        for one in traced.broken[:MOST]:
             item = one.item_ids[0][:12] if one.item_ids else ""
             cells = (one.system, one.check, one.why, item)
             table.add_row(*(escape(printable(cell)) for cell in cells))
         console.print(table)
-        console.print(many(len(traced.broken), "broken edge"))
+        more = len(traced.broken) - MOST
+        told = f", {more} of them not shown: --format json tells all" if more > 0 else ""
+        console.print(f"{many(len(traced.broken), 'broken edge')}{told}")
     for note in notes:
         console.print(f"note: {escape(printable(note))}", soft_wrap=True)
 

@@ -75,18 +75,18 @@ _STANDING = f"""CREATE TEMP TABLE lake_lifecycle AS
     ), older AS (
         SELECT item_id FROM ({placed_sql("several")})
         QUALIFY row_number() OVER (PARTITION BY {SUBJECT} ORDER BY place DESC) > 1
-    ), standing AS (
-        SELECT item_id, kind, system, subject, outcome, observed_to, payload,
-            coalesce(t.evidence, []) AS evidence, coalesce(h.events, []) AS events,
-            kind IN (SELECT unnest($kinds::VARCHAR[])) AS native
-        FROM evidence LEFT JOIN taken t USING (item_id) LEFT JOIN happened h USING (item_id)
-        WHERE change <> 'gone' AND (native OR t.item_id IS NOT NULL)
-            AND item_id NOT IN (SELECT item_id FROM lake_corrected)
-            AND item_id NOT IN (FROM older)
-    ) SELECT item_id, system, subject, observed_to, evidence, events, {{keys}} AS keys,
-        native OR events <> [] OR (outcome IN ('failed', 'error')
-            AND list_has_any(evidence, {{failing}})) OR {{names}} AS tied
-    FROM standing"""  # noqa: S608  ours
+    ), told AS (
+        -- Names before all else: what is joined is held in memory, and payloads are not to be.
+        SELECT item_id, kind, system, subject, outcome, observed_to, {{keys}} AS keys,
+            {{names}} AS names, list_contains($kinds::VARCHAR[], kind) AS native
+        FROM evidence WHERE change <> 'gone'
+    ) SELECT item_id, system, subject, observed_to, coalesce(t.evidence, []) AS evidence,
+        coalesce(h.events, []) AS events, keys,
+        native OR h.events IS NOT NULL OR names OR (outcome IN ('failed', 'error')
+            AND list_has_any(coalesce(t.evidence, []), {{failing}})) AS tied
+    FROM told LEFT JOIN taken t USING (item_id) LEFT JOIN happened h USING (item_id)
+        ANTI JOIN older USING (item_id) ANTI JOIN lake_corrected USING (item_id)
+    WHERE native OR t.item_id IS NOT NULL"""  # noqa: S608  ours
 
 
 def rows_of_all(connection: Connection) -> Iterator[dict[str, Any]]:

@@ -15,13 +15,14 @@ from evidence.broken import Look, broken_edges
 from evidence.excerpt import EVERYTHING, Excerpt
 from evidence.model import Change, EvidenceItem, Nature, Outcome
 from evidence.runs import Pull, PullFacts, PullOutcome
-from evidence.trace import Stage
+from evidence.trace import Broken, Stage
 from flows._alerts.causes import seen
 from flows.asks import answered
 from flows.board import needs
 from flows.broken import broken
 from flows.moment import Asked
-from flows.trace import graph_about, graph_of, tied_graph, trace
+from flows.trace import Traced, graph_about, graph_of, tied_graph, trace
+from flows.trace import _print as shown_in_a_table
 from flows.trace_rows import lives
 from mappings.trace import load_trace
 from storage.views import connect
@@ -158,6 +159,18 @@ def test_many_broken_alike_are_one_cause(house: House) -> None:
         causes = [note.cause for note in broken(connection, NOW)]
         assert causes.count("trace risk-without-treatment churn") == 1
         assert len(causes) == len(set(causes))
+
+
+def test_what_a_table_does_not_show_is_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edge = Broken("risk-not-accepted", Stage.RISK, "R-1", "churn", Stage.RISK, "nobody did")
+    monkeypatch.setattr("flows.trace.MOST", 2)
+    for number, told in ((2, "2 broken edges\n"), (3, "3 broken edges, 1 of them not shown: ")):
+        shown_in_a_table(Traced("", (), [edge] * number), "now", ())
+        out = capsys.readouterr().out
+        assert told in out
+        assert out.count("nobody did") == 2
 
 
 def test_an_empty_lake_tells_its_missing_inventory_once(house: House) -> None:
