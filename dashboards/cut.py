@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from dashboards.model import Attention, Board, ControlRow, ItemPage, LakeFacts
+from dashboards.model import Attention, Board, ControlRow, ItemPage, LakeFacts, about_draft
 from evidence.excerpt import Excerpt
 from evidence.freshness import ControlStanding, State, Verdict
 
@@ -78,6 +78,8 @@ def _overridden(verdicts: Collection[Verdict]) -> int:
 
 def _concerns(one: Attention, excerpt: Excerpt) -> bool:
     """Whether it is about what is shown and nothing else: its sentence may name all it is about."""
+    if about_draft(one):
+        return False
     controls = {*one.controls, *filter(None, (one.control,))}
     if excerpt.controls is not None and not (controls and controls <= set(excerpt.controls)):
         return False

@@ -118,6 +118,19 @@ class Attention:
     """Grows where it becomes more pressing and stays what it is: it is told again then."""
 
 
+_DRAFT = "draft "
+
+
+def cause_of_draft(draft: str) -> str:
+    """The name of the cause that a draft waits: who is shown a part only is told of none."""
+    return f"{_DRAFT}{draft}"
+
+
+def about_draft(one: Attention) -> bool:
+    """Whether it speaks of a draft."""
+    return one.cause.startswith(_DRAFT)
+
+
 @dataclass(frozen=True, slots=True)
 class DateRow:
     """What somebody is to do by a day: an audit, a corrective action, a request."""

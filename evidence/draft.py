@@ -114,7 +114,8 @@ class Matter:
     """What a draft is about, before anybody wrote a word of it.
 
     `question` is what is to be written, `text` the words of a document that it is to go into;
-    `controls` are the ids of those that it speaks for, if any; `given` are the items it may rest
+    `controls` are the ids of those that it speaks for, if any, `systems` the AI systems that narrow
+    them down, `request` the one that it answers; `given` are the items it may rest
     on, as they stand for these, `left` counts those that there was no room for; `notes` are
     sentences of code about how the evidence stands.
     """
@@ -127,6 +128,8 @@ class Matter:
     left: int = 0
     notes: tuple[str, ...] = ()
     text: str = ""
+    systems: tuple[str, ...] = ()
+    request: str = ""
 
     @property
     def by_id(self) -> Mapping[str, Given]:

@@ -34,6 +34,7 @@ from flows.broken import broken
 from flows.config import Config, now
 from flows.consistency import inconsistent
 from flows.coverage import coverage, uncovered
+from flows.draft_waiting import undecided
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
 from flows.notification import notifications
@@ -155,6 +156,7 @@ def needs(
         *unreviewed(connection),
         *changed_settings(connection, judged.at),
         *unconfirmed(connection),
+        *undecided(connection, judged.at),
         *refused(connection, judged.catalogue),
         *waived(connection, judged.catalogue, judged.at),
         *uncovered(coverage(connection)),

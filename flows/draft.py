@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 from evidence.draft import Act, Matter
 from evidence.errors import ConfigError
 from evidence.suggestion import AskedModel
+from evidence.times import stamp
 from flows._draft.abstain import hopeless, thin
 from flows._draft.checks import Checked
 from flows._draft.text import markdown
@@ -17,6 +20,7 @@ from flows.config import Config, load, now
 from flows.draft_matter import Desk
 from flows.draft_model import Drafting, writer_of
 from flows.draft_page import page
+from flows.draft_waiting import WaitingDraft, waiting
 from flows.follow import follow
 from flows.terminal import printable
 from storage.actions import land_own
@@ -63,7 +67,8 @@ def _facts(matter: Matter, found: Checked, model: AskedModel) -> dict[str, Any]:
     """What the record says of a draft and of an abstention, and that of a decision repeats."""
     return {
         "task": matter.task.value, "about": matter.about, "question": matter.question,
-        "controls": list(matter.controls),
+        "controls": list(matter.controls), "systems": list(matter.systems),
+        "request": matter.request,
         "model": model.name, "model_digest": model.digest, "prompt_digest": model.prompt_digest,
         "given": [{"item_id": one.item_id, "flaws": sorted(one.words), "in_date": one.in_date}
                   for one in matter.given],
@@ -83,15 +88,35 @@ def _written(matter: Matter, found: Checked, text: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def show_all(file: Path, say: Say) -> int:
-    """Print every draft with what people decided, the open ones first; 0."""
+def show_all(file: Path, say: Say, *, as_json: bool = False) -> int:
+    """Print every draft with what people decided, the open ones first, with whom they wait for; 0.
+
+    Raises ConfigError, LakeError.
+    """
+    at = now()
     with connect(open_lake(load(file))) as connection:
         rows = drafts_in(connection)
+        waits = {one.draft: one for one in waiting(connection)}
+    if as_json:
+        say(json.dumps([_listed(row, waits, at) for row in rows], indent=2, ensure_ascii=False))
+        return 0
     for row in rows:
-        say(printable(told_draft(row)))
+        one = waits.get(row["draft"])
+        say(printable(told_draft(row) + (f"; it waits {one.told(at)}" if one else "")))
     if not rows:
         say("Nothing was drafted.")
     return 0
+
+
+def _listed(
+    row: Mapping[str, Any], waits: Mapping[str, WaitingDraft], at: datetime
+) -> dict[str, Any]:
+    told = ("draft", "task", "about", "state", "outdated", "why", "model", "sentences", "cited")
+    one = waits.get(row["draft"])
+    return {name: row[name] for name in told} | {
+        "drafted_at": stamp(row["drafted_at"]), "decided_by": row["decided_by"],
+        "waits_days": one.days(at) if one else None, "asked": list(one.asked) if one else [],
+    }  # fmt: skip
 
 
 def show(file: Path, what: str, output: Path | None, say: Say) -> int:

@@ -73,7 +73,8 @@ class Desk:
             known = ", ".join(f.request.id for f in found) or "none was collected"
             raise ConfigError(f"there is no request {request_id!r} in the register; known: {known}")
         asked = one.request.text[:_TEXT]
-        matter = Matter(Task.ANSWER, f"Answer to request {request_id}: {asked[:_TITLE]}", asked, ())
+        about = f"Answer to request {request_id}: {asked[:_TITLE]}"
+        matter = Matter(Task.ANSWER, about, asked, (), request=request_id)
         with self._shown.connect(self._lake) as connection:
             ids = failed_first(connection, list(dict.fromkeys(one.items)))
             filled = self._with(connection, matter, ids, ())
@@ -155,7 +156,8 @@ class Desk:
             fresh = [one for one in found if one not in ids]
             ids, total = ids + fresh, total + of - (len(found) - len(fresh))
         filled = self._with(connection, matter, ids, controls, total)
-        return replace(filled, notes=(*self._notes(about), *filled.notes))
+        notes = (*self._notes(about), *filled.notes)
+        return replace(filled, notes=notes, systems=about.systems)
 
     def _with(
         self, connection: Connection, matter: Matter, ids: Sequence[str], controls: Sequence[str],

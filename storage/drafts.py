@@ -8,6 +8,7 @@ disagree do not matter. One of a form that is not known here is no draft.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -103,6 +104,24 @@ def drafts_in(connection: Connection) -> list[dict[str, Any]]:
         connection,
         f"SELECT * FROM drafts ORDER BY state <> '{OPEN}', drafted_at DESC, draft",  # noqa: S608
     )
+
+
+def open_drafts(connection: Connection) -> list[dict[str, Any]]:
+    """Those that wait for a decision, the oldest first; `told` is what the record of each says."""
+    drafted = all_rows(
+        connection,
+        f"""SELECT 1 AS any FROM evidence WHERE source = '{OWN_SOURCE}' AND kind = '{DRAFT_KIND}'
+        LIMIT 1""",  # noqa: S608
+    )
+    if not drafted:  # the view asks how each item stands, which takes long in a large lake
+        return []
+    rows = all_rows(
+        connection,
+        f"""SELECT d.draft, about, outdated, drafted_at, payload FROM drafts d
+        JOIN evidence e ON e.item_id = d.draft WHERE state = '{OPEN}'
+        ORDER BY drafted_at, d.draft""",  # noqa: S608
+    )
+    return [row | {"told": json.loads(row["payload"])} for row in rows]
 
 
 def find_drafts(connection: Connection, what: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.verbs.options import DEFAULT, By, ConfigFile
+from flows.verbs.options import DEFAULT, AsJson, By, ConfigFile
 
 verbs = typer.Typer()
 
@@ -73,11 +73,11 @@ def draft_section(
 
 
 @drafts.command("list")
-def draft_list(config: ConfigFile = DEFAULT) -> None:
-    """Show every draft and what was decided."""
+def draft_list(config: ConfigFile = DEFAULT, json: AsJson = False) -> None:
+    """Show every draft and what was decided, or whose decision it waits for, and since when."""
     from flows.draft import show_all
 
-    raise typer.Exit(show_all(config, typer.echo))
+    raise typer.Exit(show_all(config, typer.echo, as_json=json))
 
 
 @drafts.command("show")

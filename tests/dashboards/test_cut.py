@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from dashboards.asked import Asked
 from dashboards.cut import cut
 from dashboards.links import Address, Served
 from dashboards.machine import as_json
-from dashboards.model import Board
+from dashboards.model import Attention, Board, cause_of_draft
 from dashboards.pages import ONE, WHOLE
 from dashboards.pages.page import Page
 from dashboards.render import render_page
@@ -48,6 +49,20 @@ def test_of_one_system_no_other_is_named() -> None:
     assert "no source is configured" not in text
     for untrue in ("Nothing of it is waived", "carries nothing", "Nothing landed of it"):
         assert untrue not in text
+
+
+@pytest.mark.parametrize(
+    "excerpt",
+    [ONE_SYSTEM, ONE_CONTROL, Excerpt(since=BOARD.as_of)], ids=["system", "control", "period"],
+)  # fmt: skip
+def test_of_no_part_a_draft_is_told(excerpt: Excerpt) -> None:
+    one = Attention(
+        "judgement", "The draft waits", "", control="iso42001:A.6.2.4", system="credit-scoring",
+        cause=cause_of_draft("0f3c"),
+    )  # fmt: skip
+    board = replace(BOARD, attention=(one, replace(one, cause="other")))
+    left = cut(board, excerpt, evidence={}, items={}, totals={}, number=7).attention
+    assert [note.cause for note in left] == ["other"]
 
 
 def test_of_one_system_the_word_stays_that_of_all_and_the_counts_are_its_own() -> None:

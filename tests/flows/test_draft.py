@@ -278,6 +278,40 @@ def test_a_section_rests_on_the_controls_that_it_names(config: Path, tmp_path: P
     assert "5.2 stands" not in said
 
 
+def registered(register: str, key: str, **fields: Any) -> EvidenceItem:
+    return EvidenceItem(
+        source="notes", kind="git.register", subject=f"register/{register}/{key}",
+        observed_from=NOW, observed_to=NOW, collected_at=NOW, title=key,
+        payload={"register": register, "level": "record", "id": key} | fields,
+    )  # fmt: skip
+
+
+def waits(config: Path) -> list[dict[str, Any]]:
+    board = json.loads(said_by(config, "status", "--json"))
+    return [one for one in board["attention"] if "waits for a decision" in one["sentence"]]
+
+
+def test_an_open_draft_says_since_when_and_for_whom_it_waits(opened: Path) -> None:
+    (one,) = waits(opened)
+    drafted = the_draft(opened)
+    assert re.search(r"waits for a decision since \S+ \(0 days\) for nobody by name: \S+ had it "
+                     "drafted", one["sentence"])  # fmt: skip
+    assert drafted["draft"][:16] in one["action"]
+    assert (one["severity"], one["item_id"]) == ("judgement", drafted["draft"])
+    soa = registered("soa", "A.2.4", applicable=True, reason="it is asked", owner="Lena Holm")
+    collected(opened, soa, review(1, timedelta(days=1), "Anew."))
+    (one,) = waits(opened)
+    assert "for Lena Holm; what it rests on has changed since." in one["sentence"]
+    assert one["action"].startswith("Reject it, and draft anew: headwater draft reject ")
+    (listed,) = json.loads(told(opened, "list", "--json"))
+    assert (listed["asked"], listed["waits_days"], listed["state"]) == (["Lena Holm"], 0, "open")
+    assert "it waits since " in told(opened, "list")
+    told(opened, "reject", drafted["draft"], "--by", "Lena Holm", "--why", "outdated")
+    assert waits(opened) == []
+    (listed,) = json.loads(told(opened, "list", "--json"))
+    assert (listed["asked"], listed["waits_days"]) == ([], None)
+
+
 def test_an_answer_to_a_request_rests_on_what_the_register_names(config: Path) -> None:
     record = {
         "register": "requests", "level": "record", "id": "PBC-7", "text": "Show the review.",
@@ -290,6 +324,7 @@ def test_an_answer_to_a_request_rests_on_what_the_register_names(config: Path) -
     said = told(config, "answer", "PBC-7")
     assert "# Answer to request PBC-7: Show the review." in said
     assert the_draft(config)["cited"] == [FRESH.item_id]
+    assert "for Ada." in waits(config)[0]["sentence"]
 
 
 @pytest.fixture(scope="module")
