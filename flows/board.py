@@ -35,6 +35,7 @@ from flows.config import Config, now
 from flows.consistency import inconsistent
 from flows.coverage import coverage, uncovered
 from flows.draft_waiting import undecided
+from flows.exclusions import left_out
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
 from flows.notification import notifications
@@ -159,6 +160,7 @@ def needs(
         *undecided(connection, judged.at),
         *refused(connection, judged.catalogue),
         *waived(connection, judged.catalogue, judged.at),
+        *left_out(connection, judged),
         *uncovered(coverage(connection)),
         *broken(connection, judged.at),
         *inconsistent(connection, judged.moment.mapping, judged.at),

@@ -91,6 +91,8 @@ def settings(config: Config) -> dict[str, dict[str, Any]]:
     for change in config.overrides:
         words = ("override", change.control, change.evidence, change.system, change.risk_class)
         made[" ".join(filter(None, words))] = {"says": change.told}
+    if config.alerts is not None:
+        made["alerts"] = {"schedule": config.alerts.schedule, "settle": config.alerts.settle}
     made["law"] = _fields(config.law)
     made["redaction"] = {"detect": config.detect}
     made["schedules"] = {"freshness": config.freshness_schedule, "verify": config.verify.schedule}

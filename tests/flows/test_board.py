@@ -66,6 +66,10 @@ def test_a_clause_cannot_be_left_out(home: Home, tmp_path: Path) -> None:
     standings = judge_lake(lake, present(lake, config)).standings
     assert standings[ControlId("iso42001:A.8.4")].standing is Standing.NOT_APPLICABLE
     assert standings[ControlId("iso42001:8.4")].standing is Standing.MISSING
+    (told,) = (n.sentence for n in build(lake, config).attention if " is left out " in n.sentence)
+    assert told.startswith("A.8.4 ")
+    assert "by Ann <ann@example.org>, since 20" in told
+    assert told.endswith(": nobody outside uses it.")
 
 
 def test_a_clock_ahead_is_told_before_what_it_hides(home: Home) -> None:
