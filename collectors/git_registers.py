@@ -44,7 +44,9 @@ class GitRegisters:
     declared review date, at 00:00 UTC of that day and never later than its commit, else at the
     commit. Where the branch stands is a state, read anew by each pull. `signers` maps fingerprints
     of keys to people: with it, a statement of a person counts only if the commit that brought it
-    to the branch is signed by a key of that person. `patience` is the seconds that one call of git
+    to the branch is signed by a key of that person. Without it git's author and committer are all
+    there is, which anybody may write: `claimed` counts approvals of documents also where these name
+    somebody else than the approver. `patience` is the seconds that one call of git
     may take.
     """
 
@@ -55,6 +57,7 @@ class GitRegisters:
     documents: str = "documents"
     systems: Mapping[str, str] = field(default_factory=dict)
     signers: Mapping[str, str] = field(default_factory=dict)
+    claimed: bool = False
     patience: float = 60.0
     clock: Clock = field(default=utc_now, repr=False, compare=False)
 
@@ -80,7 +83,9 @@ class GitRegisters:
         repository, places = self._repository(), Places(self.registers, self.documents)
         memory = Memory.read(cursor)
         head = repository.resolve(self.ref)
-        origin = Origin(self.source, self.systems, self.clock(), Signers(self.signers))
+        origin = Origin(
+            self.source, self.systems, self.clock(), Signers(self.signers), self.claimed
+        )  # fmt: skip
         old = memory.commit if memory.ref == self.ref else ""
         if old and not repository.is_ancestor(old, head):
             memory = memory.rewritten(Rewrite(self.ref, old, head))

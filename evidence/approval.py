@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import zip_longest
 
 from evidence.attestation import recorded
 from evidence.canonical import digest, plain
@@ -25,14 +27,37 @@ _REVIEWS = ("reviewed", "approved", "draft")
 _WANTED = ("of", "by", "at", "sha256")
 
 
+class Strength(StrEnum):
+    """What an approval rests on, strongest first: a signature by the person's key · a review by the
+    person's account at the code host · a commit whose author and committer are called so, which git
+    believes of anybody · a commit that names somebody else."""
+
+    SIGNED = "signed"
+    REVIEWED = "reviewed"
+    UNSIGNED = "unsigned"
+    CLAIMED = "claimed"
+
+
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """That `by` approved the text of `of` (a document's path, or REGISTER/ID) that has `sha256`."""
+    """That `by` approved the text of `of` (a document's path, or REGISTER/ID) that has `sha256`.
+
+    One that is claimed says who wrote it, and `counts` only where the organisation said so.
+    """
 
     of: str
     by: str
     sha256: str
     withdrawn: bool = False
+    strength: Strength | None = None
+    writer: str = ""
+    counts: bool = True
+
+    @property
+    def rests_on(self) -> str:
+        """For people; empty where that is not known."""
+        told = self.strength.value if self.strength else ""
+        return f"{told}, written by {self.writer}" if self.writer else told
 
     @classmethod
     def read(cls, fields: Mapping[str, object]) -> Approval:
@@ -72,12 +97,18 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far the approval of a text is: by whom, of whom it waits, whose was of another text."""
+    """How far the approval of a text is: by whom, of whom it waits, whose was of another text.
+
+    `rests_on` says of each in `by` what that is; `claimed` whose was written by whom, and does not
+    count for that.
+    """
 
     asked: Asked
     by: tuple[str, ...]
     waits_for: tuple[str, ...]
     of_another_text: tuple[str, ...]
+    rests_on: tuple[str, ...] = ()
+    claimed: tuple[tuple[str, str], ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -85,10 +116,18 @@ class State:
         return len(self.by) >= self.asked.quorum
 
     @property
+    def resting(self) -> list[tuple[str, str]]:
+        """Each in `by` with what that rests on."""
+        return list(zip_longest(self.by, self.rests_on, fillvalue=""))
+
+    @property
     def sentence(self) -> str:
         """For people."""
         told = f"approved by {len(self.by)} of {self.asked.quorum}"
-        told += f" ({', '.join(self.by)})" if self.by else ""
+        named = ", ".join(f"{who}: {on}" if on else who for who, on in self.resting)
+        told += f" ({named})" if named else ""
+        told += "".join(f"; {by} wrote that {who} approved it: claimed, not counted"
+                        for who, by in self.claimed)  # fmt: skip
         if self.holds:
             return told
         if self.of_another_text:
@@ -114,15 +153,23 @@ def state(asked: Asked, sha256: str, approvals: Iterable[Approval]) -> State:
     """Who of those asked approved the text with this digest. Each person counts once; what is
     withdrawn, or of a person who is not asked, counts for nothing."""
     given = [one for one in approvals if not one.withdrawn]
-    by, another = list[str](), list[str]()
+    by, claimed, another = dict[str, str](), list[tuple[str, str]](), list[str]()
     for name in asked.approvers:
         theirs = [one for one in given if same_person(one.by, name)]
-        if any(one.sha256 == sha256 for one in theirs):
-            by.append(name)
+        of_this = sorted((one for one in theirs if one.sha256 == sha256), key=_order)
+        if of_this and of_this[0].counts:
+            by[name] = of_this[0].rests_on
+        elif of_this:
+            claimed.append((name, of_this[0].writer))
         elif theirs:
             another.append(name)
     waits = tuple(name for name in asked.approvers if name not in by)
-    return State(asked, tuple(by), waits, tuple(another))
+    return State(asked, tuple(by), waits, tuple(another), tuple(by.values()), tuple(claimed))
+
+
+def _order(one: Approval) -> tuple[bool, int]:
+    """What counts first, of that the strongest."""
+    return not one.counts, list(Strength).index(one.strength) if one.strength else len(Strength)
 
 
 def flaws(fields: Mapping[str, object]) -> tuple[str, ...]:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dashboards.model import Attention
-from evidence.approval import REGISTER, Approval, Asked, State, state
+from evidence.approval import REGISTER, Approval, Asked, State, Strength, state
 from evidence.errors import InvalidItem
-from evidence.people import accounts, known_as
+from evidence.people import accounts, known_as, same_account
 from evidence.reviewers import Accounts, Merge, approvers
-from storage.documents import DOCUMENT, Asking, accounts_seen, asking, asking_no_more, merges
+from storage.documents import (
+    DOCUMENT,
+    Asking,
+    accounts_seen,
+    asking,
+    asking_no_more,
+    claims_count,
+    merges,
+)
 from storage.pages import Connection, records
 
 APPROVE = (
@@ -51,9 +60,9 @@ def approvals(connection: Connection) -> list[Waiting]:
     texts = [*asking(connection), *asking_no_more(connection)]
     if not texts:
         return []
-    given = list(_given(connection))
     roles = records(connection, "roles", "roles_register")
     whose = accounts(roles)
+    given = list(_given(connection, whose))
     found = merges(connection, (one["commit"] for text in texts for one in text.versions))
     sources = (merge.source for of in found.values() for merge in of)
     seen = Accounts.seen(roles, whose, accounts_seen(connection, sources))
@@ -77,19 +86,45 @@ def _one(
         asked = Asked.read(text.fields).by_person(whose)
     except InvalidItem:
         return Waiting(text, None)  # its problems say why
-    known = [Approval(text.of, known_as(who, whose), text.sha256)
-             for people, _ in reviews for who in people]  # fmt: skip
-    signed = (replace(one, by=known_as(one.by, whose)) for one in given if one.of == text.of)
-    theirs = [*known, *signed]
+    known = [
+        Approval(text.of, known_as(who, whose), text.sha256, strength=Strength.REVIEWED)
+        for people, _ in reviews
+        for who in people
+    ]
+    theirs = [*known, *(one for one in given if one.of == text.of)]
     notes = tuple(dict.fromkeys(why for _, why in reviews if why))
     return Waiting(text, state(asked, text.sha256, theirs), notes)
 
 
-def _given(connection: Connection) -> Iterator[Approval]:
-    """The approvals of the register that count."""
-    for row in records(connection, REGISTER, confirmed=True):
-        if not row.get("problems"):
-            yield Approval.read(row)
+def _given(connection: Connection, whose: Mapping[str, str]) -> Iterator[Approval]:
+    """The approvals of the register, each with what it rests on."""
+    rows = [r for r in records(connection, REGISTER, confirmed=True) if not r.get("problems")]
+    counting = claims_count(connection, (row["item_id"] for row in rows))
+    for row in rows:
+        read = Approval.read(row)
+        one = _weighed(replace(read, by=known_as(read.by, whose)), row, whose)
+        claimed = one.strength is Strength.CLAIMED and row["item_id"] not in counting
+        yield replace(one, counts=not claimed)
+
+
+def _weighed(one: Approval, row: Mapping[str, Any], whose: Mapping[str, str]) -> Approval:
+    """By a signature that the collector has checked; else by whom git says that it wrote it."""
+    if row.get("signed_by"):
+        return replace(one, strength=Strength.SIGNED)
+    written = row.get("written_by") or {"author": row.get("author"), "committer": ""}
+    named = (str(written["author"] or ""), str(written["committer"] or ""))
+    others = [
+        who for who in named if who and not _site(who) and not same_account(who, one.by, whose)
+    ]
+    if not others and named[0]:
+        return replace(one, strength=Strength.UNSIGNED)
+    writer = others[0] if others else "nobody that git names"
+    return replace(one, strength=Strength.CLAIMED, writer=writer)
+
+
+def _site(committer: str) -> bool:
+    """Whether GitHub itself committed what its author merged or wrote there in the browser."""
+    return committer == "GitHub <noreply@github.com>"
 
 
 def held_back(connection: Connection) -> dict[str, str]:

@@ -117,4 +117,6 @@ def _told(one: Waiting) -> dict[str, object]:
         "quorum": state.asked.quorum if state else 0, "by": list(state.by) if state else [],
         "waits_for": list(state.waits_for) if state else [],
         "of_another_text": list(state.of_another_text) if state else [],
+        "rests_on": dict(state.resting) if state else {},
+        "claimed": dict(state.claimed) if state else {},
     }  # fmt: skip

@@ -91,6 +91,10 @@ _BROUGHT = """SELECT source, subject, payload->>'$.text_sha256' AS sha256,
         'blob': payload->>'$.blob'}) AS versions
     FROM lake_few WHERE kind IN ('git.document', 'git.register')
         AND (payload->>'$.text_sha256') IS NOT NULL GROUP BY ALL"""
+_BRANCHES = "(SELECT * FROM evidence WHERE kind = 'git.branch')"
+_CLAIMING = f"""SELECT item_id FROM evidence WHERE item_id IN (SELECT unnest($items::VARCHAR[]))
+    AND source IN (SELECT source FROM ({latest_of(_BRANCHES)})
+        WHERE change <> 'gone' AND (payload->>'$.claimed_counts') = 'true')"""  # noqa: S608
 _PULLS = "(SELECT * FROM evidence WHERE kind = 'review.pull')"
 _REVIEWED = f"""SELECT source, payload FROM ({latest_of(_PULLS)})
     WHERE (payload->>'$.commit') IN (SELECT unnest($commits::VARCHAR[]))
@@ -158,6 +162,13 @@ def asking_no_more(connection: Connection) -> list[Asking]:
         for row in documents(connection)
         if row["asked"] and "text_sha256" not in row["fields"]
     ]  # fmt: skip
+
+
+def claims_count(connection: Connection, records: Iterable[str]) -> frozenset[str]:
+    """Of these records of registers, by item id, those from sources whose settings say that what
+    somebody else claims counts, as of their last pull. Raises LakeError."""
+    rows = all_rows(connection, _CLAIMING, {"items": sorted(records)})
+    return frozenset(row["item_id"] for row in rows)
 
 
 def merges(connection: Connection, commits: Iterable[str]) -> dict[str, list[Merge]]:

@@ -94,6 +94,7 @@ def branch(
             "author": one_line(f"{head.author} <{head.author_email}>"),
             "signature": head.signature, "signed": head.signature in "GUXYR", "files": files,
             "rewrites_open": unanswered,
+            **({"claimed_counts": True} if origin.claimed else {}),
             "rewrites_answered": [
                 {"id": one.key, "by": answer.by, "why": answer.why}
                 for one, answer in rewrites.items() if answer.by

@@ -72,12 +72,13 @@ def _below(path: str, folder: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Whose repository it is: the collector's name, its globs, when it was read, whose keys sign
-    statements there."""
+    statements there, whether approvals count that somebody else committed."""
 
     source: str
     systems: Mapping[str, str]
     collected_at: datetime
     signers: Signers = field(default_factory=Signers)
+    claimed: bool = False
 
     def after(self, commits: int) -> Origin:
         """The same, some commits on: of two versions of one day the later is collected later."""
@@ -159,7 +160,41 @@ def changes(
         new |= {_key(d): (d, edit.new) for d in there}
         if before and edit.old.mode:
             old |= {_key(d): (d, edit.old) for d in reader.before(edit.old, before)}
-    return list(_differences(old, new, commit, origin)), unread
+    wrote = {key: _writer(reader, *one, commit, before) for key, one in new.items()
+             if _approves(one[0]) and not origin.signers}  # fmt: skip
+    return list(_differences(old, new, commit, origin, wrote)), unread
+
+
+def _writer(
+    reader: Reader, declared: Declared, entry: Entry, commit: Commit, before: str
+) -> Commit:
+    """The commit that wrote a record as it stands: not one that touched its file since, and of a
+    merge the first of those it brought that holds it."""
+    repository, path = reader.repository, entry.path
+    for older in repository.earlier(before, path, _VERSIONS_BACK) if before else ():
+        if not _holds(reader, older, path, declared):
+            break
+        (commit,) = repository.commits([older])
+        before = commit.parents[0] if commit.parents else ""
+    if len(commit.parents) < 2:
+        return commit
+    brought = repository.touching(before, commit.id, [path])
+    return next((one for one in repository.commits(brought)
+                 if _holds(reader, one.id, path, declared)), commit)  # fmt: skip
+
+
+def _holds(reader: Reader, commit: str, path: str, declared: Declared) -> bool:
+    """Whether the file held this very record at a commit."""
+    try:
+        there = (known for entry in reader.repository.tree(commit, [path])
+                 for known in reader.read(entry))  # fmt: skip
+        return any(_same_record(declared, known) for known in there)
+    except Unreadable:
+        return False
+
+
+def _same_record(one: Declared, other: Declared) -> bool:
+    return _key(one) == _key(other) and _bare(one).payload == _bare(other).payload
 
 
 def _key(declared: Declared) -> _Key:
@@ -171,12 +206,13 @@ def _differences(
     new: Mapping[_Key, tuple[Declared, Entry]],
     commit: Commit,
     origin: Origin,
+    wrote: Mapping[_Key, Commit],
 ) -> Iterator[EvidenceItem]:
     for key, (declared, entry) in new.items():
         if key not in old:
-            yield _item(declared, entry, commit, Change.NEW, origin)
+            yield _item(declared, entry, commit, Change.NEW, origin, wrote.get(key))
         elif change := _change(old[key][0], declared):
-            yield _item(declared, entry, commit, change, origin)
+            yield _item(declared, entry, commit, change, origin, wrote.get(key))
     standing = _standing(new, origin)
     for key in sorted(old.keys() - new.keys()):
         lost, entry = old[key]
@@ -184,7 +220,7 @@ def _differences(
         if stands is None:
             yield _gone(lost, entry.path, commit, origin)
         elif stands in old:  # of a person's two statements one was taken out: the other holds again
-            yield _item(*new[stands], commit, Change.CHANGED, origin)
+            yield _item(*new[stands], commit, Change.CHANGED, origin, wrote.get(stands))
 
 
 def _change(old: Declared, new: Declared) -> Change | None:
@@ -224,8 +260,9 @@ def _standing(
 
 
 def _item(
-    declared: Declared, entry: Entry, commit: Commit, change: Change, origin: Origin
-) -> EvidenceItem:
+    declared: Declared, entry: Entry, commit: Commit, change: Change, origin: Origin,
+    wrote: Commit | None,
+) -> EvidenceItem:  # fmt: skip
     path = entry.path
     at, note = _observed(declared, commit, origin.collected_at)
     if wrong := _believed(declared, commit, origin):
@@ -239,6 +276,8 @@ def _item(
         payload["problems"] = list(map(str, declared.problems))
     if declared.actor:
         payload["by_is_author"] = declared.actor in (commit.author, commit.author_email)
+    if wrote is not None:
+        payload["written_by"] = {"author": _person(wrote), "committer": _committer(wrote)}
     if origin.signers and (declared.kind == ATTESTATION or _approves(declared)):
         payload["signed_by"] = origin.signers.person(commit)
     flaw = f" ({one_line(declared.problems[0])})" if declared.problems else ""
@@ -306,7 +345,7 @@ def history(commit: Commit, files: list[str], unread: list[Gap], origin: Origin)
     payload = {
         "subject": one_line(commit.subject), "author": _person(commit),
         "authored_at": stamp(commit.authored_at), "committed_at": stamp(commit.committed_at),
-        "committer": one_line(f"{commit.committer} <{commit.committer_email}>"),
+        "committer": _committer(commit),
         "parents": list(commit.parents), "signature": commit.signature,
         "signed": commit.signature in "GUXYR", "files": files[:_FILES_NAMED],
         "files_count": len(files),
@@ -352,3 +391,7 @@ def _system(declared: Declared, path: str, origin: Origin) -> str:
 
 def _person(commit: Commit) -> str:
     return one_line(f"{commit.author} <{commit.author_email}>")
+
+
+def _committer(commit: Commit) -> str:
+    return one_line(f"{commit.committer} <{commit.committer_email}>")

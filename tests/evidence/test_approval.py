@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evidence.approval import Approval, Asked, asks, flaws, state, text_of
+from evidence.approval import Approval, Asked, Strength, asks, flaws, state, text_of
 from evidence.errors import InvalidItem
 from evidence.people import accounts, known_as
 
@@ -117,3 +117,20 @@ def test_an_approval_that_lacks_something_is_none() -> None:
     )  # fmt: skip
     with pytest.raises(InvalidItem, match="by names nobody"):
         Approval.read({"of": "a", "by": "\u200b", "at": "2026-11-02", "sha256": "a" * 64})
+
+
+def test_the_strongest_that_counts_is_told() -> None:
+    claimed = Approval(
+        "p.md", "Ben Ode", TEXT, strength=Strength.CLAIMED, writer="Ann", counts=False
+    )
+    unsigned = Approval("p.md", "Ben Ode", TEXT, strength=Strength.UNSIGNED)
+    signed = Approval("p.md", "Ben Ode", TEXT, strength=Strength.SIGNED)
+    asked = Asked(("Ben Ode",), 1)
+    alone = state(asked, TEXT, [claimed])
+    assert (alone.holds, alone.claimed) == (False, (("Ben Ode", "Ann"),))
+    told = "approved by 0 of 1; Ann wrote that Ben Ode approved it: claimed, not counted; it waits"
+    assert alone.sentence.startswith(told)
+    assert state(asked, TEXT, [claimed, unsigned, signed]).resting == [("Ben Ode", "signed")]
+    assert (
+        state(asked, TEXT, [claimed, unsigned]).sentence == "approved by 1 of 1 (Ben Ode: unsigned)"
+    )

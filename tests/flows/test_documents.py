@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from flows.board import build
 from flows.config import load, now
 from flows.document_drift import land_drift
 from flows.judgement import judge_lake
@@ -42,18 +43,27 @@ repository = "../governance"
 """
 
 
-def git(folder: Path, *words: str) -> str:
-    command = ["git", "-C", str(folder), "-c", "user.name=Lena Holm",
-               "-c", "user.email=l@acme.example", *words]  # fmt: skip
+def git(folder: Path, *words: str, by: str = "Lena Holm") -> str:
+    mail = f"{by[:1].lower()}@acme.example"
+    command = [
+        "git",
+        "-C",
+        str(folder),
+        "-c",
+        f"user.name={by}",
+        "-c",
+        f"user.email={mail}",
+        *words,
+    ]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def commit(folder: Path, files: dict[str, str]) -> None:
+def commit(folder: Path, files: dict[str, str], by: str = "Lena Holm") -> None:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     git(folder, "add", "-A")
-    git(folder, "commit", "-q", "-m", "Work")
+    git(folder, "commit", "-q", "-m", "Work", by=by)
 
 
 def register(name: str, records: list[dict[str, Any]]) -> dict[str, str]:
@@ -345,18 +355,76 @@ def signed_off(house: Path, *people: str) -> str:
     return f"register: approvals\nrecords:\n{records}"
 
 
+def sign_off(house: Path, *people: str, by: str = "") -> None:
+    """The last of them adds their approval to those of the others, or `by` does."""
+    text = {"registers/approvals.yaml": signed_off(house, *people)}
+    commit(house / "governance", text, by or people[-1])
+
+
+def claims(house: Path) -> dict[str, Any]:
+    collected(house)
+    done = said("documents", "approvals", "--json", "-c", house / "home/headwater.toml")
+    (told,) = json.loads(done.stdout)
+    return {name: told[name] for name in ("by", "claimed", "rests_on")}
+
+
+def test_what_another_wrote_is_only_claimed_and_counts_only_where_that_is_said(house: Path) -> None:
+    repository, registers = house / "governance", "registers/approvals.yaml"
+    commit(repository, {FILE: POLICY})
+    sign_off(house, "Ada Brandt")
+    sign_off(house, "Ada Brandt", "Ben Ode", by="Lena Holm")
+    claimed = {"Ben Ode": "Lena Holm <l@acme.example>"}
+    unsigned = {"Ada Brandt": "unsigned"}
+    assert claims(house) == {"by": ["Ada Brandt"], "claimed": claimed, "rests_on": unsigned}
+    (page,) = [one for one in build_board(house).documents if one.path == FILE]
+    assert "Lena Holm <l@acme.example> wrote that Ben Ode approved it: claimed" in page.approval
+    assert page.waits
+    git(repository, "commit", "-q", "--amend", "--author", "Ben Ode <b@acme.example>", "-m", "x")
+    git(repository, "tag", "forged")
+    assert claims(house)["claimed"] == claimed, "git believes an author, and names who committed"
+    config = house / "home/headwater.toml"
+    whole = config.read_text()
+    config.write_text(whole.replace(SOURCE, f"{SOURCE}claimed = true\n"))
+    counted = {
+        "Ada Brandt": "unsigned",
+        "Ben Ode": "claimed, written by Lena Holm <l@acme.example>",
+    }
+    assert claims(house)["rests_on"] == counted
+    config.write_text(whole)
+    assert claims(house)["by"] == ["Ada Brandt"]
+
+    text = (repository / registers).read_text()
+    git(repository, "checkout", "-q", "-b", "bens", "HEAD^")
+    commit(repository, {registers: text.replace("\n  id:", "\n  id:")}, by="Ben Ode")
+    git(repository, "checkout", "-q", "main")
+    git(repository, "reset", "-q", "--hard", "HEAD^")
+    commit(repository, {"registers/notes.yaml": "records: []\n"})
+    git(repository, "merge", "-q", "--no-ff", "--no-edit", "bens")
+    merged = claims(house)
+    assert merged["claimed"] == {}, "Lena merged what Ben wrote"
+    assert merged["by"] == ["Ada Brandt", "Ben Ode"]
+    commit(repository, {registers: f"reviewed: {YESTERDAY}\n{text}"})
+    assert claims(house)["claimed"] == {}, "a review of the register wrote none of its records"
+
+
+def build_board(house: Path) -> Any:
+    config = load(house / "home/headwater.toml")
+    return build(Lake.open(config.lake, clock=now), config)
+
+
 def test_a_policy_waits_until_enough_approved_this_very_text(house: Path) -> None:
     repository = house / "governance"
     commit(repository, {FILE: POLICY})
-    commit(repository, {"registers/approvals.yaml": signed_off(house, "Ada Brandt")})
+    sign_off(house, "Ada Brandt")
     collected(house)
-    waits = "approved by 1 of 2 (Ada Brandt); it waits for Ben Ode"
+    waits = "approved by 1 of 2 (Ada Brandt: unsigned); it waits for Ben Ode"
     assert asked(house) == (3, waits, "unknown"), "no policy is in force yet"
     told = said("status", "--json", "-c", house / "home/headwater.toml").stdout
     assert f"AI policy (documents/ai-policy.md): {waits}." in told
-    commit(repository, {"registers/approvals.yaml": signed_off(house, "Ada Brandt", "Ben Ode")})
+    sign_off(house, "Ada Brandt", "Ben Ode")
     collected(house)
-    assert asked(house) == (0, "approved by 2 of 2 (Ada Brandt, Ben Ode)", "fresh")
+    both = "approved by 2 of 2 (Ada Brandt: unsigned, Ben Ode: unsigned)"
+    assert asked(house) == (0, both, "fresh")
     commit(repository, {FILE: f"{POLICY}And one word more.\n"})
     collected(house)
     sentence = (

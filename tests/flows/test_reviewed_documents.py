@@ -228,7 +228,7 @@ def test_reviewers_are_counted_by_person_for_the_text_that_they_saw(house: House
     assert {name for name, (by, _) in found.items() if by} == {
         "good", "twice", "renamed", "before-renaming", "by-number",
     }  # fmt: skip
-    assert found["good"] == (["Ada Brandt"], "approved by 1 of 1 (Ada Brandt)")
+    assert found["good"] == (["Ada Brandt"], "approved by 1 of 1 (Ada Brandt: reviewed)")
     assert found["twice"][0] == ["Ada Brandt"], "two accounts are one person"
     assert found["renamed"][0] == found["before-renaming"][0] == ["Ben Ode"]
     assert found["by-number"][0] == ["Omar Diaz"]
