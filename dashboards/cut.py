@@ -50,6 +50,9 @@ def _control(row: ControlRow, excerpt: Excerpt) -> ControlRow:
         control=row.control, framework=row.framework, number=row.number, title=row.title,
         group=row.group, summary=row.summary, standing=standing_of(row.standing, excerpt),
         attestation_needed=row.attestation_needed, owner=row.owner,
+        overrides=tuple(
+            one for one in row.overrides if not one.system or _among(one.system, excerpt.systems)
+        ),
     )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def _control(row: ControlRow) -> dict[str, Any]:
         "expected": row.standing.expected,
         "due": row.standing.due,
         "attestation_needed": row.attestation_needed,
-        "overrides": list(row.overrides),
+        "overrides": [one.told for one in row.overrides],
         "overridden": row.standing.overridden,
         "verdicts": [_verdict(verdict) for verdict in row.standing.verdicts],
     }

@@ -28,6 +28,15 @@ class SystemRow:
 
 
 @dataclass(frozen=True, slots=True)
+class OverrideRow:
+    """What the organisation asks otherwise than the catalogue, and why; `system` is the AI system
+    of which alone it does ('': of more)."""
+
+    told: str
+    system: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ControlRow:
     """One control or clause with its standing and the sentence that explains it."""
 
@@ -40,7 +49,7 @@ class ControlRow:
     standing: ControlStanding
     attestation_needed: str = ""
     owner: str = ""
-    overrides: tuple[str, ...] = ()
+    overrides: tuple[OverrideRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from dashboards.model import (
     DocumentRow,
     ItemPage,
     LakeFacts,
+    OverrideRow,
     SourceRow,
     SystemRow,
     TagRow,
@@ -256,9 +257,10 @@ def _flat(lists: Iterable[Iterable[str]]) -> Iterator[str]:
 
 
 def _controls(judged: Judged) -> Iterator[ControlRow]:
-    overrides: dict[str, list[str]] = defaultdict(list)
+    overrides: dict[str, list[OverrideRow]] = defaultdict(list)
     for change in judged.overrides:
-        overrides[change.control].append(f"{change.evidence}: {change.told}")
+        told = f"{change.evidence}: {change.told}"
+        overrides[change.control].append(OverrideRow(told, change.system))
     for control in judged.catalogue.controls:
         yield ControlRow(
             control=control.id,

@@ -165,9 +165,8 @@ class _Filling:
         self.folder.put_table("verdict_history", history)
         self.folder.put_table("verdicts", [told_verdict(verdict) for verdict in about.verdicts])
         self.folder.put_table("standings", [told_standing(one) for one in about.standings])
-        return list(
-            missing(connection, about.scope, about.standings, about.verdicts, history, left)
-        )
+        stand = (about.standings, about.verdicts, self.judged.overrides)
+        return list(missing(connection, about.scope, *stand, history, left))
 
     def _whole_files(
         self, head: Checkpoint, found: pack.Selected, lacks: Sequence[Missing]

@@ -17,6 +17,7 @@ from evidence.freshness import ControlStanding, Standing, State, Verdict
 from evidence.gaps import MONTHS
 from evidence.times import stamp
 from flows.coverage import coverage, uncovered
+from mappings.overrides import Override
 from storage import pack
 from storage.disposed import went_of
 from storage.engine import Connection
@@ -27,6 +28,7 @@ TITLES: Mapping[str, str] = {
     "audit": "What the audit's own records lack",
     "control": "Controls that do not stand on evidence in date",
     "evidence": "Evidence that is asked for and not there in date, or fails",
+    "otherwise": "What is asked otherwise than the catalogue asks, and why",
     "gap": "Times in which evidence was not in date, by what was known then",
     "period": "Deadlines that were not kept",
     "judged": "Times in which it was judged not to be in date, as kept then",
@@ -64,6 +66,7 @@ def missing(
     scope: pack.Scope,
     standings: Sequence[ControlStanding],
     verdicts: Sequence[Verdict],
+    overrides: Sequence[Override],
     history: Sequence[Mapping[str, Any]],
     left_out: Mapping[str, int],
 ) -> Iterator[Missing]:
@@ -75,6 +78,7 @@ def missing(
         if verdict.failed or not verdict.in_date:
             about = _named(verdict.control, verdict.evidence, verdict.system)
             yield Missing("evidence", about, verdict.why)
+    yield from _otherwise(standings, overrides, scope)
     for verdict in verdicts:
         yield from _gaps(verdict, scope)
     for verdict in verdicts:
@@ -95,6 +99,21 @@ def missing(
 
 def _named(control: str, evidence: str, system: str) -> str:
     return f"{control} {evidence} · {system or 'organisation'}"
+
+
+def _otherwise(
+    standings: Sequence[ControlStanding], overrides: Sequence[Override], scope: pack.Scope
+) -> Iterator[Missing]:
+    """What no verdict lacks because it is not asked, or asked for less: by whose word it is so."""
+    shown = {one.control for one in standings}
+    for stands in standings:
+        if stands.standing is Standing.NOT_APPLICABLE:
+            yield Missing("otherwise", stands.control, f"not applicable: {stands.why}")
+    for change in overrides:
+        whom = change.system
+        if change.control in shown and (not whom or whom in (scope.systems or (whom,))):
+            about = f"{change.control} {change.evidence}{f' · {whom}' if whom else ''}"
+            yield Missing("otherwise", about, change.told)
 
 
 def _gaps(verdict: Verdict, scope: pack.Scope) -> Iterator[Missing]:

@@ -37,6 +37,7 @@ from dashboards.model import (
     FrameworkRow,
     ItemPage,
     LakeFacts,
+    OverrideRow,
     QueueRow,
     RecordRow,
     RequirementRow,
@@ -150,8 +151,8 @@ def hostile_board() -> Board:
     row = board.controls[0]
     verdict = dataclasses.replace(row.standing.verdicts[0], why=HOSTILE, source=HOSTILE)
     bad = dataclasses.replace(
-        row, title=HOSTILE, group=HOSTILE, summary=HOSTILE, owner=HOSTILE, overrides=(HOSTILE,),
-        attestation_needed=HOSTILE,
+        row, title=HOSTILE, group=HOSTILE, summary=HOSTILE, owner=HOSTILE,
+        overrides=(OverrideRow(HOSTILE),), attestation_needed=HOSTILE,
         standing=dataclasses.replace(row.standing, why=HOSTILE, verdicts=(verdict,)),
     )  # fmt: skip
     source = SourceRow(
@@ -339,7 +340,7 @@ def _control(number: str, title: str, group: str, sign: bool, kinds: list[str]) 
         summary=f"Keep what shows that “{title.lower()}” is done, and by whom it was decided.",
         standing=standing, owner="Ines Vidal" if sign else "",
         attestation_needed="the owner states that the record is complete and true." if sign else "",
-        overrides=("mlflow_evaluation: 90 instead of 180 days, because releases are monthly",)
+        overrides=(OverrideRow("mlflow_evaluation: 90 instead of 180 days, because monthly"),)
         if number == "A.6.2.4" else (),
     )  # fmt: skip
 

@@ -25,14 +25,19 @@ from trestle.oscal.assessment_results import AssessmentResults
 from dashboards.text import tame
 from evidence.canonical import canonical
 from evidence.errors import ConfigError, LakeError
-from evidence.model import EvidenceItem
+from evidence.freshness import ControlStanding, Standing
+from evidence.model import ControlId, EvidenceItem
 from evidence.runs import Gap, Pull, PullFacts, PullOutcome
 from evidence.times import parse
 from flows.pack import write
 from flows.pack_about import Wanted, wanted_of
+from flows.pack_missing import missing
+from mappings.overrides import Override
 from storage import pack as selecting
 from storage import pack_file, verify_pack
+from storage.views import connect
 from tests.flows.test_pack import Packed, alone, archived, check, lines, packed_again, resigned
+from tests.storage.makers import START
 
 EVERYTHING: dict[str, Any] = {"controls": ()}
 RESULTS: dict[str, Any] = EVERYTHING | {"kinds": ["gx.validation_result"]}  # has no board to draw
@@ -217,6 +222,29 @@ def test_what_is_missing_is_said_with_its_reason(packed: Packed) -> None:
     assert predicate(files)["missing"] == len(lacks)
     code, told = check(packed, packed.path)
     assert (code, f"{len(lacks)} entries in MISSING.md" in told) == (0, True)
+
+
+def test_what_is_asked_for_less_is_said_with_its_reason(packed: Packed) -> None:
+    scope = selecting.Scope(1, START, systems=("triage",))
+    proved = ControlStanding(ControlId("iso42001:A.6.2.4"), Standing.PROVED, "all", 1, 1)
+    left_out = ControlStanding(ControlId("iso42001:A.8.3"), Standing.NOT_APPLICABLE, "nobody", 0, 0)
+    changes = [
+        Override("iso42001:A.6.2.4", "mlflow_evaluation", "peace", applies=False),
+        Override("iso42001:A.6.2.4", "code_review", "ours", applies=False, system="triage"),
+        Override("iso42001:A.6.2.4", "code_review", "a secret", applies=False, system="theirs"),
+        Override("iso42001:A.7.4", "dq_validation", "elsewhere", applies=False),
+    ]
+    with connect(packed.house.lake) as connection:
+        found = [
+            (one.about, one.why)
+            for one in missing(connection, scope, [proved, left_out], [], changes, [], {})
+            if one.what == "otherwise"
+        ]
+    assert found == [
+        ("iso42001:A.8.3", "not applicable: nobody"),
+        ("iso42001:A.6.2.4 mlflow_evaluation", "not asked, because peace"),
+        ("iso42001:A.6.2.4 code_review · triage", "not asked of triage, because ours"),
+    ]
 
 
 def test_a_period_holds_what_tells_of_it_and_what_stood_at_its_beginning(packed: Packed) -> None:
