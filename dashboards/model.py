@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from dashboards.detail import Past
+from dashboards.detail import EndRow, Past
 from evidence.freshness import ControlStanding, Verdict
 from evidence.runs import Total
 
@@ -368,6 +368,8 @@ class Board:
     """Where controls stood before, where that was asked together with it."""
     clocks: tuple[ClockRow, ...] = ()
     """By when law says to tell of incidents, the most pressing first."""
+    ends: tuple[EndRow, ...] = ()
+    """What else ends or begins on a day to come, the earliest first."""
 
     def verdicts(self, control: str, system: str) -> tuple[Verdict, ...]:
         """The judged expectations of one cell of the heat map."""

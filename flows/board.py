@@ -31,6 +31,7 @@ from flows.audits import audited, books, calendar, record_rows
 from flows.board_counting import counting
 from flows.board_documents import papers
 from flows.board_mapping import context, frameworks, queue
+from flows.board_times import ends
 from flows.broken import broken
 from flows.config import Config, now
 from flows.consistency import inconsistent
@@ -100,6 +101,7 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         totals = control_totals(connection)
         held = books(connection, judged.at)
         dated = (*calendar(held), *dates(connection))
+        ending = ends(connection, judged.moment, judged.systems)
     return Board(
         organisation=config.organisation,
         as_of=judged.at,
@@ -119,6 +121,7 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         calendar=tuple(sorted(dated, key=lambda row: row.on)),
         records=record_rows(held),
         clocks=found.clocks,
+        ends=ending,
     )
 
 

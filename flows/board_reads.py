@@ -16,7 +16,8 @@ from flows.board_control import Controls, facts
 from flows.board_past import changes, past
 from flows.board_times import ends
 from flows.config import Config, now
-from flows.moment import Asked, Moment, moment, parse_as_of
+from flows.judgement import systems_of
+from flows.moment import Asked, Moment, moment, parse_as_of, present
 from flows.trace_rows import lives
 from storage.engine import ample
 from storage.lake import Lake
@@ -30,13 +31,18 @@ def reads(config: Config, asked: Asked | None = None) -> Reads:
 
 
 @contextlib.contextmanager
-def held_reads(config: Config, asked: Asked | None = None) -> Iterator[Reads]:
+def held_reads(
+    config: Config, asked: Asked | None = None, board: Board | None = None
+) -> Iterator[Reads]:
     """As `reads`, of one moment and one state of the lake for as long as the block runs: for many
-    pages at once, by one thread. Raises LakeError, ConfigError."""
+    pages at once, by one thread. `board` is that of the present, if it is made already.
+
+    Raises LakeError, ConfigError.
+    """
     lake = Lake.open(config.lake, clock=now)
-    shown = moment(lake, config, asked)
+    shown = present(lake, config, board.as_of) if board else moment(lake, config, asked)
     with shown.connect(lake, ample()) as connection:
-        held = Held(shown, connection, Controls.of(connection, config, shown))
+        held = Held(shown, connection, Controls.of(connection, config, shown), board)
         yield _all_of(LakeReads(config, lambda _as_of: asked, held=held))
 
 
@@ -50,11 +56,12 @@ def _all_of(lake: LakeReads) -> Reads:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A moment of the lake that is kept open."""
+    """A moment of the lake that is kept open, and its board, if there is one."""
 
     shown: Moment
     connection: Connection
     controls: Controls
+    board: Board | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,8 @@ class LakeReads:
     held: Held | None = None
 
     def board(self, as_of: AsOf) -> Board:
+        if self.held is not None and self.held.board is not None:
+            return self.held.board
         return build(self._lake(), self.config, self.wanted(as_of))
 
     def items(self, ids: Collection[str], as_of: AsOf) -> Mapping[str, ItemPage]:
@@ -109,7 +118,8 @@ class LakeReads:
         return changes(lake, self.config, parse_as_of(since), self._moment(as_of))
 
     def ends(self, as_of: AsOf) -> Sequence[EndRow]:
-        return tuple(ends(self._lake(), self._moment(as_of)))
+        with self._connect(as_of) as connection:
+            return ends(connection, self._moment(as_of), systems_of(connection))
 
     def _lake(self) -> Lake:
         return Lake.open(self.config.lake, clock=now)

@@ -12,11 +12,10 @@ from dashboards.model import Board
 from dashboards.once import Once
 from dashboards.reads import AsOf, Reads
 from dashboards.ready import Ready, Shelf
-from flows.board_kept import keeping, kept
+from flows.board_kept import keeping, kept, mark, unchanged
 from flows.board_reads import reads
 from flows.config import Config, now
 from flows.moment import Asked, parse_as_of
-from storage.lake import Lake
 
 T = TypeVar("T")
 BESIDE = 32
@@ -31,14 +30,23 @@ def shelf_of(
     plain = reads(config, asked)
 
     def ready(as_of: AsOf) -> Ready:
-        mark, make = partial(_mark, config), partial(_with_past, plain, as_of)
+        moved, make = partial(mark, config), partial(_with_past, plain, as_of)
         if as_of or asked:
-            return Ready(make, mark, clock, config.board.oldest)
+            return Ready(make, moved, clock, config.board.oldest)
         return Ready(
-            keeping(config, make), mark, clock, config.board.oldest, partial(kept, config)
+            keeping(config, make), moved, clock, config.board.oldest, partial(kept, config)
         )  # fmt: skip
 
     return Shelf(ready, clock)
+
+
+def board_now(config: Config) -> Board:
+    """The board of the present: as it was kept where nothing has moved since, else made and kept.
+
+    Raises LakeError, ConfigError.
+    """
+    plain = reads(config)
+    return unchanged(config) or keeping(config, partial(_with_past, plain, ""))()
 
 
 def _with_past(plain: Reads, as_of: AsOf) -> Board:
@@ -70,11 +78,5 @@ def from_shelf(config: Config, shelf: Shelf, asked: Asked | None = None) -> Read
         changes=lambda since, as_of: once(
             "changes", as_of, partial(plain.changes, since, as_of), since
         ),
-        ends=lambda as_of: once("ends", as_of, partial(plain.ends, as_of)),
+        ends=lambda as_of: board(as_of).ends,
     )  # fmt: skip
-
-
-def _mark(config: Config) -> Hashable:
-    lake = Lake.open(config.lake, clock=now)
-    versions = tuple(lake.table(name).version for name in ("evidence", "tags", "leaves"))
-    return versions, config.mapping().digest

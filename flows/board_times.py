@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from dashboards.detail import EndRow
 from evidence.freshness import Attestation
-from flows.judgement import systems_of
 from flows.moment import Moment
 from flows.statements import in_force
 from flows.waivers import waivers
-from storage.engine import ample
-from storage.lake import Lake
 from storage.pages import Connection
 
 
-def ends(lake: Lake, shown: Moment) -> Iterator[EndRow]:
+def ends(connection: Connection, shown: Moment, systems: Collection[str]) -> tuple[EndRow, ...]:
     """What ends or begins after the moment shown, in order of days. Raises LakeError."""
-    with shown.connect(lake, ample()) as connection:
-        rows = [*_people(connection, shown), *_laws(shown)]
-    yield from sorted(rows, key=lambda row: (row.on, row.what, row.sentence))
+    rows = [*_people(connection, shown, systems), *_laws(shown)]
+    return tuple(sorted(rows, key=lambda row: (row.on, row.what, row.sentence)))
 
 
-def _people(connection: Connection, shown: Moment) -> Iterator[EndRow]:
+def _people(
+    connection: Connection, shown: Moment, systems: Collection[str]
+) -> Iterator[EndRow]:  # fmt: skip
     catalogue, at = shown.mapping.catalogue, shown.at
-    signed = in_force(connection, catalogue, systems_of(connection), at)
+    signed = in_force(connection, catalogue, systems, at)
     for control, made in signed.items():
         if at < made.until:
             yield EndRow(made.until.date(), "signature", _signed(made), control, made.by)

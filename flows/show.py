@@ -26,7 +26,7 @@ from flows.access import Granted, accesses, checked
 from flows.asks import questions
 from flows.board_part import part
 from flows.board_reads import held_reads, reads
-from flows.board_ready import from_shelf, shelf_of
+from flows.board_ready import board_now, from_shelf, shelf_of
 from flows.config import Config, load, now
 from flows.moment import Asked
 from flows.outlook import TOKEN, health
@@ -77,12 +77,13 @@ def _locked(config: Config, token: bool, open_loopback: bool, host: str) -> None
 
 def _write(config: Config, asked: Asked | None, output: Path) -> None:
     """Everything in one file by the ending .html, else a folder of pages."""
+    board = None if asked else board_now(config)
     try:
         if output.suffix == ".html":
-            write(reads(config, asked).board(""), output)
+            write(board or reads(config, asked).board(""), output)
             print(f"written {output}")
         else:
-            with held_reads(config, asked) as pages:
+            with held_reads(config, asked, board) as pages:
                 number = write_site(pages, output)
             print(f"written {number} pages: open {output / 'index.html'}")
     except OSError as error:

@@ -16,8 +16,8 @@ import requests
 from dashboards.ready import LOOK
 from dashboards.server import serving
 from flows import board_kept, board_reads, show
-from flows.board_kept import BEFORE, keep, keep_judged, kept
-from flows.board_ready import from_shelf, shelf_of
+from flows.board_kept import BEFORE, keep, keep_judged, kept, unchanged
+from flows.board_ready import board_now, from_shelf, shelf_of
 from flows.config import load, now
 from flows.judgement import judge_lake
 from flows.moment import Asked, present
@@ -186,3 +186,43 @@ def test_a_board_that_cannot_be_made_fails_no_judgement(
     monkeypatch.setattr(board_kept, "assemble", full)
     told = keep_judged(house.lake, house.config, judged)
     assert told == "the board was not made: too little memory"
+
+
+def test_a_written_board_is_the_kept_one_while_nothing_moved(
+    house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = board_now(house.config)
+    with monkeypatch.context() as patch:
+        patch.setattr(board_reads, "build", pytest.fail)
+        assert board_now(house.config) == before == unchanged(house.config)
+        show._write(house.config, None, tmp_path / "board.html")
+        show._write(house.config, None, tmp_path / "site")
+        for page in (tmp_path / "board.html", tmp_path / "site" / "index.html"):
+            assert f"{before.as_of:%Y-%m-%d %H:%M}" in page.read_text()
+    house.land()
+    assert unchanged(house.config) is None, "what landed is not on it"
+    after = board_now(house.config)
+    assert after.lake.version > before.lake.version
+    assert unchanged(house.config) == after, "and it is left for the next"
+    house.follow()
+    assert unchanged(house.config) is None, "tags and seals are told by it, too"
+
+
+def test_a_board_that_is_out_of_date_is_not_written_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = board_now(house.config)
+    for at in (made.as_of + house.config.board.oldest, made.as_of - timedelta(seconds=1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(board_kept, "now", lambda at=at: at)
+            assert unchanged(house.config) is None
+    monkeypatch.setattr(board_kept, "next_expiry", lambda _board: made.as_of)
+    assert unchanged(house.config) is None
+
+
+def test_a_board_that_was_judged_before_something_landed_is_late(house: House) -> None:
+    judged = judge_lake(house.lake, present(house.lake, house.config))
+    house.land()
+    assert keep_judged(house.lake, house.config, judged) == ""
+    assert kept(house.config) is not None
+    assert unchanged(house.config) is None
