@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 
@@ -25,6 +27,7 @@ from storage.verify_pack import Entry, csv_cells, csv_line
 FORM = verify_pack.PACK
 PREDICATE = "urn:headwater:pack:2"
 _CHUNK = 1 << 20
+_MAKING = "making-"
 _PARQUET = pa.schema([*EVIDENCE, ("role", pa.string()), ("leaf_index", pa.int64())])
 
 
@@ -79,14 +82,36 @@ class Folder:
 
 @contextmanager
 def folder_for(output: Path) -> Iterator[Folder]:
-    """A folder beside the output for its parts. Raises LakeError for a file that is there."""
+    """A folder beside the output for its parts, held by a lock while its process lives; those that
+    killed ones have left are deleted. Raises LakeError for a file that is there."""
     if output.exists():
         raise _there(output)
+    prefix = f".{output.name}.{_MAKING}"
     try:
-        with TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as made:
+        for left in output.parent.iterdir():
+            if left.name.startswith(prefix):
+                _delete_if_left(left)
+        with TemporaryDirectory(prefix=prefix, dir=output.parent) as made, _held(Path(made)):
             yield Folder(Path(made))
     except OSError as error:
         raise LakeError(f"{output} cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Raises OSError where another process has it."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(number)
+
+
+def _delete_if_left(folder: Path) -> None:
+    """Delete what no living process holds; what cannot be deleted stands in nobody's way."""
+    with suppress(OSError), _held(folder):
+        rmtree(folder)
 
 
 def write_pack(output: Path, folder: Folder, predicate: Mapping[str, Any], signer: Signer) -> str:

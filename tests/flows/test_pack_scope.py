@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -179,6 +181,10 @@ def test_a_pack_that_is_killed_is_none_or_whole(packed: Packed, tmp_path: Path, 
         time.sleep(0.001)
     process.kill()
     process.wait()
+    other = tmp_path / ".killed.zip.making-others"
+    other.mkdir()
+    held = os.open(other, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
     looks = [one for one in tmp_path.rglob("*.zip") if one.is_file()]
     assert looks == ([path] if path.exists() else [])
     if path.exists():
@@ -187,6 +193,9 @@ def test_a_pack_that_is_killed_is_none_or_whole(packed: Packed, tmp_path: Path, 
         assert process.returncode == -signal.SIGKILL
         write(packed.house.config.file, Wanted(), path, None, lambda _: None)
         assert check(packed, path)[0] == 0, "what was left stands in nobody's way"
+        left = {one.name for one in tmp_path.iterdir()}
+        assert left == {path.name, other.name}, "and is gone, but for what another is making"
+    os.close(held)
 
 
 def test_trestle_reads_the_results_and_the_words_are_those_of_oscal(packed: Packed) -> None:
