@@ -175,7 +175,12 @@ def _of_audit(books: Books, entry: Entry) -> Iterator[tuple[str, str, str]]:
     if entry.done and not entry.evidence:
         yield "missing", "was performed and names no item of evidence", \
             "Name its report by the item's id."  # fmt: skip
-    own = [c for c in entry.controls if (o := books.owners.get(c)) and same_name(o, entry.who)]
+    named = set(entry.controls)
+    own = [
+        number for number, owner in books.owners.items()
+        if owner and same_name(owner, entry.who)
+        and (covered(number, named) or any(covered(one, {number}) for one in named))
+    ]  # fmt: skip
     if own:
         yield "judgement", f"is of {', '.join(own)}, which its auditor {entry.who} owns", \
             "Let somebody audit it who does not answer for it."  # fmt: skip

@@ -69,6 +69,9 @@ def test_nobody_audits_what_they_own() -> None:
     (own,) = told(AUDIT, owners={"8": "INES"})
     assert "is of 8, which its auditor Ines owns" in own
     assert told(AUDIT, owners={"8": "Lena"}) == []
+    parts = AUDIT | {"controls": ["A.7", "8.4"]}
+    (own,) = told(parts, owners={"A.7.2": "Ines", "A.7.10": "ines", "A.70": "Ines", "8": "Ines"})
+    assert "is of A.7.2, A.7.10, 8, which its auditor Ines owns" in own
 
 
 def certified(*more: dict[str, Any]) -> list[dict[str, Any]]:
