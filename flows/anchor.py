@@ -13,6 +13,7 @@ from prefect.states import Completed, Failed
 from evidence.errors import HeadwaterError
 from flows.anchoring import anchor_now
 from flows.config import FILE, load
+from flows.report import described
 
 
 @flow(name="anchor", timeout_seconds=1800, validate_parameters=True)
@@ -25,5 +26,5 @@ def anchor(config: str = FILE) -> State[Any]:
         told = anchor_now(settings)
     except HeadwaterError as error:
         return Failed(message=str(error))
-    create_markdown_artifact(f"{told}\n", key="headwater-anchored")
+    create_markdown_artifact(f"{described(told)}\n", key="headwater-anchored")
     return Completed(message=told)

@@ -28,7 +28,7 @@ from flows.follow import follow
 from flows.overtime import ending_within
 from flows.progress import Lines, Progress
 from flows.pull import Attempt, attempt
-from flows.report import is_whole, pull_rows
+from flows.report import described, is_whole, pull_rows
 from flows.terminal import printable
 from flows.tidings import tell_pulls
 from flows.turns import Turns
@@ -116,7 +116,7 @@ def collect(
         tell_pulls(ended)
         followed = follow(lake, settings)
     rows = pull_rows(ended)
-    create_table_artifact(rows, key="headwater-collected", description=followed.sentence)
+    create_table_artifact(rows, key="headwater-collected", description=described(followed.sentence))
     return _verdict(ended, rows)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from evidence.asked import Expectation
 from flows.judgement import Judged, excluded
-from flows.settings import changes
+from flows.settings import changes, said_of
 from mappings.catalogue import Catalogue
 from mappings.in_force import InForce
 from mappings.rules import Rule
@@ -55,7 +55,7 @@ def _rules(mapping: InForce) -> dict[str, Rule]:
 
 
 def _overrides(mapping: InForce) -> dict[str, str]:
-    return {" ".join(filter(None, ("override", *o.key))): o.told for o in mapping.overrides}
+    return {" ".join(filter(None, ("override", *o.key))): said_of(o) for o in mapping.overrides}
 
 
 def _asked(catalogue: Catalogue) -> dict[tuple[str, str], Expectation]:

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from dashboards.text import lasting
 from evidence.errors import SourceError
 from evidence.freshness import Verdict
 from evidence.runs import PullFacts, PullOutcome
 from evidence.times import stamp
+from flows.pack_missing import one_line
 from flows.pull import Attempt
+from flows.terminal import printable
+
+
+def described(text: str) -> str:
+    """A text for Prefect, whose pages read Markdown: no word of a source becomes a link or a
+    picture there. Paragraphs stay."""
+    return "\n\n".join(one_line(part) for part in text.split("\n\n"))
+
+
+def block(lines: Iterable[str]) -> str:
+    """Lines as a block of code, from which no line of a source gets out."""
+    return "".join(
+        f"    {part}\n" for line in lines for part in printable(line).splitlines() or ("",)
+    )
 
 
 def pull_rows(ended: Mapping[str, Attempt | BaseException]) -> list[dict[str, object]]:

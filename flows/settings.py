@@ -19,6 +19,7 @@ from evidence.errors import InvalidItem
 from evidence.own import ACTION_KIND, OWN_SOURCE
 from evidence.secret import Secret
 from flows.config import Config
+from mappings.overrides import Override
 from storage.lake import Lake
 from storage.pages import Connection, all_rows
 from storage.views import connect
@@ -90,13 +91,23 @@ def settings(config: Config) -> dict[str, dict[str, Any]]:
     made |= {f"witness {one.to}": {"every": one.every} for one in config.witnesses}
     for change in config.overrides:
         words = ("override", change.control, change.evidence, change.system, change.risk_class)
-        made[" ".join(filter(None, words))] = {"says": change.told}
+        made[" ".join(filter(None, words))] = {"says": said_of(change)}
     if config.alerts is not None:
         made["alerts"] = {"schedule": config.alerts.schedule, "settle": config.alerts.settle}
     made["law"] = _fields(config.law)
     made["redaction"] = {"detect": config.detect}
     made["schedules"] = {"freshness": config.freshness_schedule, "verify": config.verify.schedule}
     return {name: _plain(table, config.folder) for name, table in made.items()}
+
+
+def said_of(change: Override) -> str:
+    """What an exception says, with the days off that may put its deadline off: of these its own
+    words say no number."""
+    days = change.deadline.workdays.off if change.deadline else frozenset()
+    if not days:
+        return change.told
+    held = digest(sorted(day.isoformat() for day in days))
+    return f"{change.told} ({len(days)} days off, {held[:8]})"
 
 
 def settings_digest(config: Config) -> str:

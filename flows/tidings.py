@@ -65,6 +65,9 @@ def _tell(event: str, resource: str, name: str, told: Mapping[str, str]) -> None
     short = {key: printable(text)[:_LONGEST] for key, text in told.items()}
     emit_event(
         f"{PREFIX}.{event}",
-        {"prefect.resource.id": f"{PREFIX}.{resource}", "prefect.resource.name": name[:200]},
+        {
+            "prefect.resource.id": f"{PREFIX}.{printable(resource)}"[:_LONGEST],
+            "prefect.resource.name": printable(name)[:200],
+        },
         payload=dict(short),
     )

@@ -13,6 +13,7 @@ from prefect.states import Completed, Failed
 from evidence.errors import VerificationFailed
 from flows.config import FILE, load, now
 from flows.due import done_since, late_since
+from flows.report import block
 from flows.terminal import printable
 from flows.verify import KEPT, run
 from storage.beats import beat, last_beat
@@ -33,6 +34,5 @@ def verification(config: str = FILE) -> State[Any]:
     else:
         ended = Completed(message="every payload, id and leaf is as it was sealed")
     beat(settings.lake, "verification", began)
-    text = "\n".join(f"    {printable(line)}" for line in told)
-    create_markdown_artifact(f"{text}\n", key="headwater-verified")
+    create_markdown_artifact(block(told), key="headwater-verified")
     return ended

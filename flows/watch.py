@@ -12,6 +12,7 @@ from prefect.states import Completed
 
 from flows.config import FILE, load, now
 from flows.due import done_since, late_since
+from flows.report import described
 from flows.terminal import printable
 from flows.tidings import tell_watch
 from flows.watching import watch_now
@@ -31,5 +32,5 @@ def watch(config: str = FILE) -> State[Any]:
         for trouble in watched.troubles
     ]
     told = printable(watched.sentence)
-    create_table_artifact(rows, key="headwater-watch", description=told)
+    create_table_artifact(rows, key="headwater-watch", description=described(told))
     return Completed(message=told)

@@ -123,6 +123,18 @@ def test_each_way_to_be_told_less_is_told(file: Path, old: str, new: str, told: 
     assert "hunter2" not in str(rows(file, "SELECT payload FROM evidence"))
 
 
+def test_days_off_that_put_a_deadline_off_are_told(file: Path) -> None:
+    config = file.read_text()
+    table = '[[override]]\ncontrol = "5.2"\nevidence = "policy"\nreason = "each quarter"\n'
+    deadline = 'deadline = {{ cron = "0 18 L 3,6,9,12 *", days_off = [{}] }}\n'
+    file.write_text(config + table + deadline.format("2026-12-31"))
+    assert any("(1 days off, " in one for one in _findings(file))
+    file.write_text(config + table + deadline.format("2026-12-31, 2027-03-31"))
+    (told,) = (one for one in _findings(file) if " changed: " in one)
+    assert "(1 days off, " in told
+    assert "(2 days off, " in told
+
+
 def test_a_source_that_nobody_asks_any_more_needs_a_person(home: Home) -> None:
     house = make_house(home())
     house.land(source="checks")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from evidence.freshness import State, Verdict
 from evidence.model import ControlId
 from flows import tidings
+from flows.report import block, described
 from flows.tidings import EVENTS, tell_verdicts
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -44,6 +46,25 @@ def test_only_a_change_is_told_and_at_first_only_what_is_bad(told: Told) -> None
     where = "headwater.evidence.iso42001:9.1/dq/churn"
     words = ["stale", "stale", "failed", "fresh"]
     assert told == [(f"headwater.evidence.{word}", where) for word in words]
+
+
+def test_hostile_names_stay_names(told: Told) -> None:
+    hostile = replace(verdict(State.STALE), system="x\x1b[2J\n\u202e" + "y" * 9000)
+    tell_verdicts([(hostile, None)])
+    ((_, where),) = told
+    assert len(where) == 500
+    assert "\x1b" not in where
+    assert "\u202e" not in where
+
+
+def test_prefect_is_shown_no_picture_and_no_link_of_a_source() -> None:
+    hostile = "a ![x](http://evil.example/x.png) <img src=x>\n\n# b\x1b"
+    assert described(hostile) == (
+        r"a \!\[x\](http://evil.example/x.png) \<img src=x\>" + "\n\n" + r"\# b "
+    )
+    assert block(["one\n![x](y)\r\u2028# z", ""]).splitlines() == [
+        "    one", "    ![x](y)\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}# z", "    ",
+    ]  # fmt: skip
 
 
 def test_every_event_stands_in_the_page() -> None:
