@@ -12,7 +12,7 @@ from evidence.own import DRIFT_KIND, OWN_SOURCE
 from evidence.reviewers import Merge
 from storage.engine import Connection
 from storage.pages import all_rows
-from storage.placed import latest_of
+from storage.placed import latest_of, of_kinds
 
 DOCUMENT = "git.document"
 _PAPERS = f"""CREATE TEMP TABLE IF NOT EXISTS lake_papers AS
@@ -83,14 +83,14 @@ def drifts_told(connection: Connection) -> dict[str, dict[str, Any]]:
 
 
 _ASKING = f"""SELECT item_id, source, kind, system, subject, title, payload
-    FROM ({latest_of("(SELECT * FROM lake_few WHERE kind IN ('git.document', 'git.register'))")})
+    FROM ({latest_of(of_kinds("git.document", "git.register"))})
     WHERE change <> 'gone' AND (payload->>'$.text_sha256') IS NOT NULL
     ORDER BY kind, subject, source"""  # noqa: S608
-_BROUGHT = """SELECT source, subject, payload->>'$.text_sha256' AS sha256,
-    list(DISTINCT {'commit': payload->>'$.commit', 'file': payload->>'$.file',
-        'blob': payload->>'$.blob'}) AS versions
-    FROM lake_few WHERE kind IN ('git.document', 'git.register')
-        AND (payload->>'$.text_sha256') IS NOT NULL GROUP BY ALL"""
+_BROUGHT = f"""SELECT source, subject, payload->>'$.text_sha256' AS sha256,
+    list(DISTINCT {{'commit': payload->>'$.commit', 'file': payload->>'$.file',
+        'blob': payload->>'$.blob'}}) AS versions
+    FROM {of_kinds("git.document", "git.register")}
+    WHERE (payload->>'$.text_sha256') IS NOT NULL GROUP BY ALL"""  # noqa: S608
 _BRANCHES = "(SELECT * FROM evidence WHERE kind = 'git.branch')"
 _CLAIMING = f"""SELECT item_id FROM evidence WHERE item_id IN (SELECT unnest($items::VARCHAR[]))
     AND source IN (SELECT source FROM ({latest_of(_BRANCHES)})

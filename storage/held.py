@@ -7,16 +7,14 @@ from collections.abc import Collection
 from typing import Any
 
 from evidence.own import CONSISTENCY_KIND
-from storage.engine import Connection, literal
+from storage.engine import Connection
 from storage.few import MODELS
 from storage.own_records import Open, open_of
 from storage.pages import all_rows
-from storage.placed import SUBJECT, latest_of
+from storage.placed import SUBJECT, latest_of, of_kinds
 
-_FILES = latest_of("(SELECT * FROM lake_few WHERE kind IN ('git.register', 'git.document'))")
-_MODELS = latest_of(
-    f"(SELECT * FROM lake_few WHERE kind IN ({', '.join(map(literal, MODELS))}))"  # noqa: S608
-)
+_FILES = latest_of(of_kinds("git.register", "git.document"))
+_MODELS = latest_of(of_kinds(*MODELS))
 _SPEAKING = latest_of(f"""(SELECT * FROM evidence SEMI JOIN (
     SELECT {SUBJECT} FROM evidence SEMI JOIN claimed USING (item_id)) USING ({SUBJECT}))""")  # noqa: S608
 

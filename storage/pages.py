@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from evidence.errors import LakeError
 from evidence.own import CORRECTION_KIND, OWN_SOURCE, WAIVER_KIND
 from storage.engine import Connection, literal
-from storage.placed import SUBJECT, latest_of
+from storage.placed import SUBJECT, latest_of, of_kinds
 from storage.tally import Tally, asked, counted, table_of, tally_of
 
 __all__ = [
@@ -32,12 +32,11 @@ REGISTER_KINDS = ("git.register", "human.attestation", WAIVER_KIND)
 _NEWEST = 50_000
 _CLAIMS = "lake_claims WHERE NOT starts_with(control, 'event:')"
 
-_REGISTERED = f"(SELECT * FROM lake_few WHERE kind IN ({', '.join(map(literal, REGISTER_KINDS))}))"  # noqa: S608
 _RECORDS = f"""CREATE TEMP TABLE lake_records AS
     SELECT item_id, system, subject, payload, payload->>'$.register' AS register,
         (source = $own OR coalesce(collected_at <= beat OR pull_id IN whole, false))
             AND item_id NOT IN (SELECT item_id FROM lake_corrected) AS confirmed
-    FROM ({latest_of(_REGISTERED)}) LEFT JOIN (
+    FROM ({latest_of(of_kinds(*REGISTER_KINDS))}) LEFT JOIN (
         SELECT source, max(finished_at) FILTER (NOT backfill) AS beat, list(pull_id) AS whole
         FROM pulls WHERE outcome = 'complete' GROUP BY source) USING (source)
     WHERE change <> 'gone' AND (payload->>'$.level') = 'record'"""  # noqa: S608  ours

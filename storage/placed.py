@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from storage.engine import literal
+
 SUBJECT = "source, kind, system, subject"
 
 
@@ -40,3 +42,13 @@ def latest_sql(placed: str) -> str:
 def latest_of(evidence: str) -> str:
     """`latest`, of a relation that holds each of its subjects whole: the others are not read."""
     return latest_sql(f"({placed_sql(evidence)})")
+
+
+def of_kinds(*kinds: str) -> str:
+    """The items of these kinds, which `lake_few` holds.
+
+    Asked for one kind the engine passes over the payloads of others, asked for one of several it
+    does not: so each is asked for by itself.
+    """
+    each = (f"SELECT * FROM lake_few WHERE kind = {literal(kind)}" for kind in kinds)  # noqa: S608
+    return f"({' UNION ALL '.join(each)})"
