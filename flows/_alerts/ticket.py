@@ -98,7 +98,7 @@ class Ticket(Channel):
                 replies.append(http.send(call.method, path, content, sent=JSON, safe=message.over))
             return replies[0]
 
-        return asked(auth, ask, no_page), replies[0] if replies else None
+        return asked(auth, ask, _refused), replies[0] if replies else None
 
     def _text(self, message: Message, desk: Desk) -> str:
         told = plain(message, desk)
@@ -114,12 +114,27 @@ def _filled(value: Any, words: Mapping[str, str]) -> Any:
     return [_filled(one, words) for one in value] if isinstance(value, list) else value
 
 
+_ERRORS = ("error", "errors", "errorMessages", "error_description")
+
+
+def _refused(reply: Reply) -> str:
+    """What is wrong with an answer of good status: a page, or the errors that it tells of, as
+    GraphQL and some gateways do."""
+    told = _read(reply)
+    errors = [told[key] for key in _ERRORS if told.get(key)] if isinstance(told, Mapping) else []
+    return no_page(reply) or (clean(f"an error all the same: {errors[0]}", 200) if errors else "")
+
+
+def _read(reply: Reply | None) -> Any:
+    try:
+        return orjson.loads(reply.data) if reply else None
+    except ValueError:
+        return None
+
+
 def _found(reply: Reply | None, path: str) -> str:
     """The ticket's name in the answer: a number or a short text, else empty."""
-    try:
-        value: Any = orjson.loads(reply.data) if reply else None
-    except ValueError:
-        return ""
+    value = _read(reply)
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     named = isinstance(value, str | int) and not isinstance(value, bool)

@@ -146,6 +146,9 @@ def test_teams_gets_text_runs_which_know_no_markdown(receiver: Receiver) -> None
         (pager, Say(200, b'{"status": "throttled"}'), False),
         (pager, Say(200, b"\xff\x00garbage"), False),
         (pager, Say(400, b'{"status": "invalid event"}'), False),
+        (ticket, Say(200, b'{"errors": [{"message": "archived"}], "data": null}'), False),
+        (ticket, Say(200, b'{"error": "no such project", "number": 3}'), False),
+        (ticket, Say(201, b'{"issue": {"id": 3}, "errors": []}'), True),
     ],
     ids=lambda value: getattr(value, "__name__", None) or (
         f"{value.status}-{value.body[:9]!r}" if isinstance(value, Say) else str(value)
