@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from evidence.errors import HeadwaterError
+from flows.board_lives import lives_since
 from flows.config import Config
 from flows.keys import public_key_of
 from flows.moment import Moment
@@ -31,7 +32,7 @@ def counting(lake: Lake, config: Config, moment: Moment, *, past: bool) -> Itera
         yield connection
         if taken is None and shown.whole and worth_it(connection):
             _keep(connection, lake, config, shown)
-        elif taken is not None and taken.whole:
+        elif taken is not None and taken.whole and connection.tallies.keys() - taken.kept:
             _keep(connection, lake, config, taken)
 
 
@@ -49,7 +50,7 @@ def _taken(
         key = VerifierKey.parse(public_key_of(config))
     except (HeadwaterError, ValueError):
         return None
-    return take_up(connection, lake, shown, key, moment.mapping.catalogue.aside)
+    return take_up(connection, lake, shown, key, moment.mapping.catalogue.aside, lives_since)
 
 
 def _keep(connection: Connection, lake: Lake, config: Config, shown: Shown) -> None:

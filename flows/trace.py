@@ -45,14 +45,14 @@ class Traced:
 
 def graph_of(connection: Connection, trace: TraceMap) -> Graph:
     """All nodes of the lake as the connection shows it. Raises LakeError."""
-    look(connection, _cycle(trace))
-    return _graph(connection, _placed(trace, rows_of_all(connection)))
+    look(connection, cycle_of(trace))
+    return graph_from(connection, places(trace, rows_of_all(connection)))
 
 
 def tied_graph(connection: Connection, trace: TraceMap) -> Graph:
     """The nodes that a broken edge may be about, of `graph_of`: most of a large lake names nobody,
     is named by nobody and did not fail. Raises LakeError."""
-    return _graph(connection, _tied(connection, trace))
+    return graph_from(connection, tied_places(connection, trace))
 
 
 def graph_about(connection: Connection, trace: TraceMap, about: str) -> Graph:
@@ -60,10 +60,10 @@ def graph_about(connection: Connection, trace: TraceMap, about: str) -> Graph:
 
     Raises LakeError.
     """
-    placed = _tied(connection, trace, about)
-    start = _start(_graph(connection, placed), about)
+    placed = tied_places(connection, trace, about)
+    start = _start(graph_from(connection, placed), about)
     system = start.system if start else about
-    return _graph(connection, placed | _placed(trace, rows_of_system(connection, system)))
+    return graph_from(connection, placed | places(trace, rows_of_system(connection, system)))
 
 
 def tied_and_rest(connection: Connection, trace: TraceMap) -> tuple[Graph, Iterator[Node]]:
@@ -72,24 +72,24 @@ def tied_and_rest(connection: Connection, trace: TraceMap) -> tuple[Graph, Itera
 
     Raises LakeError.
     """
-    placed = _tied(connection, trace)
+    placed = tied_places(connection, trace)
     rest = (row for row in rows_of_all(connection) if _place(row) not in placed)
-    return _graph(connection, placed), (node for row in rest for node in _nodes(trace, row))
+    return graph_from(connection, placed), (node for row in rest for node in _nodes(trace, row))
 
 
 _Place = tuple[datetime, str]
-_Placed = dict[_Place, list[Node]]
+Placed = dict[_Place, list[Node]]
 """When an item was observed, and its id → the nodes that it is."""
 
 
-def _tied(connection: Connection, trace: TraceMap, *besides: str) -> _Placed:
-    look(connection, _cycle(trace))
-    placed = _placed(trace, tied_rows(connection))
+def tied_places(connection: Connection, trace: TraceMap, *besides: str) -> Placed:
+    look(connection, cycle_of(trace))
+    placed = places(trace, tied_rows(connection))
     names = {one.key for nodes in placed.values() for node in nodes for one in node.names}
-    return placed | _placed(trace, called_rows(connection, names | set(besides)))
+    return placed | places(trace, called_rows(connection, names | set(besides)))
 
 
-def _placed(trace: TraceMap, rows: Iterable[Mapping[str, Any]]) -> _Placed:
+def places(trace: TraceMap, rows: Iterable[Mapping[str, Any]]) -> Placed:
     return {_place(row): _nodes(trace, row) for row in rows}
 
 
@@ -101,13 +101,13 @@ def _nodes(trace: TraceMap, row: Mapping[str, Any]) -> list[Node]:
     return list(trace.nodes({**row, "payload": json.loads(row["payload"])}, row["evidence"]))
 
 
-def _graph(connection: Connection, placed: _Placed) -> Graph:
+def graph_from(connection: Connection, placed: Placed) -> Graph:
     """Oldest first: of several of one name the first is meant."""
     nodes = tuple(node for place in sorted(placed) for node in placed[place])
     return Graph(nodes, _accounts(connection))
 
 
-def _cycle(trace: TraceMap) -> Cycle:
+def cycle_of(trace: TraceMap) -> Cycle:
     ties = tuple(_tie(one) for one in trace.kinds if one.stage is None)
     failing = tuple(name for name, stage in trace.stages.items() if stage in BY_OUTCOME)
     return Cycle(trace.native, trace.evidence, ASKED, ties, failing)

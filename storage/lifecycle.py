@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from evidence.errors import LakeError
 from storage.engine import Connection, literal
@@ -137,6 +138,55 @@ def _rows(
             yield from batch.to_pylist()
     except duckdb.Error as error:
         raise LakeError(f"the lake cannot be read: {error}") from error
+
+
+def hashes_of_names(connection: Connection, besides: Sequence[str]) -> list[int]:
+    """The hashes (`alone.hash_of`) of all names by which what stands is called, but for the items
+    `besides`. After `look`. Raises LakeError."""
+    sql = """SELECT DISTINCT md5_number_upper(name) AS hash FROM (
+            SELECT item_id, unnest(list_append(keys, subject)) AS name FROM lake_lifecycle)
+        ANTI JOIN lake_besides USING (item_id) WHERE name IS NOT NULL"""
+    connection.register("lake_besides", pa.table({"item_id": pa.array(besides, pa.string())}))
+    try:
+        return [hash_ for (hash_,) in connection.execute(sql).fetchall()]
+    except duckdb.Error as error:
+        raise LakeError(f"the lake cannot be read: {error}") from error
+    finally:
+        connection.unregister("lake_besides")
+
+
+_SINCE = f"SELECT item_id, {SUBJECT} FROM evidence"  # noqa: S608  ours
+_TOUCHED = f"""CREATE OR REPLACE TEMP TABLE lake_touched AS
+    SELECT old.item_id, bool_or(native OR s.item_id IS NOT NULL) AS stands
+    FROM (SELECT item_id, {SUBJECT}, kind IN (SELECT unnest($kinds::VARCHAR[])) AS native
+            FROM evidence WHERE {_ALONE} IN (SELECT {_ALONE} FROM lake_since)
+                AND item_id NOT IN (SELECT item_id FROM lake_since)) old
+        JOIN lake_since n USING ({SUBJECT}) LEFT JOIN lake_stands s ON s.item_id = n.item_id
+    GROUP BY ALL"""  # noqa: S608  ours
+
+
+def touched(connection: Connection, new: Connection, cycle: Cycle) -> bool:
+    """Whether what `new` shows has another version of a subject that stood in a life cycle before,
+    or stands there itself now. `connection` shows both. After `look` at `new`. Raises LakeError."""
+    shown = {"lake_since": _SINCE, "lake_stands": "SELECT item_id FROM lake_lifecycle"}
+    try:
+        for name, sql in shown.items():
+            connection.register(name, new.execute(sql).to_arrow_table())
+        connection.execute(_TOUCHED, {"kinds": list(cycle.kinds)})
+        rows = connection.execute("SELECT bool_or(stands) FROM lake_touched").fetchall()
+        return bool(rows[0][0]) or (rows[0][0] is not None and _taken(connection, cycle))
+    except duckdb.Error as error:
+        raise LakeError(f"the lake cannot be read: {error}") from error
+    finally:
+        for name in shown:
+            connection.unregister(name)
+
+
+def _taken(connection: Connection, cycle: Cycle) -> bool:
+    """Whether a tag takes one of those that were touched for what stands in a life cycle."""
+    sql = """SELECT 1 FROM lake_claims SEMI JOIN lake_touched USING (item_id)
+        WHERE evidence IN (SELECT unnest($evidence::VARCHAR[])) LIMIT 1"""
+    return bool(connection.execute(sql, {"evidence": list(cycle.evidence)}).fetchall())
 
 
 def _told(cycle: Cycle) -> dict[str, str]:

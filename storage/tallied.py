@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -54,14 +54,15 @@ WORTH = 50_000
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What a connection shows: the versions of evidence and tags that it reads, as of when, by
-    which mapping; whether that is all there is at these versions, tagged to the last; and when all
-    of it was counted last, the beginning of what is only added to."""
+    which mapping; whether that is all there is at these versions, tagged to the last; when all of
+    it was counted last, the beginning of what is only added to; and what is kept of just this."""
 
     versions: tuple[int, int]
     at: datetime
     mapping: str
     whole: bool
     begun: datetime
+    kept: frozenset[str] = frozenset()
 
 
 def versions_of(lake: Lake) -> tuple[int, int]:
@@ -69,24 +70,31 @@ def versions_of(lake: Lake) -> tuple[int, int]:
     return lake.table("evidence").version, lake.table("tags").version
 
 
+Also = Callable[[Connection, Connection, Mapping[str, pa.Table]], Mapping[str, pa.Table]]
+"""What a board keeps besides: from the whole, what came since and the tables of before, the tables
+of now; none where they cannot be made of these."""
+
+
 def take_up(
-    connection: Connection, lake: Lake, shown: Shown, key: VerifierKey, aside: Sequence[str]
-) -> Shown | None:
+    connection: Connection, lake: Lake, shown: Shown, key: VerifierKey, aside: Sequence[str],
+    also: Also,
+) -> Shown | None:  # fmt: skip
     """Give the connection what was counted before, with what came since; what it shows then.
 
     None, and nothing is given, where there is nothing to believe or any doubt. `aside` belongs to
     the mapping.
     """
     try:
-        return _taken(connection, lake, shown, key, aside)
+        return _taken(connection, lake, shown, key, aside, also)
     except (HeadwaterError, OSError, ValueError, KeyError, TypeError, pa.ArrowException,
             duckdb.Error):  # fmt: skip
         return None
 
 
 def _taken(
-    connection: Connection, lake: Lake, shown: Shown, key: VerifierKey, aside: Sequence[str]
-) -> Shown | None:
+    connection: Connection, lake: Lake, shown: Shown, key: VerifierKey, aside: Sequence[str],
+    also: Also,
+) -> Shown | None:  # fmt: skip
     folder = LocalPlace(lake.place.derived(WHAT))
     told = _told(folder, key)
     if told is None or not _holds(told, shown):
@@ -103,10 +111,13 @@ def _taken(
         parts = {tally.name: merge(tally, [before[tally.name], tally_of(new, tally)])
                  for tally in TALLIES}  # fmt: skip
         few = pa.concat_tables([before[RELATION], _few(new).cast(before[RELATION].schema)])
-        whole = shown.whole and any(came.values()) and _all_shown(new)
-    connection.instead(RELATION, few)
-    connection.tallies.update(parts)
-    return replace(shown, whole=whole, begun=parse(told["begun"]))
+        connection.instead(RELATION, few)
+        connection.tallies.update(parts)
+        with suppress(HeadwaterError, duckdb.Error):  # then that alone is made of the whole
+            connection.tallies.update(also(connection, new, before))
+        whole = shown.whole and _all_shown(new)
+    kept = frozenset() if any(came.values()) else frozenset(before)
+    return replace(shown, whole=whole, begun=parse(told["begun"]), kept=kept)
 
 
 def _told(folder: LocalPlace, key: VerifierKey) -> Mapping[str, Any] | None:
@@ -145,7 +156,7 @@ def _came(lake: Lake, name: str, told: Sequence[Any], until: int) -> list[Path]:
 
 
 def _tables(folder: LocalPlace, told: Mapping[str, Any]) -> Iterator[tuple[str, pa.Table]]:
-    for name in (*(tally.name for tally in TALLIES), RELATION):
+    for name in told["files"]:
         content = folder.read(f"{told['folder']}/{name}.parquet") or b""
         if hashlib.sha256(content).hexdigest() != told["files"][name]:
             raise LakeError(f"{name} is not what was written")
@@ -189,7 +200,9 @@ def keep_tallies(connection: Connection, lake: Lake, shown: Shown, signer: Signe
     few = table_of(connection, f"SELECT * FROM {RELATION} WHERE {FEW} LIMIT {MOST + 1}")  # noqa: S608
     if few.num_rows > MOST:
         return
-    tables = {tally.name: tally_of(connection, tally) for tally in TALLIES} | {RELATION: few}
+    for tally in TALLIES:
+        tally_of(connection, tally)
+    tables = {**connection.tallies, RELATION: few}
     entries = {
         name: (version, lake.table(name).entry_digest(version))
         for name, version in zip(FOLLOWED, shown.versions, strict=True)

@@ -16,10 +16,12 @@ import pytest
 
 from dashboards.model import Board
 from evidence.correction import Act
-from evidence.model import Outcome
+from evidence.model import EvidenceItem, Outcome
 from flows import board_counting
 from flows.board import assemble
 from flows.board_counting import counting
+from flows.board_lives import LIVES
+from flows.broken import broken
 from flows.config import load
 from flows.judgement import judge_lake
 from flows.moment import present
@@ -86,7 +88,9 @@ def counts(house: House) -> dict[str, list[str]]:
     with counting(house.lake, house.config, shown, past=False) as connection:
         few = f"SELECT * FROM lake_few WHERE {FEW}"
         found = {tally.name: told(tally_of(connection, tally)) for tally in TALLIES}
-        return found | {"few": told(connection.execute(few).to_arrow_table())}
+        edges = list(map(repr, broken(connection, house.clock.now)))
+        rows = told(connection.execute(few).to_arrow_table())
+    return found | {"few": rows, "broken": edges}
 
 
 def told(table: pa.Table) -> list[str]:
@@ -128,6 +132,31 @@ def _strangers(house: House) -> None:
     house.follow()
 
 
+_OUTCOMES = [Outcome.FAILED, Outcome.RECORDED]
+
+
+def _lives(house: House) -> None:
+    """Tickets of incidents and changes, of which the last names one of before, and a run."""
+    house.number += 1
+    at, lake, n = house.clock.now - timedelta(days=9), house.lake, house.number
+    labels = [f"incident:{house.rng.randint(1, n)}"] if house.rng.random() < 0.5 else []
+    told = [
+        ("servicenow.incident", f"inc-{n}", {"number": str(n), "priority": "1"}),
+        ("servicenow.change_request", f"chg-{n}", {"number": f"C{n}", "labels": labels}),
+        ("mlflow.run", f"run-{n}", {"run_id": f"r{n}", "params": {}}),
+    ]
+    items = [
+        EvidenceItem(
+            source="lives", kind=kind, subject=subject, observed_from=at, observed_to=at,
+            collected_at=at, payload=payload, system="churn", title=subject,
+            outcome=Outcome.RECORDED if "incident" in kind else house.rng.choice(_OUTCOMES),
+        )
+        for kind, subject, payload in told
+    ]  # fmt: skip
+    lake.land("lives", items, bookmark=lake.bookmark("lives"), cursor=None, pull_id=f"l{n}")
+    house.follow()
+
+
 def _corrected(house: House) -> None:
     lake, item = house.lake, _some(house)
     facts = {"item_id": item, "by": "Ann", "reason": "mistaken", "wrong": "mistake"}
@@ -149,7 +178,10 @@ def test_what_is_counted_is_that_of_the_whole_lake(
     house: House, taken: list[Shown | None], seed: int
 ) -> None:
     dice = random.Random(seed)
-    for step in (_tagged, *dice.choices([_tagged, _untagged, _strangers, _corrected], k=4)):
+    for step in (
+        _tagged,
+        *dice.choices([_tagged, _untagged, _strangers, _lives, _lives, _corrected], k=5),
+    ):
         step(house)
         house.clock.now += timedelta(minutes=dice.randint(1, 90))
         assert counts(house) == anew(house), step
@@ -174,6 +206,41 @@ def test_what_came_is_counted_once_and_kept(house: House, taken: list[Shown | No
     assert second.begun == first.begun, "it is no younger by being added to"
     told = (house.lake.place.derived(WHAT) / NAME).read_text().splitlines()[1]
     assert json.loads(told)["evidence"][0] == second.versions[0]
+
+
+def test_lives_are_put_together_unless_something_old_is_touched(house: House) -> None:
+    number = house.number + 1
+    for _ in range(3):
+        _lives(house)
+        house.clock.now += timedelta(hours=1)
+    counts(house)
+
+    def known(step: Callable[[House], None]) -> bool:
+        step(house)
+        shown = present(house.lake, house.config, house.clock.now)
+        with counting(house.lake, house.config, shown, past=False) as connection:
+            found = LIVES in connection.tallies
+            list(broken(connection, house.clock.now))
+        return found
+
+    house.rng.seed(1)
+    assert known(lambda house: None)
+    assert known(_strangers)
+    assert known(lambda house: _ticket(house, "new", ["incident:nobody"]))
+    assert not known(lambda house: _ticket(house, f"chg-{number}", [])), "an old one's version"
+    assert known(lambda house: None), "what was made of the whole is kept"
+    assert not known(lambda house: _ticket(house, "newer", [f"incident:{number}"])), "it is named"
+
+
+def _ticket(house: House, subject: str, labels: list[str]) -> None:
+    at, lake = house.clock.now, house.lake
+    made = EvidenceItem(
+        source="lives", kind="servicenow.change_request", subject=subject, title="again",
+        observed_from=at, observed_to=at, collected_at=at, system="churn", outcome=Outcome.RECORDED,
+        payload={"number": subject, "labels": labels},
+    )  # fmt: skip
+    lake.land("lives", [made], bookmark=lake.bookmark("lives"), cursor=None, pull_id="")
+    house.follow()
 
 
 def test_after_a_correction_all_is_counted_anew(house: House, taken: list[Shown | None]) -> None:
