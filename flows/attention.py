@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dashboards.model import Attention, LakeFacts, SourceRow
+from evidence.attestation import REGISTERS as STATEMENTS
 from evidence.freshness import Standing, State, Verdict
 from evidence.suggestion import Becomes
+from evidence.waiver import REGISTERS as WAIVERS
 from flows.judgement import Judged
 from storage.pages import Connection, overridden_items
 from storage.suggestions import ACCEPTED, suggestions_in
-from storage.vanished import vanished
+from storage.vanished import taken_out, vanished
 
 ACTIONS = {
     "failed": "Look at the item, mend the cause, and collect again.",
@@ -36,6 +38,10 @@ WENT = (
 TOLD_FOR = timedelta(days=90)
 """For so long a failure that went away is told of: as long as most evidence counts."""
 DROPPED = "Configure it again, or have another source bring what it brought."
+CLOSE = "A record is closed and not deleted: put it back with how it ended, unless it was an error."
+PERSONAL = {*STATEMENTS, *WAIVERS}
+"""Registers of which a record that is gone makes nothing look better."""
+_NAMED = 5
 SHOWN = 20
 PARTIAL = "Mend what is named, or its rights; until a pull is whole, nothing in it counts as fresh."
 _WRITTEN = {"git.register", "git.document"}
@@ -209,6 +215,30 @@ def went_away(connection: Connection, at: datetime) -> Iterator[Attention]:
             "failed", f"{len(rows) - SHOWN} more failures are gone at their sources, or told "
             "otherwise there.", WENT,
         )  # fmt: skip
+
+
+def records_taken_out(connection: Connection, at: datetime) -> Iterator[Attention]:
+    """Records that registers hold no more, a sentence for each register and whoever took them out:
+    what they asked for is asked of nobody now."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in taken_out(connection, at - TOLD_FOR):
+        if row["register"] not in PERSONAL:
+            groups[row["register"], row["actor"]].append(row)
+    for (register, actor), rows in groups.items():
+        many = f"{len(rows)} records were" if len(rows) > 1 else "A record was"
+        since = min(row["landed_at"] for row in rows)
+        yield Attention(
+            "judgement", f"{many} taken out of the register {register}"
+            f"{f' by {actor}' if actor else ''} since {since:%Y-%m-%d}: {_listed(rows)}.", CLOSE,
+            system=rows[0]["system"] if len(rows) == 1 else "", item_id=rows[0]["item_id"],
+            cause=f"taken out of {register} {actor}",
+        )  # fmt: skip
+
+
+def _listed(rows: Sequence[Mapping[str, Any]]) -> str:
+    named = [str(row["title"] or row["subject"]) for row in rows[:_NAMED]]
+    more = len(rows) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
 
 
 def _now(row: Mapping[str, Any]) -> str:

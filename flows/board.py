@@ -26,7 +26,7 @@ from evidence.errors import LakeError
 from evidence.freshness import ORGANISATION
 from evidence.times import stamp
 from flows._alerts.unsent import unsent
-from flows.attention import attention, overridden, unconfirmed, went_away
+from flows.attention import attention, overridden, records_taken_out, unconfirmed, went_away
 from flows.audits import audited, books, calendar, record_rows
 from flows.board_counting import counting
 from flows.board_documents import papers
@@ -158,6 +158,7 @@ def needs(
         *missed_runs(sources),
         *attention(judged, sources, facts),
         *went_away(connection, judged.at),
+        *records_taken_out(connection, judged.at),
         *unreviewed(connection),
         *changed_settings(connection, judged.at),
         *unconfirmed(connection),

@@ -1,12 +1,12 @@
-"""Failures that went away at their source, or that it tells otherwise now: nothing was mended."""
+"""What looks better because it went away: failures at their source, records in registers."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from storage.pages import Connection, all_rows, item_tags
-from storage.placed import SUBJECT, placed_sql
+from storage.pages import REGISTER_KINDS, Connection, all_rows, item_tags
+from storage.placed import SUBJECT, of_kinds, placed_sql
 
 _BAD = "outcome IN ('failed', 'error') AND change <> 'gone'"
 _SQL = f"""
@@ -33,6 +33,28 @@ WHERE last > last_bad AND now.landed_at > $since AND (now.change = 'gone' OR (
     now.nature = 'event' AND now.change = 'changed' AND now.observed_to <= before.observed_to))
 ORDER BY landed_at DESC, item_id
 """  # noqa: S608  no text from outside
+
+
+_TAKEN_OUT = f"""
+SELECT before.item_id AS item_id, subject, system, before.title AS title,
+    before.payload->>'$.register' AS register, now.landed_at AS landed_at, now.actor AS actor
+FROM (
+    SELECT {SUBJECT}, arg_max(w, place) AS now,
+        arg_max(w, place) FILTER (change <> 'gone') AS before
+    FROM ({placed_sql(of_kinds(*REGISTER_KINDS))}) w GROUP BY {SUBJECT}
+)
+WHERE now.change = 'gone' AND now.landed_at > $since AND (before.payload->>'$.level') = 'record'
+ORDER BY register, actor, subject, item_id
+"""  # noqa: S608  no text from outside
+
+
+def taken_out(connection: Connection, since: datetime) -> list[dict[str, Any]]:
+    """The records that registers hold no more since then.
+
+    A row holds the record as it was (`item_id`, `subject`, `system`, `title`, `register`), who took
+    it out (`actor`, as git tells) and when that landed (`landed_at`). Raises LakeError.
+    """
+    return all_rows(connection, _TAKEN_OUT, {"since": since})
 
 
 def vanished(connection: Connection, since: datetime) -> list[dict[str, Any]]:

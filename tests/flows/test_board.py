@@ -53,15 +53,24 @@ def test_what_landed_and_is_not_tagged_yet_is_told_first(home: Home) -> None:
     assert show(config.file, None, fail_on="failed", as_json=True) == 0
 
 
-def test_a_clause_cannot_be_left_out(home: Home, tmp_path: Path) -> None:
-    repository = tmp_path / "governance"
-    (repository / "registers").mkdir(parents=True)
-    (repository / "registers" / "soa.yaml").write_text(SOA)
-    who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
-    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "first"]):
+@pytest.fixture
+def governance(tmp_path: Path) -> Path:
+    """A repository with a Statement of Applicability."""
+    (tmp_path / "governance" / "registers").mkdir(parents=True)
+    _commit(tmp_path / "governance", SOA)
+    return tmp_path / "governance"
+
+
+def _commit(repository: Path, soa: str, name: str = "Ann") -> None:
+    (repository / "registers" / "soa.yaml").write_text(soa)
+    who = ["-c", f"user.name={name}", "-c", f"user.email={name.lower()}@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "work"]):
         subprocess.run(["git", "-C", str(repository), *command], check=True)
+
+
+def test_a_clause_cannot_be_left_out(home: Home, governance: Path) -> None:
     table = 'name = "r"\nuses = "collectors.git_registers:GitRegisters"\ndocuments = ""\n'
-    config = load(home(f'{table}repository = "{repository}"'))
+    config = load(home(f'{table}repository = "{governance}"'))
     lake = _pulled(config.file)
     standings = judge_lake(lake, present(lake, config)).standings
     assert standings[ControlId("iso42001:A.8.4")].standing is Standing.NOT_APPLICABLE
@@ -70,6 +79,18 @@ def test_a_clause_cannot_be_left_out(home: Home, tmp_path: Path) -> None:
     assert told.startswith("A.8.4 ")
     assert "by Ann <ann@example.org>, since 20" in told
     assert told.endswith(": nobody outside uses it.")
+
+
+def test_records_that_are_taken_out_of_a_register_are_told(home: Home, governance: Path) -> None:
+    table = 'name = "r"\nuses = "collectors.git_registers:GitRegisters"\ndocuments = ""\n'
+    config = load(home(f'{table}repository = "{governance}"'))
+    lake = _pulled(config.file)
+    assert not any("taken out" in note.sentence for note in build(lake, config).attention)
+    _commit(governance, SOA.replace("- {id: A.8.4", "# - {id: A.8.4"), "Eve")
+    _pulled(config.file)
+    (told,) = (n.sentence for n in build(lake, config).attention if "taken out" in n.sentence)
+    assert told.startswith("A record was taken out of the register soa by Eve <eve@example.org>")
+    assert "A.8.4" in told
 
 
 def test_a_clock_ahead_is_told_before_what_it_hides(home: Home) -> None:
