@@ -177,15 +177,17 @@ def _suppliers(held: Held) -> Iterator[Finding]:
             seen = {
                 str(v) for v in (given if isinstance(given, list) else [given]) if v is not None
             }
-            for used in _newest(held, name):
+            for used in _of_supplier(held, name):
                 version = _version_of(used, name)
                 if version in seen:
                     continue
-                last = f"the version looked at last is {', '.join(sorted(seen))}" if seen else \
+                seen_last = ", ".join(sorted(seen))
+                last = f"the version looked at last is {seen_last}" if seen else \
                     "nobody says which version was looked at"  # fmt: skip
+                shows = "offers" if used.offered else "shows"
                 why = (
                     f"{one.text('name') or one.id} supplies {name}: evidence of {used.at:%Y-%m-%d} "
-                    f"shows {version}, and {last}"
+                    f"{shows} {version}, and {last}"
                 )
                 part = f"{name} {version}"
                 yield finding_of(
@@ -193,9 +195,19 @@ def _suppliers(held: Held) -> Iterator[Finding]:
                 )
 
 
+def _of_supplier(held: Held, name: str) -> list[Used]:
+    """Each version of its model once: those in use, then those that can be called beside them."""
+    found = [*_newest(held, name), *(one for one in held.used if one.offered)]
+    first: dict[str, Used] = {}
+    for one in found:
+        if version := _version_of(one, name):
+            first.setdefault(version, one)
+    return list(first.values())
+
+
 def _newest(held: Held, name: str) -> list[Used]:
     """The versions in use: the newest that evidence shows, and those shown shortly before."""
-    found = [one for one in held.used if _version_of(one, name)]
+    found = [one for one in held.used if not one.offered and _version_of(one, name)]
     last = max((one.at for one in found), default=None)
     return [one for one in found if last is not None and one.at >= last - _USED_TOGETHER]
 

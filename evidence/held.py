@@ -91,7 +91,8 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A version of a model that evidence shows: in the registry, in service or called."""
+    """A version of a model that evidence shows: in the registry, in service or called; `offered`:
+    one that can be called, whether anybody does or not."""
 
     name: str
     version: str
@@ -99,6 +100,7 @@ class Used:
     item_id: str = ""
     system: str = ""
     where: str = ""
+    offered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

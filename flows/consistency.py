@@ -28,7 +28,14 @@ from flows.terminal import Screen, for_machines, printable
 from mappings.in_force import InForce
 from storage.actions import land_own
 from storage.engine import ample
-from storage.held import first_authors, models_used, open_findings, register_files, speaking
+from storage.held import (
+    first_authors,
+    models_offered,
+    models_used,
+    open_findings,
+    register_files,
+    speaking,
+)
 from storage.lake import Lake
 from storage.own_records import Open
 from storage.pages import Connection, records
@@ -72,7 +79,9 @@ def held(connection: Connection, mapping: InForce, at: datetime) -> Held:
     return Held(
         at, told, [one for one in wholes if one is not None],
         [Used(_name(row["name"]), str(row["version"]), row["at"], row["item_id"], row["system"],
-              _WHERE.get(row["kind"], "")) for row in models_used(connection)],
+              _WHERE.get(row["kind"], "")) for row in models_used(connection)]
+        + [Used(_name(row["name"]), "", row["at"], row["item_id"], offered=True)
+           for row in models_offered(connection)],
         frozenset(name for name, row in systems_seen(connection).items() if row["uncorrected"]),
         {row["control"].rpartition(":")[2]: Speaking(row["items"], row["title"], row["item_id"])
          for row in speaking(connection, out, {one.id for one in annex} - out)},

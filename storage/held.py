@@ -8,13 +8,14 @@ from typing import Any
 
 from evidence.own import CONSISTENCY_KIND
 from storage.engine import Connection
-from storage.few import MODELS
+from storage.few import MODELS, OFFERED
 from storage.own_records import Open, open_of
 from storage.pages import all_rows
 from storage.placed import SUBJECT, latest_of, of_kinds
 
 _FILES = latest_of(of_kinds("git.register", "git.document"))
 _MODELS = latest_of(of_kinds(*MODELS))
+_OFFERED = latest_of(of_kinds(OFFERED))
 _SPEAKING = latest_of(f"""(SELECT * FROM evidence SEMI JOIN (
     SELECT {SUBJECT} FROM evidence SEMI JOIN claimed USING (item_id)) USING ({SUBJECT}))""")  # noqa: S608
 
@@ -48,6 +49,19 @@ def first_authors(connection: Connection, registers: Collection[str]) -> dict[st
         {"registers": sorted(registers)},
     )
     return {row["record"]: row["author"] or "" for row in rows}
+
+
+def models_offered(connection: Connection) -> list[dict[str, Any]]:
+    """Each foundation model that can be called in Bedrock, by its id, once for each region.
+
+    Columns: name, at (since when the region's list is as it is), item_id. Raises LakeError.
+    """
+    return all_rows(
+        connection,
+        f"""SELECT unnest(payload->>'$.usable[*].id') AS name,
+            observed_to AS at, item_id
+        FROM ({_OFFERED}) WHERE change <> 'gone' ORDER BY name, item_id""",  # noqa: S608  ours
+    )
 
 
 def models_used(connection: Connection) -> list[dict[str, Any]]:

@@ -130,6 +130,11 @@ PLANTED: list[tuple[str, Held, str]] = [
      "Sortwell supplies sort.text-large: evidence of 2026-11-20 shows 4, and the version looked at "
      "last is 20240307-v1:0, 3"),
     ("supplier-model-changed",
+     used(Used("sort.text-large:5", "", DAY.replace(month=1), "u5", offered=True),
+          Used("other.model", "", DAY, "u6", offered=True)),
+     "Sortwell supplies sort.text-large: evidence of 2026-01-20 offers 5, and the version looked "
+     "at last is 20240307-v1:0, 3"),
+    ("supplier-model-changed",
      replace(changed("suppliers sortwell", models=[{"name": "sort.text-large"}]), used=USED[1:]),
      "nobody says which version was looked at"),
     ("objective-without-measure", changed("objectives O-1", measure=None),
