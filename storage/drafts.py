@@ -110,7 +110,7 @@ def open_drafts(connection: Connection) -> list[dict[str, Any]]:
     """Those that wait for a decision, the oldest first; `told` is what the record of each says."""
     drafted = all_rows(
         connection,
-        f"""SELECT 1 AS any FROM evidence WHERE source = '{OWN_SOURCE}' AND kind = '{DRAFT_KIND}'
+        f"""SELECT 1 AS any FROM lake_few WHERE source = '{OWN_SOURCE}' AND kind = '{DRAFT_KIND}'
         LIMIT 1""",  # noqa: S608
     )
     if not drafted:  # the view asks how each item stands, which takes long in a large lake
@@ -118,7 +118,7 @@ def open_drafts(connection: Connection) -> list[dict[str, Any]]:
     rows = all_rows(
         connection,
         f"""SELECT d.draft, about, outdated, drafted_at, payload FROM drafts d
-        JOIN evidence e ON e.item_id = d.draft WHERE state = '{OPEN}'
+        JOIN lake_few e ON e.item_id = d.draft WHERE state = '{OPEN}'
         ORDER BY drafted_at, d.draft""",  # noqa: S608
     )
     return [row | {"told": json.loads(row["payload"])} for row in rows]

@@ -58,8 +58,7 @@ def models_offered(connection: Connection) -> list[dict[str, Any]]:
     """
     return all_rows(
         connection,
-        f"""SELECT unnest(payload->>'$.usable[*].id') AS name,
-            observed_to AS at, item_id
+        f"""SELECT unnest(payload->>'$.usable[*].id') AS name, observed_to AS at, item_id
         FROM ({_OFFERED}) WHERE change <> 'gone' ORDER BY name, item_id""",  # noqa: S608  ours
     )
 

@@ -115,3 +115,18 @@ def draft_withdraw(what: Draft, by: By, why: Why, config: ConfigFile = DEFAULT) 
     from flows.draft_decide import withdraw
 
     raise typer.Exit(withdraw(config, Decision(what, by, why), typer.echo))
+
+
+@drafts.command("measure")
+def draft_measure(
+    sentences: Annotated[
+        Path | None,
+        typer.Option(help="Labelled sentences of your own, in place of the shipped ones."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Hold the checks of drafts against labelled sentences: which true ones stand, which false
+    ones fall."""
+    from flows.draft_measure import measured
+
+    raise typer.Exit(measured(sentences, typer.echo, as_json=json))

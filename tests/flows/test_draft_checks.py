@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from evidence.draft import Flaw, Given, Matter, Task
 from evidence.suggestion import AskedModel
 from flows._draft import abstain, checks, writers
 from flows._draft.checks import Checked, Claim, check
 from flows._draft.given import passages, record, short_ids
+from flows._draft.measure import FALSE, TRUE, UNTOLD, measure, sentences
 from flows._draft.text import markdown, plain
 from flows._draft.writers import Chat, Extract, read_answer
+from tests.flows.conftest import said as run
 
 DAY = datetime(2026, 11, 3, 8, tzinfo=UTC)
 BIAS, TONER, DRIFT, OLD = "b" * 64, "a" * 64, "d" * 64, "c" * 64
@@ -229,41 +228,55 @@ def test_words_of_strangers_are_no_markup() -> None:
     assert "a\\@b" in shown
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """The labelled sentences of `drafted.yaml`, and the items that they are about."""
-
-    items: dict[str, Given]
-    read: dict[str, Any]
-
-    def standing(self, label: str) -> int:
-        """How many sentences of that label stand."""
-        return sum(self.stands(one) for one in self.read[label])
-
-    def stands(self, one: dict[str, Any]) -> bool:
-        cites = tuple((one["item"] * 64, quote) for quote in one["quotes"])
-        return not isinstance(check(Claim(one["text"], cites), self.items), str)
-
-
-def labelled() -> Labelled:
-    read = yaml.safe_load((Path(__file__).parent / "drafted.yaml").read_text(encoding="utf-8"))
-    items = [
-        replace(
-            given(one["id"] * 64, one["title"], outcome=one["outcome"], **one["texts"],
-                  flaws=tuple(one.get("flaws", ()))),
-            observed_to=datetime.combine(one["day"], time(9), UTC),
-        )
-        for one in read["items"]
-    ]  # fmt: skip
-    return Labelled({one.item_id: one for one in items}, read)
-
-
 def test_measured_by_labelled_sentences() -> None:
     """The figures of docs/drafting.md; what no code can tell is named, and shown to be so."""
-    found = labelled()
-    false, true = len(found.read["false"]), len(found.read["true"])
+    found = measure(sentences())
+    false, true = found.many(FALSE), found.many(TRUE)
     text = (Path(__file__).parents[2] / "docs" / "drafting.md").read_text(encoding="utf-8")
     page = " ".join(text.split())
-    assert f"{false - found.standing('false')} of {false} false ones fall" in page
-    assert f"{found.standing('true')} of {true} true ones stand" in page
-    assert found.standing("untold") == len(found.read["untold"]), "else the page may say so"
+    fall = false - found.standing(FALSE)
+    assert f"{fall} of {false} false ones fall" in page
+    assert f"{found.standing(TRUE)} of {true} true ones stand" in page
+    assert found.standing(UNTOLD) == found.many(UNTOLD), "else the page may say so"
+    assert len(found.wrong) == false - fall + true - found.standing(TRUE)
+    assert sum(found.reasons.values()) == fall
+    told = run("draft", "measure").stdout
+    assert f"true: {found.standing(TRUE)} of {true} stand\nfalse: {fall} of {false} fall\n" in told
+    assert told.count("\nwrong, line ") == len(found.wrong)
+    shown = json.loads(run("draft", "measure", "--json").stdout)
+    assert shown["false"] == {"sentences": false, "stand": found.standing(FALSE)}
+    assert len(shown["wrong"]) == len(found.wrong)
+
+
+OWN = """\
+items:
+  - {id: "1", title: Bias check, day: 2026-11-05, outcome: failed, flaws: [failed], texts: {n: A}}
+"true":
+  - {item: "1", text: The bias check failed., quotes: [Bias check]}
+"false":
+  - {item: "1", text: The bias check passed., quotes: [Bias check]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("", "", ""),
+        ("The bias check passed", "The bias check failed", "line 6: false and stands: The bias"),
+        ("The bias check failed", "Ben failed", "line 4: true and falls, as it has a name"),
+        ('item: "1"', 'item: "9"', "own.yaml:4: no item has the id '9'; known: 1"),
+        ("outcome: failed", "outcome: bad", "outcome 'bad' is none of passed"),
+        ("flaws: [failed]", "flaws: [odd]", "flaw 'odd' is none of"),
+        ("2026-11-05", "soon", "day must be YYYY-MM-DD"),
+        ("quotes: [Bias check]", "quote: x", "own.yaml:4: "),
+    ],
+)
+def test_sentences_of_ones_own_are_measured(tmp_path: Path, old: str, new: str, why: str) -> None:
+    (tmp_path / "own.yaml").write_text(OWN.replace(old, new) if old else OWN)
+    done = run("draft", "measure", "--sentences", tmp_path / "own.yaml")
+    told = done.stdout + done.stderr
+    assert why in told
+    assert done.returncode == (1 if "own.yaml" in why or "none of" in why or "day" in why else 0)
+    if not why:
+        assert "true: 1 of 1 stand\nfalse: 1 of 1 fall\n" in told
+        assert "wrong" not in told
