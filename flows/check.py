@@ -132,4 +132,4 @@ def _alerts(config: Config) -> str:
 
 
 def _probe(source: Source) -> Callable[[], str]:
-    return lambda: str(source.collector(now).probe())
+    return lambda: str(source.asking(now).probe())

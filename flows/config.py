@@ -38,7 +38,7 @@ class Source:
     """One source: its name, the class that collects it, when, and that class's settings.
 
     `schedule` is a cron line in the time zone `timezone` (IANA); `time_limit` is how long
-    one pull may wait for it.
+    one pull may wait for it; `lacking` says which of its secrets are not there, and why.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Source:
     settings: Mapping[str, Any]
     time_limit: timedelta = timedelta(hours=1)
     timezone: str = "UTC"
+    lacking: tuple[str, ...] = ()
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -60,6 +61,12 @@ class Source:
             return resolve(self.uses)(source=self.name, clock=clock, **self.settings)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"source {self.name}: {error}") from error
+
+    def asking(self, clock: Callable[[], datetime]) -> Any:
+        """The collector, to ask its source. Raises ConfigError, also for a secret that lacks."""
+        if self.lacking:
+            raise ConfigError(*self.lacking)
+        return self.collector(clock)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,8 @@ class Reader(Overrides, AccessTables):
             login=self.login(raw),
         )  # fmt: skip
         if self.mistakes:
-            raise ConfigError(*self.mistakes)
+            told = (f"{self.file}: {why}" for why in self.lacking)
+            raise ConfigError(*self.mistakes, *told)
         return config
 
     def _records(self, raw: Mapping[str, Any], name: str, cls: type[Made]) -> tuple[Made, ...]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from evidence.errors import ConfigError
 from evidence.own import OWN_SOURCE
 from flows.config import Source
-from flows.config_values import Values, resolve
+from flows.config_values import SOURCE, Values, resolve
 
 COLLECT = ("patience", "wait", "at_once", "hosts", "time_limit", "run_limit")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -49,7 +49,7 @@ class Sources(Values):
 
     def _source(self, number: int, table: Mapping[str, Any], limit: timedelta) -> Source | None:
         name, uses = table.get("name"), table.get("uses")
-        where = f"source {name or number}"
+        where, before = f"{SOURCE}{name or number}", len(self.lacking)
         if not isinstance(name, str) or not NAME.fullmatch(name):
             self.mistakes.append(
                 f"{self.file}: {where}: name must be of a to z, digits, '.', '_' or '-'"
@@ -73,7 +73,7 @@ class Sources(Values):
         return Source(
             name, uses, schedule, self.settings(where, collector, given),
             self.limit(f"{where}:", table, limit),
-            self.timezone(where, table.get("timezone", "UTC")),
+            self.timezone(where, table.get("timezone", "UTC")), tuple(self.lacking[before:]),
         )  # fmt: skip
 
     def timezone(self, where: str, name: object) -> str:

@@ -19,16 +19,20 @@ from flows.config_tables import table_of, tables_of
 T = TypeVar("T")
 
 GIVEN = frozenset({"source", "clock", "window"})
+SOURCE = "source "
+"""What the place of a source's setting begins with."""
 PATHS = frozenset({"roots", "folder", "repository", "public_keys"})
 
 
 @dataclass(slots=True)
 class Values:
-    """Collects mistakes while it reads, so that one run shows them all."""
+    """Collects mistakes while it reads, so that one run shows them all; `lacking` are secrets of
+    sources that are not there, which only those who pull that source need."""
 
     file: Path
     environment: Mapping[str, str]
     mistakes: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
 
     def table(self, raw: Mapping[str, Any], key: str, known: tuple[str, ...]) -> dict[str, Any]:
         """The table of this name, empty if it is left out; keys that nobody knows are mistakes."""
@@ -155,14 +159,13 @@ class Values:
         kind, _, rest = text.partition(":")
         if kind == "env" and rest:
             if rest not in self.environment:
-                self.mistakes.append(f"{self.file}: {where}: set the environment variable {rest}")
-            return Secret(self.environment.get(rest, ""))
+                return self._lacks(where, f"set the environment variable {rest}")
+            return Secret(self.environment[rest])
         if kind == "file" and rest:
             try:
                 return Secret(self.path(rest).read_text().strip())
             except (OSError, UnicodeDecodeError) as error:
-                self.mistakes.append(f"{self.file}: {where}: {rest} cannot be read: {error}")
-                return Secret("")
+                return self._lacks(where, f"{rest} cannot be read: {error}")
         if kind == "prefect" and rest:
             return self._of_prefect(where, rest)
         # The value itself is not repeated: it may be the very secret that must not be shown.
@@ -178,8 +181,14 @@ class Values:
         try:
             return block_secret(name)
         except ConfigError as error:
-            self.mistakes.append(f"{self.file}: {where}: {error}")
-            return Secret("")
+            return self._lacks(where, str(error))
+
+    def _lacks(self, where: str, why: str) -> Secret:
+        if where.startswith(SOURCE):
+            self.lacking.append(f"{where}: {why}")
+            return Secret("unset")  # some collectors take no empty one; it is never sent
+        self.mistakes.append(f"{self.file}: {where}: {why}")
+        return Secret("")
 
     def single(self, raw: Mapping[str, Any], name: str, cls: type[T]) -> T | None:
         """The one table of this name as its dataclass; None if it is left out or wrong."""

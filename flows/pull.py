@@ -62,7 +62,7 @@ def attempt(
     """
     collector: Collector | _Unbuilt
     try:
-        collector = source.collector(clock)
+        collector = source.asking(clock)
         if window is not None:
             collector = within(collector, window)
     except ConfigError as error:

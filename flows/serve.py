@@ -28,6 +28,8 @@ def serve_all(file: Path) -> None:
     config = load(file)
     if not config.sources:
         raise ConfigError(f"{config.file}: nothing to schedule: add a [[source]]")
+    if lacking := [why for source in config.sources for why in source.lacking]:
+        raise ConfigError(*(f"{config.file}: {why}" for why in lacking))
     schedules(config)
     with _server() as ours, answering(config) as url:
         from prefect.context import refresh_global_settings_context

@@ -31,7 +31,7 @@ def try_source(file: Path, name: str, count: int, say: Say) -> int:
     if source is None:
         known = ", ".join(source.name for source in config.sources)
         raise ConfigError(f"no source is named {name!r} in {config.file}; known: {known}")
-    collector, hide = source.collector(now), config.redactor().text
+    collector, hide = source.asking(now), config.redactor().text
 
     def safe(line: str) -> None:
         say(printable(hide(line)))

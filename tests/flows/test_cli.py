@@ -124,6 +124,23 @@ def test_refused_settings_of_one_source_stop_no_other(home: Home) -> None:
     assert said == ["Source late was never pulled (last complete: never)."]
 
 
+def test_a_secret_that_is_not_there_stops_its_own_source_only(home: Home) -> None:
+    bad = (
+        'name = "bad"\nuses = "collectors.servicenow:ServiceNow"\nuser = "u"\n'
+        'url = "http://127.0.0.1:9"\npassword = "env:NOT_SET_HERE"\ntables = ["incident"]'
+    )
+    config = home(bad, numbers("good"))
+    assert headwater("collect", "--direct", "-c", config).returncode == 1
+    asked = headwater("status", "--json", "-c", config)
+    assert json.loads(asked.stdout)["sources"] == {"bad": "refused", "good": "complete"}
+    assert "bad: password: set the environment variable NOT_SET_HERE" in asked.stdout
+    checked = headwater("check", "-c", config)
+    assert "set the environment variable NOT_SET_HERE" in checked.stdout
+    assert checked.returncode == 1
+    served = headwater("serve", "-c", config)
+    assert (served.returncode, "NOT_SET_HERE" in served.stderr) == (2, True)
+
+
 def test_an_own_rule_with_a_mistake_is_named(home: Home) -> None:
     config = home(numbers("good"), extra='\n[mapping]\nrules = "rules"\n')
     missing = headwater("check", "-c", config)

@@ -79,6 +79,19 @@ def test_a_secret_in_the_file_is_refused_and_not_shown(tmp_path: Path) -> None:
     assert "env:NAME" in told
 
 
+def test_a_secret_that_is_not_there_is_asked_for_by_who_pulls(tmp_path: Path) -> None:
+    for text, why in (
+        (GOOD, "source tickets: token: set the environment variable JIRA_TOKEN"),
+        (GOOD.replace("env:JIRA_TOKEN", "file:t"), "source tickets: token: t cannot be read"),
+    ):
+        (source,) = load(write(tmp_path, text), {}).sources
+        assert source.collector(lambda: datetime.now(UTC)).kinds
+        with pytest.raises(ConfigError, match=why):
+            source.asking(lambda: datetime.now(UTC))
+    channel = '[[alert]]\nname = "a"\nkind = "slack"\nurl = "env:SLACK"\n'
+    assert "set the environment variable SLACK" in mistakes(tmp_path, GOOD + channel)
+
+
 def test_a_secret_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("hunter2\n")
     config = load(write(tmp_path, GOOD.replace("env:JIRA_TOKEN", "file:t")), {})

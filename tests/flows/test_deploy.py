@@ -154,7 +154,7 @@ def test_a_secret_may_lie_in_a_block_of_the_server(
     assert values.mistakes == []
     values.secret("source b: token", "prefect:tracker-table")
     values.secret("source c: token", "prefect:nothing-here")
-    assert ["holds no text" in values.mistakes[0], "no Secret block" in values.mistakes[1]] == [
+    assert ["holds no text" in values.lacking[0], "no Secret block" in values.lacking[1]] == [
         True, True
     ]  # fmt: skip
     assert "s3cret" not in str(values.mistakes)
