@@ -20,7 +20,6 @@ from dashboards.model import (
     OverrideRow,
     SourceRow,
     SystemRow,
-    TagRow,
 )
 from evidence.errors import LakeError
 from evidence.freshness import ORGANISATION
@@ -31,6 +30,7 @@ from flows.audits import audited, books, calendar, record_rows
 from flows.board_counting import counting
 from flows.board_documents import papers
 from flows.board_mapping import context, frameworks, queue
+from flows.board_pages import shown_pages
 from flows.board_times import ends
 from flows.broken import broken
 from flows.config import Config, now
@@ -52,23 +52,11 @@ from flows.troubles import ailing
 from flows.waivers import waived
 from storage.checkpoints import checkpoint_of
 from storage.clocks import landed_ahead
-from storage.corrections import told_correction, what_counts
 from storage.disposed import disposed
 from storage.health import healths, lately
 from storage.lake import Lake
 from storage.note import Checkpoint
-from storage.pages import (
-    Connection,
-    context_of,
-    control_items,
-    control_totals,
-    corrections_of,
-    counts,
-    item_rows,
-    item_tags,
-    leaf_indexes,
-    unclaimed_errors,
-)
+from storage.pages import Connection, control_items, control_totals, counts, unclaimed_errors
 from storage.publication import silent
 
 UNJUDGED = "Run `headwater collect` or `headwater freshness`; if that fails, mend what it names."
@@ -97,7 +85,7 @@ def assemble(lake: Lake, config: Config, judged: Judged, *, past: bool) -> Board
         named = (row.item_id for rows in (found.attention, found.clocks, found.documents)
                  for row in rows if row.item_id)  # fmt: skip
         wanted = (*judging, *named, *such, *_flat(shown.values()))
-        items = _capped(pages(connection, _first(wanted, SHOWN_IN_ALL)))
+        items = _capped(shown_pages(connection, _first(wanted, SHOWN_IN_ALL)))
         totals = control_totals(connection)
         held = books(connection, judged.at)
         dated = (*calendar(held), *dates(connection))
@@ -219,37 +207,6 @@ def _capped(items: Mapping[str, ItemPage]) -> dict[str, ItemPage]:
     sizes = accumulate(len(item.payload) for item in items.values())
     kept = zip(items.items(), sizes, strict=True)
     return {item_id: item for (item_id, item), size in kept if size <= SHOWN_BYTES}
-
-
-def pages(connection: Connection, ids: Iterable[str]) -> dict[str, ItemPage]:
-    """The item pages of these ids, with their tags and their places in the ledger."""
-    wanted = list(ids)
-    tags: dict[str, list[TagRow]] = defaultdict(list)
-    for row in item_tags(connection, wanted):
-        tags[row.pop("item_id")].append(TagRow(**row))
-    leaves = leaf_indexes(connection, wanted)
-    corrections: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in corrections_of(connection, wanted):
-        corrections[row["item_id"]].append(row)
-    declared: dict[str, list[str]] = defaultdict(list)
-    for row in context_of(connection, wanted):
-        declared[row["item_id"]].append(f"{row['declaration']}: {row['rationale']}")
-    rows = {row["item_id"]: row for row in item_rows(connection, wanted)}
-    return {
-        row["item_id"]: ItemPage(
-            **row | {"payload": _pretty(row["payload"])},
-            tags=tuple(tags[row["item_id"]]),
-            leaf_index=leaves.get(row["item_id"]),
-            corrections=tuple(map(told_correction, corrections[row["item_id"]])),
-            corrected=what_counts(corrections[row["item_id"]]),
-            context=tuple(declared[row["item_id"]]),
-        )
-        for row in (rows[item_id] for item_id in wanted if item_id in rows)
-    }
-
-
-def _pretty(payload: str) -> str:
-    return json.dumps(json.loads(payload), indent=2, ensure_ascii=False, sort_keys=True)
 
 
 def _first(ids: Iterable[str], most: int) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from evidence.errors import HeadwaterError
 from flows.board_lives import lives_since
+from flows.board_pages import PAGES
 from flows.config import Config
 from flows.keys import public_key_of
 from flows.moment import Moment
@@ -16,6 +17,7 @@ from storage.lake import Lake
 from storage.note import VerifierKey
 from storage.pages import Connection
 from storage.tallied import Shown, keep_tallies, take_up, versions_of, worth_it
+from storage.tally import Table
 
 
 @contextlib.contextmanager
@@ -43,6 +45,11 @@ def _shown(lake: Lake, moment: Moment, versions: tuple[int, int]) -> Shown:
     return Shown(versions, moment.at, mapping, whole, moment.at)
 
 
+def _also(connection: Connection, new: Connection, before: Mapping[str, Table]) -> dict[str, Table]:
+    pages = {PAGES: before[PAGES]} if PAGES in before else {}
+    return pages | lives_since(connection, new, before)
+
+
 def _taken(
     connection: Connection, lake: Lake, config: Config, moment: Moment, shown: Shown
 ) -> Shown | None:
@@ -50,7 +57,7 @@ def _taken(
         key = VerifierKey.parse(public_key_of(config))
     except (HeadwaterError, ValueError):
         return None
-    return take_up(connection, lake, shown, key, moment.mapping.catalogue.aside, lives_since)
+    return take_up(connection, lake, shown, key, moment.mapping.catalogue.aside, _also)
 
 
 def _keep(connection: Connection, lake: Lake, config: Config, shown: Shown) -> None:

@@ -9,17 +9,13 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-
 from evidence.alike import Thinned, Which, thinned, which
 from evidence.trace import Graph, Node
 from flows.trace import Placed, cycle_of, graph_from, places, tied_places
 from mappings.trace import load_trace
-from storage.alone import hash_of
-from storage.lifecycle import hashes_of_names, look, rows_of_all, touched
+from storage.lifecycle import any_left, left_names, look, rows_of_all, touched
 from storage.pages import Connection
-from storage.schema import TIME
+from storage.tally import Table, both, table_of_texts, texts_of
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -47,8 +43,8 @@ def lives(connection: Connection, at: datetime) -> Lives:
 
 
 def lives_since(
-    connection: Connection, new: Connection, before: Mapping[str, pa.Table]
-) -> dict[str, pa.Table]:
+    connection: Connection, new: Connection, before: Mapping[str, Table]
+) -> dict[str, Table]:
     """The tables with what landed since; nothing where an old item is touched by it: another
     version of it landed, or it is named. `new` shows what landed since alone. Raises LakeError."""
     if not {LIVES, CALLED} <= before.keys():
@@ -58,13 +54,12 @@ def lives_since(
     look(new, cycle)
     placed = places(trace, rows_of_all(new))
     names = {one.key for nodes in placed.values() for node in nodes for one in node.names}
-    hashes = np.array([hash_of(name) for name in names], np.uint64)
-    if np.isin(hashes, before[CALLED]["hash"].to_numpy()).any() or touched(connection, new, cycle):
+    if any_left(names, before[CALLED]) or touched(connection, new, cycle):
         return {}
-    return {LIVES: pa.concat_tables([before[LIVES], _table(placed, {})]), CALLED: before[CALLED]}
+    return {LIVES: both(before[LIVES], _table(placed, {})), CALLED: before[CALLED]}
 
 
-def _whole(connection: Connection, at: datetime) -> pa.Table:
+def _whole(connection: Connection, at: datetime) -> Table:
     """All of the lake, kept on the connection from here on."""
     placed = tied_places(connection, load_trace())
     found = thinned(graph_from(connection, placed), at)
@@ -76,39 +71,33 @@ def _whole(connection: Connection, at: datetime) -> pa.Table:
            and not any(which(node) in found.many for node in nodes)}  # fmt: skip
     others = {key for place, nodes in placed.items() if place not in own
               for node in nodes for key in node.keys}  # fmt: skip
-    hashes = {*hashes_of_names(connection, [item for _, item in own]), *map(hash_of, others)}
+    connection.tallies[CALLED] = left_names(connection, [item for _, item in own], others)
     table = _table({place: nodes for place, nodes in left.items() if nodes}, found.many)
-    connection.tallies[CALLED] = pa.table({"hash": pa.array(sorted(hashes), pa.uint64())})
     connection.tallies[LIVES] = table
     return table
 
 
-_SCHEMA = pa.schema(
-    [
-        pa.field("observed_to", TIME),
-        pa.field("item_id", pa.string()),
-        pa.field("nodes", pa.binary()),
-        pa.field("many", pa.list_(pa.int64())),
-    ]
-)
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The nodes of an item, when it was observed, and for how many each of them stands."""
+
+    at: datetime
+    item_id: str
+    nodes: list[Node]
+    many: list[int]
 
 
-def _table(placed: Placed, many: Mapping[Which, int]) -> pa.Table:
-    rows = [
-        {"observed_to": at, "item_id": item_id, "nodes": _adapter().dump_json(nodes),
-         "many": [many.get(which(node), 1) for node in nodes]}
-        for (at, item_id), nodes in placed.items()
-    ]  # fmt: skip
-    return pa.Table.from_pylist(rows, _SCHEMA)
+def _table(placed: Placed, many: Mapping[Which, int]) -> Table:
+    return table_of_texts(
+        _adapter().dump_json(_Row(*place, nodes, [many.get(which(node), 1) for node in nodes]))
+        for place, nodes in placed.items()
+    )
 
 
-def _read(table: pa.Table) -> tuple[Placed, dict[Which, int]]:
-    placed: Placed = {}
-    many: dict[Which, int] = {}
-    for row in table.to_pylist():
-        nodes: list[Node] = _adapter().validate_json(row["nodes"])
-        placed[row["observed_to"], row["item_id"]] = nodes
-        many |= {which(node): n for node, n in zip(nodes, row["many"], strict=True) if n > 1}
+def _read(table: Table) -> tuple[Placed, dict[Which, int]]:
+    rows: list[_Row] = [_adapter().validate_json(text) for text in texts_of(table)]
+    placed = {(row.at, row.item_id): row.nodes for row in rows}
+    many = {which(node): n for row in rows for node, n in zip(row.nodes, row.many, strict=True)}
     return placed, many
 
 
@@ -116,4 +105,4 @@ def _read(table: pa.Table) -> tuple[Placed, dict[Which, int]]:
 def _adapter() -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(list[Node])
+    return TypeAdapter(_Row)

@@ -13,7 +13,8 @@ from dashboards.model import Board
 from dashboards.reads import AsOf, Reads
 from evidence.excerpt import Excerpt
 from evidence.times import stamp
-from flows.board import SHOWN_IN_ALL, pages
+from flows.board import SHOWN_IN_ALL
+from flows.board_pages import pages
 from flows.board_reads import LakeReads
 from flows.config import Config, now
 from flows.moment import Asked, moment, parse_as_of

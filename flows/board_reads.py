@@ -11,8 +11,9 @@ from dashboards.model import Board, ItemPage
 from dashboards.reads import AsOf, Reads
 from evidence.errors import LakeError
 from evidence.excerpt import EVERYTHING, Excerpt
-from flows.board import build, pages
+from flows.board import build
 from flows.board_control import Controls, facts
+from flows.board_pages import pages
 from flows.board_past import changes, past
 from flows.board_times import ends
 from flows.config import Config, now

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evidence.errors import LakeError
+from storage.alone import hash_of
 from storage.engine import Connection, literal
 from storage.placed import SUBJECT, placed_sql
+from storage.tally import Table
 
 _AT_ONCE = 5_000
 """Rows, with their payloads, that are held at a time."""
@@ -140,19 +143,27 @@ def _rows(
         raise LakeError(f"the lake cannot be read: {error}") from error
 
 
-def hashes_of_names(connection: Connection, besides: Sequence[str]) -> list[int]:
-    """The hashes (`alone.hash_of`) of all names by which what stands is called, but for the items
-    `besides`. After `look`. Raises LakeError."""
+def left_names(connection: Connection, besides: Sequence[str], also: Iterable[str]) -> Table:
+    """The names by which what stands is called, but for the items `besides`, and those in `also`:
+    for `any_left`. After `look`. Raises LakeError."""
     sql = """SELECT DISTINCT md5_number_upper(name) AS hash FROM (
             SELECT item_id, unnest(list_append(keys, subject)) AS name FROM lake_lifecycle)
         ANTI JOIN lake_besides USING (item_id) WHERE name IS NOT NULL"""
     connection.register("lake_besides", pa.table({"item_id": pa.array(besides, pa.string())}))
     try:
-        return [hash_ for (hash_,) in connection.execute(sql).fetchall()]
+        found = connection.execute(sql).to_arrow_table()["hash"].combine_chunks()
     except duckdb.Error as error:
         raise LakeError(f"the lake cannot be read: {error}") from error
     finally:
         connection.unregister("lake_besides")
+    more = pa.array([hash_of(name) for name in also], pa.uint64())
+    return pa.table({"hash": pa.concat_arrays([found.cast(pa.uint64()), more])})
+
+
+def any_left(names: Iterable[str], left: Table) -> bool:
+    """Whether one of these names may be among those of `left_names`."""
+    hashes = pa.array([hash_of(name) for name in names], pa.uint64())
+    return bool(pc.any(pc.is_in(hashes, value_set=left["hash"].combine_chunks())).as_py())
 
 
 _SINCE = f"SELECT item_id, {SUBJECT} FROM evidence"  # noqa: S608  ours

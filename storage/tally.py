@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ import pyarrow as pa
 
 from evidence.errors import LakeError
 from storage.engine import Connection, Limits, open_engine
+
+Table = pa.Table
+"""What is counted, or kept beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +64,18 @@ def merge(tally: Tally, parts: Sequence[pa.Table]) -> pa.Table:
         raise LakeError(f"what was counted of {tally.name} cannot be put together: {error}") from (
             error
         )
+
+
+def table_of_texts(texts: Iterable[bytes]) -> Table:
+    """What somebody else wrote, a row each, to keep it beside what is counted."""
+    return pa.table({"text": pa.array(list(texts), pa.large_binary())})
+
+
+def texts_of(table: Table) -> list[bytes]:
+    """The rows of `table_of_texts`."""
+    return [text for text in table["text"].to_pylist() if text is not None]
+
+
+def both(first: Table, second: Table) -> Table:
+    """The rows of two tables with the same columns."""
+    return pa.concat_tables([first, second])
