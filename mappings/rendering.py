@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
@@ -84,10 +84,14 @@ def lines_then(template: Template, made: Rendered, system: str = "") -> tuple[To
     """
     people, kept = made.facts.get("people", {}), made.facts.get("kept", {})
     given = {group: made.facts.get(group, {}) for group in template.facts} | {
-        "who": lambda *words: people.get(words[0], {}).get("person", ""),
+        "who": lambda *words: people.get(_asked(words), people.get(words[0], {})).get("person", ""),
         "kept": lambda *names: kept.get(names[0], {}),
     }
     return _body(template, given, system, then=True)[1]
+
+
+def _asked(words: Sequence[str]) -> str:
+    return " or ".join(words)
 
 
 def sha256_of(body: str) -> str:
@@ -103,12 +107,15 @@ class Asked:
     known: Mapping[str, Mapping[str, str]]
     people: dict[str, dict[str, str]] = field(default_factory=dict)
     registers: dict[str, dict[str, str]] = field(default_factory=dict)
+    words: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def who(self, *words: str) -> str:
         """The person of the first role that is called by one of the words; empty: nobody is."""
         found = next(filter(None, (self._person(word.casefold()) for word in words)), "")
         for word in words[:1]:
-            self.people[word] = {"person": found}
+            # Two questions may begin with the same word, and have other answers.
+            same = self.words.setdefault(word, words) == words
+            self.people[word if same else _asked(words)] = {"person": found}
         return found
 
     def _person(self, word: str) -> str:

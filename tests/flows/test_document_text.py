@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from collectors._git.register_files import read_document
-from evidence.documents import Drift, Facts
+from evidence.documents import Drift, Facts, Rendered
 from flows.document_text import text_drifts
 from mappings.documents import Template, load_templates
-from mappings.rendering import Document, render
-from tests.mappings.test_documents import NOTHING, SHIPPED, SYSTEM, own
+from mappings.rendering import Document, lines_then, render
+from tests.mappings.test_documents import NEED, NOTHING, SHIPPED, SYSTEM, own
 
 OWN = (
     '---\ntitle: T\ndoc_type: policy\nserves: ["5.2"]\nfacts: [systems, alerts]\n'
@@ -65,6 +65,47 @@ def test_what_was_rendered_agrees_with_itself(name: str) -> None:
     made = render(template, facts, "triage" if template.each else "")
     assert not re.search("[\ue000-\ue002]", made.text)
     assert drifts(made, made.text, template) == []
+
+
+FULL = NOTHING | {
+    "roles": {
+        "top": {"role": "top management", "person": "Ada", "system": "", "duties": ""},
+        "aims": {"role": "management system owner", "person": "Lena", "system": "", "duties": ""},
+    },
+    "systems": {"triage": SYSTEM, "two": SYSTEM | {"name": "", "owner": ""}},
+    "sources": {"git": {"collector": "GitRegisters", "schedule": "0 * * * *", "timezone": "UTC"}},
+    "gates": {"code": {"repositories": "a/b", "environments": "prod", "signers": "Ada"}
+              | dict.fromkeys(("branches", "approved_statuses", "change_types", "independent_of",
+                               "preapproved_types"), "")},
+    "alerts": {"work": {"kind": "webhook", "severities": "failed", "systems": "",
+                        "after": "at once", "repeat": "", "digest": ""}},
+    "registers": {"risks": {"owner": "Lena", "approved_by": ""}},
+    "objectives": {"O-1": {"title": "Fast", "measure": "", "target": "5", "owner": "", "due": ""}},
+    "suppliers": {"s": {"name": "S", "service": "x", "owner": "", "theirs": "", "ours": "o",
+                        "terms": ""}},
+    "parties": {"p": {"name": "P", "needs": ""}},
+    "soa": {"A.10.4": {"applicable": "False", "reason": "No customers", "owner": ""}},
+    "audits": {"a": {"title": "A", "auditor": "", "planned": "2026-01-01"}},
+    "retention": {"r": {"kinds": "k", "keep": "3 years", "reason": ""}},
+    "deadlines": {"GDPR 33": {"told": "72 hours"}},
+    "evidence": {f"{number} policy": NEED | {"control": number, "changed": "x", "sources": "git"}
+                 for one in SHIPPED.values() for number in one.serves},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_what_was_told_then_is_made_again_from_the_front_matter(name: str) -> None:
+    template = SHIPPED[name]
+    system = "triage" if template.each else ""
+    made = render(template, FULL, system)
+    then = Rendered.read(yaml.safe_load(yaml.safe_dump(made.made.told())))
+    assert then is not None
+    # What landed has its keys in order: so have the rows of its tables.
+    assert sorted(one.parts for one in lines_then(template, then, system)) == sorted(
+        one.parts for one in made.lines
+    )
+    assert drifts(made, made.text, template) == []
+    assert made.lines
 
 
 def test_a_newer_front_matter_over_an_old_text_is_no_agreement(template: Template) -> None:
