@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from evidence.errors import ConfigError
 from evidence.own import OWN_SOURCE
@@ -80,7 +80,7 @@ class Sources(Values):
         """A time zone by its name, and a mistake if there is none of that name."""
         try:
             return ZoneInfo(name if isinstance(name, str) else "").key
-        except (ValueError, OSError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             self.mistakes.append(
                 f"{self.file}: {where}: timezone {name!r} is none: write one such as Europe/Berlin"
             )

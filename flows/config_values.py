@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from types import ModuleType
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from evidence.errors import ConfigError
 from evidence.secret import Secret
@@ -225,11 +226,21 @@ def resolve(uses: str) -> type:
     """The collector's class of `uses = "module:Class"`. Raises ConfigError."""
     module, _, name = uses.partition(":")
     try:
-        found = getattr(importlib.import_module(module), name)
+        held = importlib.import_module(module)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"uses = {uses!r} cannot be loaded: {error}") from error
-    if not (
-        dataclasses.is_dataclass(found) and isinstance(found, type) and hasattr(found, "collect")
-    ):
+    found = getattr(held, name, None)
+    if found is None:
+        meant = next(
+            (n for n in vars(held) if n.lower() == name.lower() and _collects(n, held)), ""
+        )
+        hint = f"; did you mean {meant!r}?" if meant else ""
+        raise ConfigError(f"uses = {uses!r}: {module} has nothing called {name!r}{hint}")
+    if not _collects(name, held):
         raise ConfigError(f"uses = {uses!r} is no collector: a frozen dataclass with collect()")
-    return found
+    return cast(type, found)
+
+
+def _collects(name: str, module: ModuleType) -> bool:
+    found = getattr(module, name)
+    return dataclasses.is_dataclass(found) and isinstance(found, type) and hasattr(found, "collect")

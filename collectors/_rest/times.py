@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from evidence.errors import InvalidItem
 from evidence.times import from_ms
@@ -107,7 +107,7 @@ def known_zone(zone: str) -> None:
 def _zone(zone: str) -> ZoneInfo:
     try:
         return ZoneInfo(zone)
-    except (OSError, ValueError) as error:
+    except (ZoneInfoNotFoundError, OSError, ValueError) as error:
         raise ValueError(f"zone {zone!r} is not known; write one such as Europe/Berlin") from error
 
 

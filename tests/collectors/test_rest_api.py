@@ -514,3 +514,8 @@ def test_a_broken_list_is_named_once(serve: Serve) -> None:
     facts = next(iter(batches)).facts
     assert facts.gaps[0].what == "list"
     assert facts.gaps[0].why.startswith("at 'the top' of the answer stands an object with fault")
+
+
+def test_a_zone_that_nobody_knows_is_a_mistake_of_the_settings() -> None:
+    with pytest.raises(ConfigError, match="zone 'IST' is not known; write one such as"):
+        RestApi(source="acme", url="http://127.0.0.1:9", endpoint=(listed(),), zone="IST")

@@ -111,6 +111,8 @@ def test_a_secret_from_a_file(tmp_path: Path) -> None:
         (GOOD + GOOD[GOOD.index("[[source]]") :], "two sources"),
         (GOOD + '[[override]]\ncontrol = "A.2.2"\nevidence = "policy"\n', "reason missing"),
         (GOOD.replace("collectors.jira:Jira", "evidence.model:Cursor"), "no collector"),
+        (GOOD.replace("collectors.jira:Jira", "collectors.jira:JIRA"), "did you mean 'Jira'"),
+        (GOOD + 'timezone = "IST"\n', "timezone 'IST' is none: write one such as Europe/Berlin"),
     ],
 )
 def test_each_mistake_has_its_sentence(tmp_path: Path, text: str, says: str) -> None:
