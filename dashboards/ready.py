@@ -164,10 +164,15 @@ class Ready:
 
 @dataclass(slots=True)
 class Shelf:
-    """Boards kept ready by the moment that they show; of past ones those asked for last."""
+    """Boards kept ready by the moment that they show; of past ones those asked for last.
+
+    `prepare` is called once for each new board of now, while `running`.
+    """
 
     ready: Callable[[str], Ready]
     clock: Callable[[], datetime]
+    prepare: Callable[[], None] = lambda: None
+    _prepared: datetime | None = None
     _held: OrderedDict[str, Ready] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _asked: datetime | None = None
@@ -198,7 +203,12 @@ class Shelf:
         while not self._over.wait(0 if not self._held else LOOK.total_seconds()):
             if self._asked is not None and self.clock() < self._asked + AWAKE:
                 with contextlib.suppress(Exception):  # kept: the next reader gets it
-                    self._ready("").board()
+                    self._prepare(self._ready("").board())
+
+    def _prepare(self, board: Board) -> None:
+        if not board.late and board.built_at != self._prepared:
+            self._prepared = board.built_at
+            self.prepare()
 
     def _ready(self, as_of: str) -> Ready:
         with self._lock:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import contextlib
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+from dashboards.access import Grant
 from dashboards.model import Board
 from dashboards.once import Once
 from dashboards.reads import AsOf, Reads
 from dashboards.ready import Ready, Shelf
+from evidence.errors import HeadwaterError
+from evidence.excerpt import Excerpt
 from flows.board_kept import keeping, kept, mark, unchanged
 from flows.board_reads import reads
 from flows.config import Config, now
@@ -20,6 +24,8 @@ from flows.moment import Asked, parse_as_of
 T = TypeVar("T")
 BESIDE = 32
 """Answers that are kept beside the boards: of a control, of a moment, since a moment."""
+PREPARED = 8
+"""Limited accesses for which each board is cut before they ask."""
 
 
 def shelf_of(
@@ -47,6 +53,26 @@ def board_now(config: Config) -> Board:
     """
     plain = reads(config)
     return unchanged(config) or keeping(config, partial(_with_past, plain, ""))()
+
+
+def preparing(
+    granted: Callable[[], Sequence[Grant]], parts: Callable[[Excerpt], Reads]
+) -> Callable[[], None]:
+    """What is done after each new board: it is cut for those whose access is limited, so that their
+    first page waits for nothing; of a period that is over once, for that board does not move."""
+    done = set[Excerpt]()
+
+    def prepare() -> None:
+        at = now()
+        limited = [one.excerpt for one in granted() if one.excerpt.limited and not one.closed(at)]
+        for excerpt in list(dict.fromkeys(limited))[:PREPARED]:
+            over = excerpt.until is not None and excerpt.until <= at
+            if not (over and excerpt in done):
+                with contextlib.suppress(HeadwaterError):  # its reader gets it
+                    parts(excerpt).board("")
+                    done.add(excerpt)
+
+    return prepare
 
 
 def _with_past(plain: Reads, as_of: AsOf) -> Board:

@@ -26,7 +26,7 @@ from flows.access import Granted, accesses, checked
 from flows.asks import questions
 from flows.board_part import part
 from flows.board_reads import held_reads, reads
-from flows.board_ready import board_now, from_shelf, shelf_of
+from flows.board_ready import board_now, from_shelf, preparing, shelf_of
 from flows.config import Config, load, now
 from flows.moment import Asked
 from flows.outlook import TOKEN, health
@@ -128,11 +128,13 @@ def board_app(
 ) -> Gate:  # fmt: skip
     """The board, the questions and the health of this configuration, behind their gate."""
     Lake.open(config.lake, clock=now)
-    whole = from_shelf(config, shelf or shelf_of(config, asked), asked)
+    shelf = shelf or shelf_of(config, asked)
+    whole = from_shelf(config, shelf, asked)
     granted = Granted(config.file)
     known = [urlsplit(config.login.url).hostname or ""] if config.login else []
     login = _login(config, granted)
     parts = lru_cache(64)(lambda excerpt: part(config, whole, excerpt, asked))
+    shelf.prepare = preparing(granted, parts)
     return app(
         whole,
         part=parts,

@@ -239,3 +239,16 @@ def test_a_server_has_the_board_ready_before_anybody_asks(lake: Maker) -> None:
     assert shelf.board("").organisation == "version 1"
     assert lake.made == 1
     assert EXPIRED != MOVED
+
+
+def test_for_each_new_board_what_readers_ask_next_is_prepared_once(lake: Maker) -> None:
+    done: list[str] = []
+    shelf = Shelf(lambda _as_of: lake.ready(), lambda: lake.now)
+    shelf.prepare = lambda: done.append(shelf.board("").organisation)
+    for _ in range(2):
+        shelf._prepare(shelf.board(""))
+    shelf._prepare(replace(shelf.board(""), built_at=lake.now + OLDEST, late=MOVED))
+    assert done == ["version 1"], "an old board is not cut again"
+    lake.version, lake.now = 2, lake.now + OLDEST
+    shelf._prepare(shelf.board(""))
+    assert done == ["version 1", "version 2"]

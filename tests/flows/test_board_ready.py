@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 import requests
 
+from dashboards.access import Grant, Role
 from dashboards.model import Board
+from dashboards.reads import Reads
 from dashboards.ready import LOOK, MOVED
 from dashboards.server import serving
-from evidence.errors import ConfigError
+from evidence.errors import ConfigError, LakeError
 from evidence.excerpt import Excerpt
 from flows import board_reads
 from flows.board import build
 from flows.board_part import part
 from flows.board_reads import reads
-from flows.board_ready import from_shelf, shelf_of
+from flows.board_ready import from_shelf, preparing, shelf_of
 from flows.config import now
 from flows.show import board_app
+from tests.dashboards.boards import demo_board
 from tests.flows.conftest import Home
 from tests.flows.house import House, make_house
 
@@ -110,3 +113,33 @@ def test_a_limited_access_is_told_too_that_the_lake_has_moved_on(house: House) -
     shown = [board, replace(board, late=MOVED)]
     cut = part(house.config, replace(whole, board=lambda _as_of: shown.pop(0)), excerpt)
     assert (cut.board("").late, cut.board("").late) == ("", MOVED)
+
+
+def test_a_board_is_cut_before_those_ask_whose_access_is_limited(house: House) -> None:
+    asked: list[tuple[Excerpt, str]] = []
+    whole, at = reads(house.config), now()
+    over, one = Excerpt(until=at - timedelta(days=1)), Excerpt(systems=("churn",))
+    grants = [
+        Grant("all", Role.ADMIN),
+        Grant("over", Role.AUDITOR, excerpt=over),
+        Grant("one", Role.AUDITOR, excerpt=one),
+        Grant("two", Role.AUDITOR, excerpt=one),
+        Grant("ended", Role.AUDITOR, until=at, excerpt=Excerpt(systems=("ended",))),
+        Grant("wrong", Role.AUDITOR, excerpt=Excerpt(systems=("wrong",))),
+    ]
+
+    def parts(excerpt: Excerpt) -> Reads:
+        def board(as_of: str) -> Board:
+            asked.append((excerpt, as_of))
+            if excerpt.systems == ("wrong",):
+                raise LakeError("no lake")
+            return demo_board()
+
+        return replace(whole, board=board)
+
+    prepare = preparing(lambda: grants, parts)
+    prepare()
+    wrong = (Excerpt(systems=("wrong",)), "")
+    assert asked == [(over, ""), (one, ""), wrong]
+    prepare()
+    assert asked[3:] == [(one, ""), wrong], "of a period that is over nothing moves"
