@@ -39,6 +39,15 @@ WORSE = {
 should hear of one does not where alerts are not taken."""
 
 
+BY_WORD = {
+    "setting": "settings changed", "went away": "failures gone at their source",
+    "taken out of": "registers with records taken out", "left out": "controls newly left out",
+    "waiver": "waivers", "overridden": "overridden items", "hush": "hushes",
+}  # fmt: skip
+"""How the causes of sentences begin by which something may look better: counted before all else,
+for a long list hides what stands at its end."""
+
+
 def show(file: Path, asked: Asked | None, *, fail_on: str, as_json: bool) -> int:
     """Print the standings; 3 if any control is as bad as `fail_on` or worse, else 0."""
     if fail_on and fail_on not in WORSE:
@@ -80,6 +89,7 @@ def _machine(board: Board) -> dict[str, object]:
             "asked": sum(row.standing.expected for row in board.controls),
         },
         "overridden": sum(bool(row.standing.overridden) for row in board.controls),
+        "by_word": by_word(board),
         "attention": [
             {"severity": a.severity, "sentence": a.sentence, "control": a.control,
              "system": a.system, "source": a.source, "action": a.action, "item_id": a.item_id,
@@ -111,6 +121,17 @@ def _machine(board: Board) -> dict[str, object]:
         "mapping_digest": board.lake.mapping_digest,
         "result": board.lake.result,
     }  # fmt: skip
+
+
+def by_word(board: Board) -> dict[str, int]:
+    """How many sentences tell of each way to look better without newer evidence; none is left out
+    that is not 0."""
+    causes = [note.cause for note in board.attention]
+    found = {
+        what: sum(cause.startswith(f"{begins} ") for cause in causes)
+        for begins, what in BY_WORD.items()
+    }
+    return {what: number for what, number in found.items() if number}
 
 
 def owners(board: Board, note: Attention) -> tuple[str, ...]:
@@ -145,6 +166,8 @@ def show_standings(board: Board) -> None:
     )  # fmt: skip
     if board.lake.errors:
         console.print(f"[bold]{board.lake.errors} items report an error and speak to no control[/]")
+    if told := ", ".join(f"{number} {what}" for what, number in by_word(board).items()):
+        console.print(f"what may look better by people's word or silence: {told}", highlight=False)
     table = Table("", "what needs a person now", "who", "what to do", show_lines=False)
     for note in board.attention[:SHOWN]:
         style = STYLES.get(note.severity, "")

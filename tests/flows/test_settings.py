@@ -69,6 +69,7 @@ def test_less_is_asked_of_a_source_and_its_author_is_named(file: Path) -> None:
     assert "by Ann, seen by nobody else" in told
     assert _findings(file) == [told], "told once, and as long as it is new"
     assert rows(file, ACTS) == [(1,)]
+    assert "silence: 1 settings changed" in said("status", "-c", file).stdout
     compared = said("compare", BEFORE, "--json", "-c", file)
     assert told.removesuffix(".") in json.loads(compared.stdout)["decided"]
 
