@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,12 +13,12 @@ import duckdb
 from evidence.deadline import Arrival
 from evidence.errors import LakeError
 from storage.engine import Connection
-from storage.seen import ask_seen
+from storage.seen import ask_seen, in_parts
 from storage.sightings import Key
 
 _SUBJECT = "source, kind, system, subject"
 CLAIMED = """claims AS (
-    SELECT DISTINCT item_id, control, evidence FROM lake_claims
+    SELECT DISTINCT item_id, control, evidence FROM {claims}
     SEMI JOIN asked USING (control, evidence) {only} WHERE lake_weighs(strength)
 )"""
 """What is claimed of the controls and kinds that are `asked` for; `{only}` chooses some items."""
@@ -60,8 +60,8 @@ WITH {{seen}}, asked AS (
     SELECT unnest($asked::STRUCT(control VARCHAR, evidence VARCHAR, opens TIMESTAMPTZ,
         ends TIMESTAMPTZ, landed BOOLEAN)[], recursive := true)
 ), {CLAIMED.replace("{only}", "")}, {SPEAKING}, {KNOWN}
-SELECT control, evidence, system,
-    arg_min(struct_pack(item_id, moment, known), row(known, moment, item_id)) AS first
+SELECT control, evidence, system, opens, ends,
+    min(struct_pack(known, moment, item_id)) AS first
 FROM (
     SELECT a.*, k.item_id, k.system, k.known,
         CASE WHEN a.landed THEN k.known ELSE k.observed_to END AS moment
@@ -70,7 +70,6 @@ FROM (
 )
 WHERE moment > opens AND moment <= ends
 GROUP BY control, evidence, system, opens, ends
-ORDER BY control, evidence, system, opens, ends
 """  # noqa: S608  no text from outside
 
 
@@ -95,26 +94,44 @@ def arrivals(
     confirmed it; a backfill confirms only what it brought. What was corrected, went away or had its
     date taken back served nothing. Raises LakeError.
     """
-    found: dict[Key, list[Arrival]] = defaultdict(list)
-    for *key, first in _first(connection, now, asked):
-        at, known = (first[name].astimezone(UTC) for name in ("moment", "known"))
-        found[key[0], key[1], key[2]].append(Arrival(at, known))
-    return {key: tuple(many) for key, many in found.items()}
+    found = Served(connection, now, asked)
+    in_parts(connection, now, found.take)
+    return found.told()
 
 
-def served_items(connection: Connection, now: datetime, asked: Sequence[Asked]) -> list[str]:
-    """The ids of the items that `arrivals` rests on. Raises LakeError."""
-    return sorted({row[-1]["item_id"] for row in _first(connection, now, asked)})
+@dataclass(slots=True)
+class Served:
+    """`arrivals`, put together of what some subjects served after the others."""
 
+    connection: Connection
+    now: datetime
+    asked: Sequence[Asked]
+    items: set[str] = field(default_factory=set)
+    """All that served first among the subjects that were shown together."""
+    _first: dict[tuple[Any, ...], tuple[datetime, datetime, str]] = field(default_factory=dict)
 
-def _first(connection: Connection, now: datetime, asked: Sequence[Asked]) -> list[Any]:
-    if not asked:
-        return []
-    values = {"asked": [asdict(one) for one in asked]}
-    try:
-        return ask_seen(connection, _SQL, now, values).fetchall()
-    except duckdb.Error as error:
-        raise LakeError(f"the lake cannot be judged: {error}") from error
+    def take(self) -> None:
+        """Look at the subjects that are shown now. Raises LakeError."""
+        if not self.asked:
+            return
+        values = {"asked": [asdict(one) for one in self.asked]}
+        try:
+            rows = ask_seen(self.connection, _SQL, self.now, values).fetchall()
+        except duckdb.Error as error:
+            raise LakeError(f"the lake cannot be judged: {error}") from error
+        for *stretch, first in rows:
+            one = first["known"], first["moment"], first["item_id"]
+            known = self._first.setdefault(tuple(stretch), one)
+            self._first[tuple(stretch)] = min(one, known)
+            self.items.add(one[2])
+
+    def told(self) -> dict[Key, tuple[Arrival, ...]]:
+        """`arrivals` of all that was looked at."""
+        found: dict[Key, list[Arrival]] = defaultdict(list)
+        for (*key, _opens, _ends), (known, moment, _) in sorted(self._first.items()):
+            arrival = Arrival(moment.astimezone(UTC), known.astimezone(UTC))
+            found[key[0], key[1], key[2]].append(arrival)
+        return {key: tuple(many) for key, many in found.items()}
 
 
 def began(connection: Connection) -> datetime | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,8 +14,9 @@ from evidence.duration import Duration, Span, shortest, told_span
 from evidence.errors import LakeError
 from evidence.gaps import Cover, joined
 from storage.arrivals import CLAIMED, KNOWN, SPEAKING
+from storage.cuts import Cuts, cuts
 from storage.engine import Connection
-from storage.seen import ask_seen
+from storage.seen import ask_seen, in_parts, shown_claims
 from storage.sightings import Key
 
 _SUBJECT = "source, kind, system, subject"
@@ -23,21 +24,8 @@ _ASKED = """asked AS (
     SELECT *, to_months(months) + to_days(days) + to_microseconds(rest) AS age,
         to_microseconds(lead) AS lead_time
     FROM (SELECT unnest($asked::STRUCT(number INT, control VARCHAR, evidence VARCHAR, months INT,
-        days INT, rest BIGINT, width BIGINT, lead BIGINT, stale_on VARCHAR[], everywhere BOOLEAN)[],
-        recursive := true))
-)"""
-_OVERTAKEN = """happened AS (
-    SELECT DISTINCT substr(t.control, 7) AS name, s.system, s.observed_from AS moment,
-        greatest(s.observed_from, s.landed_at) AS told
-    FROM lake_claims t JOIN seen s USING (item_id)
-    WHERE starts_with(t.control, 'event:') AND s.observed_from <= $now
-), cuts AS (
-    -- What an event overtook is out of date from when that is known; a later one changes nothing.
-    SELECT number, CASE WHEN everywhere THEN '' ELSE system END AS about, moment,
-        lead_time,
-        min(told) OVER (PARTITION BY number, about ORDER BY moment
-            RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS told
-    FROM happened JOIN asked ON list_contains(stale_on, name)
+        days INT, rest BIGINT, width BIGINT, lead BIGINT, stale_on VARCHAR[], everywhere BOOLEAN,
+        cuts INT)[], recursive := true))
 )"""
 
 
@@ -56,10 +44,10 @@ GROUP BY {key}, island ORDER BY ALL"""  # noqa: S608  ours
 
 
 _EVENTS = f"""
-WITH {{seen}}, {_ASKED}, {CLAIMED}, {SPEAKING}, {KNOWN}, {_OVERTAKEN}, made AS (
-    SELECT a.number, a.age, a.lead_time, k.system, k.known, k.observed_to,
+WITH {{seen}}, {_ASKED}, {CLAIMED}, {SPEAKING}, {KNOWN}, made AS (
+    SELECT a.number, a.age, a.lead_time, a.cuts, k.system, k.known, k.observed_to,
         CASE WHEN everywhere THEN '' ELSE k.system END AS about,
-        epoch_us(k.observed_to) // a.width AS step, len(stale_on) > 0 AS may_be_overtaken
+        epoch_us(k.observed_to) // a.width AS step
     FROM known k JOIN claims c USING (item_id)
         JOIN asked a ON a.control = c.control AND a.evidence = c.evidence
     WHERE k.nature = 'event' AND k.observed_to <= $now
@@ -67,12 +55,12 @@ WITH {{seen}}, {_ASKED}, {CLAIMED}, {SPEAKING}, {KNOWN}, {_OVERTAKEN}, made AS (
     -- Those that became known together and lie within one age limit cover as one.
     SELECT number, system, known, min(observed_to) AS first, max(observed_to) AS last,
         any_value(age) AS age, NULL AS overtaken, NULL AS told
-    FROM made WHERE NOT may_be_overtaken GROUP BY number, system, known, step
+    FROM made WHERE cuts IS NULL GROUP BY number, system, known, step
     UNION ALL
     SELECT m.number, m.system, m.known, min(m.observed_to), max(m.observed_to),
         any_value(m.age), c.moment, any_value(c.told)
-    FROM (FROM made WHERE may_be_overtaken) m ASOF LEFT JOIN cuts c
-        ON m.number = c.number AND m.about = c.about AND m.observed_to + m.lead_time < c.moment
+    FROM (FROM made WHERE cuts IS NOT NULL) m ASOF LEFT JOIN {{cuts}} c
+        ON m.cuts = c.cuts AND m.about = c.about AND m.observed_to + m.lead_time < c.moment
     GROUP BY m.number, m.system, m.known, m.step, c.moment
 ), spans AS (
     SELECT number, system, false AS late, known AS starts, least(last + age, told) AS ends FROM cut
@@ -85,8 +73,8 @@ WITH asked AS (
     SELECT unnest($asked::STRUCT(control VARCHAR, evidence VARCHAR)[], recursive := true)
 )
 SELECT control, evidence, count(*), bit_xor(hash(item_id)), sum(hash(item_id)::HUGEINT)
-FROM (SELECT DISTINCT item_id, control, evidence FROM lake_claims
-    SEMI JOIN asked USING (control, evidence) {only})
+FROM (SELECT DISTINCT item_id, control, evidence FROM {claims}
+    SEMI JOIN asked USING (control, evidence) {only} WHERE lake_weighs(strength))
 GROUP BY control, evidence ORDER BY control, evidence
 """
 _STATES = f"""
@@ -113,7 +101,7 @@ SELECT a.number, k.system, k.source, k.kind, k.known, k.until
 FROM known k JOIN asked a USING (control, evidence) ORDER BY ALL
 """  # noqa: S608  ours
 _LOOKS = f"""
-WITH {{seen}}, {_ASKED}, {_OVERTAKEN}, wanted AS (
+WITH {{seen}}, {_ASKED}, wanted AS (
     SELECT unnest($wanted::STRUCT(number INT, about VARCHAR, source VARCHAR, kind VARCHAR)[],
         recursive := true)
 ), looks AS (
@@ -131,8 +119,9 @@ WITH {{seen}}, {_ASKED}, {_OVERTAKEN}, wanted AS (
     UNION ALL
     SELECT w.number, w.about, w.source, w.kind, true, c.told,
         coalesce(g.known, $now + to_years(1000))
-    FROM wanted w JOIN cuts c USING (number, about) ASOF LEFT JOIN again g
-        ON w.source = g.source AND w.kind = g.kind AND c.moment - c.lead_time <= g.finished_at
+    FROM (SELECT * FROM wanted JOIN asked USING (number)) w
+        JOIN {{cuts}} c USING (cuts, about) ASOF LEFT JOIN again g
+        ON w.source = g.source AND w.kind = g.kind AND c.moment - w.lead_time <= g.finished_at
 ), {_islands("spans", "number, about, source, kind, lost")}
 """  # noqa: S608  ours
 
@@ -173,16 +162,47 @@ def covers(
     the connection with the ids of the events that are asked about (empty: all, and states). Raises
     LakeError.
     """
+    found = Covered(connection, now, ages)
+    in_parts(connection, now, lambda: found.take(only=only))
+    return found.told
+
+
+@dataclass(slots=True)
+class Covered:
+    """`covers`, put together of what some subjects cover after the others (`told`)."""
+
+    connection: Connection
+    now: datetime
+    ages: Sequence[Aging]
+    told: dict[Key, tuple[Cover, ...]] = field(default_factory=dict)
+
+    def take(self, *, only: str = "", but: str = "") -> None:
+        """Look at the subjects that are shown now; `only` as in `covers`, `but` is a table with
+        the ids of events that are left out. Raises LakeError."""
+        among = f"SEMI JOIN {only} USING (item_id)" if only else ""
+        among += f"ANTI JOIN {but} USING (item_id)" if but else ""
+        self.add(_shown(self.connection, self.now, self.ages, among, states=not only))
+
+    def add(self, more: Mapping[Key, Sequence[Cover]]) -> None:
+        """What other subjects, or events, cover."""
+        for key, many in more.items():
+            self.told[key] = joined((*self.told.get(key, ()), *many))
+
+
+def _shown(
+    connection: Connection, now: datetime, ages: Sequence[Aging], among: str, *, states: bool
+) -> dict[Key, tuple[Cover, ...]]:
+    """`covers` of the subjects that are shown now, `among` whose events, and of their states."""
     if not ages:
         return {}
     try:
-        among = f"SEMI JOIN {only} USING (item_id)" if only else ""
         alike = _alike(connection, ages, among)
         if not alike:
             return {}
         asked = list(dict.fromkeys(alike.values()))
         found: dict[tuple[Aging, str], list[Cover]] = defaultdict(list)
-        for number, system, late, starts, ends in _asked(connection, now, asked, among):
+        asking = _Asking(connection, now, asked, cuts(connection, now, ages))
+        for number, system, late, starts, ends in _asked(asking, among, states=states):
             age = told_span(asked[number].max_age)
             found[asked[number], system].append(Cover(age, starts, ends, late))
     except duckdb.Error as error:
@@ -204,7 +224,8 @@ def _alike(connection: Connection, ages: Sequence[Aging], among: str) -> dict[Ag
     that ask for a kind of evidence claim the same items, and what is claimed alike is covered
     alike. What nothing is claimed for covers nothing."""
     pairs = [{"control": one.control, "evidence": one.evidence} for one in ages]
-    rows = connection.execute(_SETS.replace("{only}", among), {"asked": pairs}).fetchall()
+    sql = _SETS.replace("{only}", among).replace("{claims}", shown_claims(connection))
+    rows = connection.execute(sql, {"asked": pairs}).fetchall()
     first: dict[tuple[object, ...], str] = {}
     stands_for = {
         (control, evidence): first.setdefault((evidence, *items), control)
@@ -218,30 +239,48 @@ def _alike(connection: Connection, ages: Sequence[Aging], among: str) -> dict[Ag
 
 
 def _asked(
-    connection: Connection, now: datetime, ages: Sequence[Aging], among: str
+    asking: _Asking, among: str, *, states: bool
 ) -> Iterator[tuple[int, str, bool, datetime, datetime]]:
-    values = {"asked": [one.row(n) for n, one in enumerate(ages)]}
-    yield from _rows(connection, _EVENTS.replace("{only}", among), now, values)
-    if not among and _any_state(connection):
-        yield from _seen(connection, now, values, ages, _rows(connection, _STATES, now, values))
+    yield from asking.rows(_EVENTS.replace("{only}", among))
+    if states and _any_state(asking.connection, asking.now):
+        yield from _seen(asking, asking.rows(_STATES))
 
 
-def _any_state(connection: Connection) -> bool:
+def _any_state(connection: Connection, now: datetime) -> bool:
     """Whether there is a state at all: to plan the question of them takes longer than this look."""
-    row = connection.execute("SELECT bool_or(nature = 'state') FROM evidence").fetchone()
+    sql = "WITH {seen} SELECT bool_or(nature = 'state') FROM seen"
+    row = ask_seen(connection, sql, now, {}).fetchone()
     return bool(row and row[0])
 
 
 Stretch = tuple[datetime, datetime]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Questions about some ages, each by its number."""
+
+    connection: Connection
+    now: datetime
+    ages: Sequence[Aging]
+    cuts: Cuts
+
+    def rows(self, sql: str, **more: Any) -> list[tuple[Any, ...]]:
+        """What is answered, times in UTC."""
+        asked = [one.row(n) | {"cuts": self.cuts.number(one)} for n, one in enumerate(self.ages)]
+        values = {"asked": asked, **more}
+        rows = ask_seen(
+            self.connection, sql.replace("{cuts}", self.cuts.table), self.now, values
+        ).fetchall()
+        return [tuple(_utc(value) for value in row) for row in rows]
+
+
 def _seen(
-    connection: Connection, now: datetime, values: Mapping[str, Any], ages: Sequence[Aging],
-    versions: Sequence[Sequence[Any]],
-) -> Iterator[tuple[int, str, bool, datetime, datetime]]:  # fmt: skip
+    asking: _Asking, versions: Sequence[Sequence[Any]]
+) -> Iterator[tuple[int, str, bool, datetime, datetime]]:
     """The stretches in which a state was seen by whole pulls and not overtaken."""
     places = {
-        (number, "" if ages[number].everywhere else system, source, kind)
+        (number, "" if asking.ages[number].everywhere else system, source, kind)
         for number, system, source, kind, *_ in versions
     }
     if not places:
@@ -250,10 +289,10 @@ def _seen(
               for one in sorted(places)]  # fmt: skip
     looked: dict[object, list[Stretch]] = defaultdict(list)
     lost: dict[object, list[Stretch]] = defaultdict(list)
-    for *place, gone, starts, ends in _rows(connection, _LOOKS, now, {**values, "wanted": wanted}):
+    for *place, gone, starts, ends in asking.rows(_LOOKS, wanted=wanted):
         (lost if gone else looked)[tuple(place)].append((starts, ends))
     for number, system, source, kind, known, until in versions:
-        at = (number, "" if ages[number].everywhere else system, source, kind)
+        at = (number, "" if asking.ages[number].everywhere else system, source, kind)
         for starts, ends in _without(looked[at], lost[at]):
             first, last = max(starts, known), min(ends, until or ends)
             if first < last:
@@ -270,13 +309,6 @@ def _without(stretches: Iterable[Stretch], lost: Sequence[Stretch]) -> Iterator[
                 starts = ended
         if starts < last:
             yield starts, last
-
-
-def _rows(
-    connection: Connection, sql: str, now: datetime, values: Mapping[str, Any]
-) -> list[tuple[Any, ...]]:
-    rows = ask_seen(connection, sql, now, values).fetchall()
-    return [tuple(_utc(value) for value in row) for row in rows]
 
 
 def _utc(value: Any) -> Any:

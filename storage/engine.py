@@ -22,12 +22,20 @@ class Connection:
     To plan every view of a lake takes longer than most questions, which name two or three of them.
     """
 
-    __slots__ = ("_awaited", "_done", "_engine", "_order", "little", "tallies")
+    __slots__ = (
+        "_awaited", "_done", "_engine", "_order", "little", "memory_mb", "shown", "tallies",
+    )  # fmt: skip
 
-    def __init__(self, engine: duckdb.DuckDBPyConnection, *, little: bool = False) -> None:
+    def __init__(
+        self, engine: duckdb.DuckDBPyConnection, *, little: bool = False, memory_mb: int = 1024
+    ) -> None:
         self._engine = engine
         self.little = little
         """Whether memory holds with ease all that can be read here."""
+        self.memory_mb = memory_mb
+        """What the engine may use."""
+        self.shown = ""
+        """What the judge is shown of it now, in SQL; empty: all (`storage/seen.py`)."""
         self._done: set[str] = set()
         self._awaited: dict[str, str | Callable[[], str]] = {}
         self._order: dict[str, int] = {}
@@ -198,7 +206,9 @@ def open_engine(limits: Limits, *, little: bool = False) -> Connection:
     engine.execute("SET timezone = 'UTC'; SET parquet_metadata_cache = true")
     # In a process that was spawned the library believes itself at a prompt, and draws amid output.
     engine.execute("SET enable_progress_bar = false")
-    return Connection(engine, little=little)
+    # Where it guesses that few rows are looked up, it would compare every row with every other.
+    engine.execute("SET asof_loop_join_threshold = 0")
+    return Connection(engine, little=little, memory_mb=limits.memory_mb)
 
 
 def rows_of(spec: TableSpec, files: Sequence[Path]) -> str:

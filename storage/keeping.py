@@ -9,8 +9,8 @@ import json
 import shutil
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -23,41 +23,40 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from evidence.errors import LakeError
-from evidence.gaps import Cover, joined
+from evidence.gaps import Cover
 from evidence.own import CORRECTION_KIND, OWN_SOURCE
 from evidence.runs import PULL_KIND
-from evidence.times import stamp, utc
+from evidence.times import stamp
 from storage.alone import HASH, write
-from storage.arrivals import Asked, served_items
-from storage.covers import Aging, covers
+from storage.arrivals import Asked
+from storage.covers import Aging, Covered
 from storage.engine import Connection, literal
 from storage.kept import BAD, FOLDER, FORM, GIVEN_UP, sha256, told, told_covers
 from storage.lake import Lake
 from storage.schema import EVIDENCE, TAGS
-from storage.seen import SEEN
+from storage.seen import ask_seen
 from storage.sightings import Key
 
 _SUBJECT = "source, kind, system, subject"
 _BEGUN = (
-    """CREATE TEMP TABLE stirred AS SELECT DISTINCT source, kind FROM evidence
+    """CREATE OR REPLACE TEMP TABLE stirred AS SELECT DISTINCT source, kind FROM evidence
         WHERE change <> 'new' OR nature <> 'event'""",
-    """CREATE TEMP TABLE marked AS SELECT item_id FROM lake_claims
-        WHERE starts_with(control, 'event:')
-        UNION SELECT item_id FROM corrections UNION SELECT unnest($served::VARCHAR[])""",
-    """CREATE TEMP TABLE rest AS SELECT item_id FROM evidence SEMI JOIN stirred
+    """CREATE OR REPLACE TEMP TABLE marked AS SELECT item_id FROM lake_claims
+        WHERE starts_with(control, 'event:') UNION SELECT item_id FROM corrections""",
+    """CREATE OR REPLACE TEMP TABLE rest AS SELECT item_id FROM evidence SEMI JOIN stirred
         USING (source, kind)""",
 )
-_PART = f"""CREATE OR REPLACE TEMP TABLE part AS WITH {SEEN}
+_PART = f"""CREATE OR REPLACE TEMP TABLE part AS WITH {{seen}}
     SELECT item_id, {_SUBJECT}, place, observed_to, collected_at, landed_at,
         confirmed AND outcome NOT IN {BAD} AND observed_to <= $now
             AND NOT starts_with(kind, '{OWN_SOURCE}.') AS calm
-    FROM seen ANTI JOIN stirred USING (source, kind) WHERE hash({_SUBJECT}) % $parts = $part
+    FROM seen ANTI JOIN stirred USING (source, kind)
 """  # noqa: S608  ours
-"""Some subjects of the kinds that nothing stirred, so that memory does not grow with the lake: of
-each part the newest item of a key stays, where one of all parts would do."""
+"""Of the subjects that are shown, those of the kinds that nothing stirred: of each part the newest
+item of a key stays, where one of all parts would do."""
 _PART_CLAIMS = """CREATE OR REPLACE TEMP TABLE part_claims AS
     SELECT DISTINCT item_id, control, evidence, lake_weighs(strength) AS weighs
-    FROM lake_claims SEMI JOIN part USING (item_id)"""
+    FROM {claims} SEMI JOIN part USING (item_id)"""
 _LEFT_OUT = f"""CREATE OR REPLACE TEMP TABLE left_out AS
 WITH many AS (
     -- Most events stand alone: nothing has to be put in order for them.
@@ -81,94 +80,108 @@ WITH many AS (
 SELECT item_id, system, alone FROM prunable
 ANTI JOIN marked USING (item_id) ANTI JOIN top USING (item_id)
 """  # noqa: S608  ours
+_MARKED = "INSERT INTO marked SELECT unnest($served::VARCHAR[])"
 _REST = "INSERT INTO rest SELECT item_id FROM part ANTI JOIN left_out USING (item_id)"
 _COUNTS = """SELECT control, evidence, system, count(DISTINCT item_id)
     FROM left_out JOIN part_claims USING (item_id) GROUP BY ALL"""
-_EVIDENCE = f"""SELECT * REPLACE (
-        CASE WHEN kind IN ({literal(PULL_KIND)}, {literal(CORRECTION_KIND)}) THEN payload
-            ELSE '{{}}' END AS payload)
-    FROM evidence SEMI JOIN rest USING (item_id)"""  # noqa: S608  ours
-"""Nobody asks for the payloads of the others."""
+_TOLD = f"({literal(PULL_KIND)}, {literal(CORRECTION_KIND)})"
+_EVIDENCE = f"""SELECT * FROM evidence SEMI JOIN rest USING (item_id) WHERE kind IN {_TOLD}
+    UNION ALL SELECT * REPLACE ('{{}}' AS payload) FROM evidence SEMI JOIN rest USING (item_id)
+    WHERE kind NOT IN {_TOLD}"""  # noqa: S608  ours
+"""Nobody asks for the payloads of the others: they are not even read."""
 _STILL = """SELECT source, kind FROM evidence GROUP BY ALL
     HAVING bool_and(change = 'new' AND nature = 'event') ORDER BY ALL"""
 """Kinds of which nothing ever changed: when something does, what was left out may speak again."""
+LEFT_OUT, _ROWS = "left_out", 100_000
 _ALONE = "SELECT alone FROM left_out WHERE alone IS NOT NULL"
-AT_ONCE = 1_000_000
-"""Items whose subjects are looked at together: the engine holds some 1 kB of each."""
 
 
-def keep(
-    connection: Connection, lake: Lake, versions: tuple[int, int], mapping: str, now: datetime,
-    asked: Sequence[Asked], ages: Sequence[Aging] = (),
-) -> None:  # fmt: skip
-    """Make the state of what the connection shows: all that landed by these versions of evidence
-    and tags.
+@dataclass(slots=True)
+class Keeping:
+    """Makes the state of what a connection shows: all that landed by these versions of evidence and
+    tags.
 
     Where it cannot be made (too little memory, a full or read-only disk) there is none, and it is
     tried again after a day: nobody's judgement fails by it.
     """
-    home = lake.place.derived(FOLDER)
-    try:
-        state, alone = _state(connection, lake, versions, now, asked, ages)
-        _save(connection, home, state | {"mapping": mapping}, alone)
-    except (duckdb.Error, pa.ArrowException, MemoryError, OSError, LakeError):
-        with suppress(OSError):
-            home.mkdir(exist_ok=True)
-            (home / GIVEN_UP).write_text(stamp(now))
 
+    connection: Connection
+    lake: Lake
+    versions: tuple[int, int]
+    mapping: str
+    now: datetime
+    asked: Sequence[Asked]
+    ages: Sequence[Aging]
+    failed: bool = False
+    _begun: bool = False
+    _counts: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
+    _covered: Covered = field(init=False)
+    _alone: list[NDArray[np.uint64]] = field(default_factory=list)
 
-def _state(
-    connection: Connection, lake: Lake, versions: tuple[int, int], now: datetime,
-    asked: Sequence[Asked], ages: Sequence[Aging],
-) -> tuple[dict[str, Any], list[NDArray[np.uint64]]]:  # fmt: skip
-    evidence, tags = (
-        (version, lake.table(name).entry_digest(version))
-        for name, version in zip(("evidence", "tags"), versions, strict=True)
-    )
-    left_out = _LeftOut()
-    served = served_items(connection, now, asked)
-    for _ in _parts(connection, now, served):
-        left_out.add(connection, now, ages)
-    state = {
-        "form": FORM, "engine": duckdb.__version__, "evidence": evidence, "tags": tags,
-        "at": stamp(now), "kinds": connection.execute(_STILL).fetchall(),
-        "counts": [(*key, count) for key, count in sorted(left_out.counts.items())],
-        "covers": told_covers({key: until(many, now) for key, many in left_out.covers.items()}),
-        "asked": [*map(told, asked), *map(told, ages)], "heeded": [],
-    }  # fmt: skip
-    return state, left_out.alone
+    def __post_init__(self) -> None:
+        self._covered = Covered(self.connection, self.now, self.ages)
 
+    def take(self, served: Collection[str]) -> Mapping[Key, Sequence[Cover]] | None:
+        """Leave out what may be left out of the subjects that are shown now, `served` aside: count
+        it, and note the hashes of those that stand alone. `LEFT_OUT` is a table of it then.
 
-@dataclass(slots=True)
-class _LeftOut:
-    """What is told of the items that are left out: how many of each key, what they covered, and the
-    hashes of the subjects that stand alone."""
+        What it covered; None if no state can be made.
+        """
+        if not self.failed:
+            with self._may_fail():
+                return self._leave_out(served)
+        return None
 
-    counts: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
-    covers: dict[Key, tuple[Cover, ...]] = field(default_factory=dict)
-    alone: list[NDArray[np.uint64]] = field(default_factory=list)
+    def save(self) -> None:
+        """Write it, once all subjects were shown."""
+        if not self.failed:
+            with self._may_fail():
+                _save(self.connection, self.lake.place.derived(FOLDER), self._state(), self._alone)
 
-    def add(self, connection: Connection, now: datetime, ages: Sequence[Aging]) -> None:
-        """Take in the part that the table `left_out` holds."""
-        for control, evidence, system, count in connection.execute(_COUNTS).fetchall():
-            self.counts[control, evidence, system] += count
-        connection.execute("DROP TABLE part_claims")  # memory, for what comes next
-        for key, found in covers(connection, now, ages, only="left_out").items():
-            self.covers[key] = joined((*self.covers.get(key, ()), *found))
-        self.alone.append(np.asarray(connection.execute(_ALONE).fetchnumpy()["alone"], np.uint64))
+    def _leave_out(self, served: Collection[str]) -> Mapping[Key, Sequence[Cover]]:
+        if not self._begun:
+            for sql in _BEGUN:
+                self.connection.execute(sql)
+            self._begun = True
+        self.connection.execute(_MARKED, {"served": sorted(served)})
+        for sql in (_PART, _PART_CLAIMS, _LEFT_OUT, _REST):
+            ask_seen(self.connection, sql, self.now, {})
+        for control, evidence, system, count in self.connection.execute(_COUNTS).fetchall():
+            self._counts[control, evidence, system] += count
+        for table in ("part", "part_claims"):  # memory, for what comes next
+            self.connection.execute(f"DROP TABLE {table}")
+        alone = self.connection.execute(_ALONE).fetchnumpy()["alone"]
+        self._alone.append(np.asarray(alone, np.uint64))
+        found = Covered(self.connection, self.now, self.ages)
+        found.take(only=LEFT_OUT)
+        self._covered.add(found.told)
+        return found.told
 
+    def _state(self) -> dict[str, Any]:
+        evidence, tags = (
+            (version, self.lake.table(name).entry_digest(version))
+            for name, version in zip(("evidence", "tags"), self.versions, strict=True)
+        )
+        covered = {key: until(many, self.now) for key, many in self._covered.told.items()}
+        return {
+            "form": FORM, "engine": duckdb.__version__, "evidence": evidence, "tags": tags,
+            "mapping": self.mapping, "at": stamp(self.now),
+            "kinds": self.connection.execute(_STILL).fetchall(),
+            "counts": [(*key, count) for key, count in sorted(self._counts.items())],
+            "covers": told_covers(covered),
+            "asked": [*map(told, self.asked), *map(told, self.ages)], "heeded": [],
+        }  # fmt: skip
 
-def _parts(connection: Connection, now: datetime, served: Sequence[str]) -> Iterator[int]:
-    """Fill `left_out` with one part after the other, and `rest` with what it leaves of each."""
-    for sql in _BEGUN:
-        connection.execute(sql, {"served": served} if "$served" in sql else {})
-    (rows,) = connection.execute("SELECT count(*) FROM evidence").fetchone() or (0,)
-    parts = 1 + rows // AT_ONCE
-    for part in range(parts):
-        connection.execute(_PART, {"now": utc(now, what="now"), "parts": parts, "part": part})
-        for sql in (_PART_CLAIMS, _LEFT_OUT, _REST, "DROP TABLE part"):
-            connection.execute(sql)
-        yield part
+    @contextmanager
+    def _may_fail(self) -> Iterator[None]:
+        try:
+            yield
+        except (duckdb.Error, pa.ArrowException, MemoryError, OSError, LakeError):
+            self.failed = True
+            home = self.lake.place.derived(FOLDER)
+            with suppress(OSError):
+                home.mkdir(exist_ok=True)
+                (home / GIVEN_UP).write_text(stamp(self.now))
 
 
 def _save(
@@ -183,10 +196,11 @@ def _save(
         "tags.parquet": ("SELECT * FROM lake_claims SEMI JOIN rest USING (item_id)", TAGS),
     }
     for name, (sql, schema) in tables.items():
-        rows = connection.execute(sql).to_arrow_table()
         names = [column for column in schema.names if column != "month"]
-        pq.write_table(rows.select(names).cast(pa.schema([schema.field(n) for n in names])),
-                       folder / name)  # fmt: skip
+        written = pa.schema([schema.field(column) for column in names])
+        with pq.ParquetWriter(folder / name, written) as file:
+            for rows in connection.execute(sql).to_arrow_reader(_ROWS):
+                file.write_batch(rows.select(names).cast(written))
     files = {name: sha256(folder / name) for name in tables}
     told = {**state, "files": files, "alone": write(folder, alone)}
     (folder / "state.json").write_text(json.dumps(told))

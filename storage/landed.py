@@ -9,14 +9,15 @@ from datetime import datetime
 from evidence.errors import LakeError
 from evidence.freshness import Sighting
 from evidence.gaps import joined
-from storage.arrivals import Asked, arrivals
-from storage.covers import Aging, covers
+from storage.arrivals import Asked, Served
+from storage.covers import Aging, Covered
 from storage.engine import Connection, Limits
-from storage.keeping import keep
+from storage.keeping import LEFT_OUT, Keeping
 from storage.kept import Kept, given_up, landed_since, load, mend, tags_came_late
 from storage.lake import Lake
 from storage.overtaken import heed, late_events
-from storage.sightings import Key, sightings
+from storage.seen import in_parts
+from storage.sightings import Folding, Key
 from storage.views import connect, connect_files
 
 WORTH = 200_000
@@ -24,18 +25,29 @@ WORTH = 200_000
 
 
 def landed(
-    connection: Connection, now: datetime, asked: Sequence[Asked], ages: Sequence[Aging] = ()
-) -> dict[Key, Sighting]:
+    connection: Connection, now: datetime, asked: Sequence[Asked], ages: Sequence[Aging] = (),
+    keeping: Keeping | None = None,
+) -> dict[Key, Sighting]:  # fmt: skip
     """The sightings as the connection shows them, with what served these stretches of time, and
-    the stretches in which each was in date by these ages.
+    the stretches in which each was in date by these ages. `keeping` is shown the same subjects.
 
     Raises LakeError.
     """
-    served, covered = arrivals(connection, now, asked), covers(connection, now, ages)
-    seen = sightings(connection, now)
+    served, covered = Served(connection, now, asked), Covered(connection, now, ages)
+    seen = Folding(connection, now)
+
+    def look() -> None:
+        served.take()
+        left_out = keeping.take(served.items) if keeping else None
+        covered.take(but="" if left_out is None else LEFT_OUT)
+        covered.add(left_out or {})
+        seen.take()
+
+    in_parts(connection, now, look)
+    arrived = served.told()
     return {
-        key: replace(one, arrivals=served.get(key, ()), covers=covered.get(key, ()))
-        for key, one in seen.items()
+        key: replace(one, arrivals=arrived.get(key, ()), covers=covered.told.get(key, ()))
+        for key, one in seen.told().items()
     }
 
 
@@ -105,9 +117,12 @@ def _whole(
 ) -> dict[Key, Sighting]:  # fmt: skip
     versions = _versions(lake)
     with connect(lake, as_of=now, mapping_digest=mapping, limits=limits, aside=aside) as connection:
-        found = landed(connection, now, asked, ages)
+        keeping = None
         if not given_up(lake, now) and _still(connection, lake, versions, worth):
-            keep(connection, lake, versions, mapping, now, asked, ages)
+            keeping = Keeping(connection, lake, versions, mapping, now, asked, ages)
+        found = landed(connection, now, asked, ages, keeping)
+        if keeping:
+            keeping.save()
     return found
 
 

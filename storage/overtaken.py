@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evidence.errors import LakeError
-from evidence.gaps import Cover, joined
+from evidence.gaps import Cover
 from storage.arrivals import Asked
-from storage.covers import Aging, covers
+from storage.covers import Aging, Covered
 from storage.engine import Connection
-from storage.keeping import AT_ONCE, until
+from storage.keeping import until
 from storage.kept import Kept, told
+from storage.seen import ask_seen, in_parts
 from storage.sightings import Key
 
 
@@ -63,24 +64,22 @@ def _left_out(
     ages: Sequence[Aging],
 ) -> dict[Key, tuple[Cover, ...]]:  # fmt: skip
     """What the items cover that are in none of these files, until the state was made."""
-    found: dict[Key, tuple[Cover, ...]] = {}
+    found = Covered(connection, now, ages)
+
+    def look() -> None:
+        sql = """CREATE OR REPLACE TEMP TABLE left_out AS WITH {seen}
+            SELECT item_id FROM seen ANTI JOIN here USING (item_id)"""
+        ask_seen(connection, sql, now, {})
+        found.take(only="left_out")
+
     connection.register("here", pa.table({"item_id": pa.array(_ids(files), pa.string())}))
     try:
-        (rows,) = connection.execute("SELECT count(*) FROM evidence").fetchone() or (0,)
-        parts = 1 + rows // AT_ONCE
-        for part in range(parts):
-            connection.execute(
-                """CREATE OR REPLACE TEMP TABLE left_out AS SELECT item_id FROM evidence
-                ANTI JOIN here USING (item_id) WHERE hash(item_id) % $parts = $part""",
-                {"parts": parts, "part": part},
-            )
-            for key, many in covers(connection, now, ages, only="left_out").items():
-                found[key] = joined((*found.get(key, ()), *many))
+        in_parts(connection, now, look)
     except duckdb.Error as error:
         raise LakeError(f"the lake cannot be judged: {error}") from error
     finally:
         connection.unregister("here")
-    return {key: until(many, kept.at) for key, many in found.items()}
+    return {key: until(many, kept.at) for key, many in found.told.items()}
 
 
 def _ids(files: Sequence[Path]) -> list[str]:

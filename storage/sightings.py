@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,11 +15,11 @@ from evidence.freshness import CLOCK_SKEW, Sighting, Support
 from evidence.model import Nature
 from evidence.times import utc
 from storage.engine import Connection
-from storage.seen import LAST, ask_seen
+from storage.seen import LAST, ask_seen, in_parts
 
 Key = tuple[str, str, str]
 
-_SQL = f"""
+_FOLDED = f"""
 WITH {{seen}}, many AS (
     -- Most events stand alone: what is the last of one row need not be asked, nor kept in memory.
     SELECT source, kind, system, subject FROM seen GROUP BY ALL HAVING count(*) > 1
@@ -31,7 +33,7 @@ WITH {{seen}}, many AS (
     ANTI JOIN corrected USING (item_id)
     GROUP BY source, kind, system, subject
 ), claims AS (
-    SELECT item_id, control, evidence, bool_or(lake_weighs(strength)) AS weighs FROM lake_claims
+    SELECT item_id, control, evidence, bool_or(lake_weighs(strength)) AS weighs FROM {{claims}}
     WHERE NOT starts_with(control, 'event:') GROUP BY ALL
 ), claimed AS (
     SELECT c.control, c.evidence, c.weighs, s.*,
@@ -75,43 +77,47 @@ WITH {{seen}}, many AS (
         -- Nor is a failure ended by what no complete pull confirmed, or by what is yet to happen.
         stands AND bad AND NOT overridden AS fails, stands AND bad AND overridden AS would_fail,
         -- Of several subjects the latest by its own time: how often one was revised says nothing.
-        row(observed_to, collected_at, place) AS recent,
-        row(observed_to <= $now + to_seconds($skew),
-            coalesce(CASE nature WHEN 'state' THEN beat ELSE observed_to END,
-                     TIMESTAMPTZ '-infinity'),
-            recent) AS worth
+        struct_pack(observed_to, collected_at, place) AS recent,
+        struct_pack(believed := observed_to <= $now + to_seconds($skew),
+            seen := coalesce(CASE nature WHEN 'state' THEN beat ELSE observed_to END,
+                             TIMESTAMPTZ '-infinity'),
+            recent := recent) AS worth
     FROM ranked
-), event_times AS (
-    SELECT system, map_from_entries(list(row(name, latest))) AS events FROM (
-        SELECT s.system, substr(t.control, 7) AS name, max(s.observed_from) AS latest
-        FROM lake_claims t JOIN seen s USING (item_id)
-        WHERE starts_with(t.control, 'event:') AND s.observed_from <= $now
-        GROUP BY ALL)
-    GROUP BY system
-), folded AS (
-    SELECT control, evidence, system,
-        arg_max(struct_pack(observed_to, nature, item_id, title, source, beat), worth)
-            FILTER (speaks AND weighs) AS best,
-        arg_max(struct_pack(observed_to, item_id, title), worth)
-            FILTER (speaks AND NOT weighs) AS support,
-        count(*) FILTER (confirmed AND NOT corrected AND last_change <> 'gone') AS count,
-        count(*) FILTER (NOT confirmed AND NOT corrected) AS unconfirmed,
-        count(*) FILTER (corrected AND last_change <> 'gone') AS corrected,
-        list(item_id ORDER BY recent DESC) FILTER (fails) AS failing,
-        max(CASE nature WHEN 'state' THEN $now ELSE observed_to END) FILTER (fails) AS failing_at,
-        arg_max(struct_pack(title, kind, subject, outcome, says, why), recent)
-            FILTER (fails) AS failure,
-        list(item_id ORDER BY recent DESC) FILTER (would_fail) AS overridden,
-        max(CASE nature WHEN 'state' THEN $now ELSE observed_to END)
-            FILTER (would_fail) AS overridden_at,
-        arg_max(struct_pack(title, kind, subject, outcome, why), recent)
-            FILTER (would_fail) AS waived,
-        arg_max(source, recent) AS source
-    FROM judged GROUP BY control, evidence, system
 )
-SELECT f.*, e.events FROM folded f LEFT JOIN event_times e USING (system)
-ORDER BY control, evidence, system
+SELECT control, evidence, system,
+    arg_max(struct_pack(worth, observed_to, nature, item_id, title, source, beat), worth)
+        FILTER (speaks AND weighs) AS best,
+    arg_max(struct_pack(worth, observed_to, item_id, title), worth)
+        FILTER (speaks AND NOT weighs) AS support,
+    count(*) FILTER (confirmed AND NOT corrected AND last_change <> 'gone') AS count,
+    count(*) FILTER (NOT confirmed AND NOT corrected) AS unconfirmed,
+    count(*) FILTER (corrected AND last_change <> 'gone') AS corrected,
+    list(recent) FILTER (fails) AS failing,
+    max(CASE nature WHEN 'state' THEN $now ELSE observed_to END) FILTER (fails) AS failing_at,
+    arg_max(struct_pack(recent, title, kind, subject, outcome, says, why), recent)
+        FILTER (fails) AS failure,
+    list(recent) FILTER (would_fail) AS overridden,
+    max(CASE nature WHEN 'state' THEN $now ELSE observed_to END)
+        FILTER (would_fail) AS overridden_at,
+    arg_max(struct_pack(recent, title, kind, subject, outcome, why), recent)
+        FILTER (would_fail) AS waived,
+    arg_max(struct_pack(recent, source), recent) AS newest
+FROM judged GROUP BY control, evidence, system
 """  # noqa: S608  no text from outside
+"""What some subjects make of each key, with all by which it is put together with what others do."""
+_TABLE = "lake_folded"
+_TOGETHER = f"""
+SELECT control, evidence, system, arg_max(best, best.worth) AS best,
+    arg_max(support, support.worth) AS support, sum(count)::BIGINT AS count,
+    sum(unconfirmed)::BIGINT AS unconfirmed, sum(corrected)::BIGINT AS corrected,
+    [r.place.item_id FOR r IN list_sort(flatten(list(failing)), 'DESC')] AS failing,
+    max(failing_at) AS failing_at, arg_max(failure, failure.recent) AS failure,
+    [r.place.item_id FOR r IN list_sort(flatten(list(overridden)), 'DESC')] AS overridden,
+    max(overridden_at) AS overridden_at, arg_max(waived, waived.recent) AS waived,
+    arg_max(newest, newest.recent).source AS source
+FROM {_TABLE} GROUP BY control, evidence, system ORDER BY control, evidence, system
+"""  # noqa: S608  ours
+_EVENTS = """WITH {seen} SELECT system, name, max(moment) FROM happened GROUP BY ALL"""
 
 
 def sightings(connection: Connection, now: datetime) -> dict[Key, Sighting]:
@@ -123,13 +129,46 @@ def sightings(connection: Connection, now: datetime) -> dict[Key, Sighting]:
     without a system count for the organisation only. What the connection leaves aside only
     supports: it puts nothing in date, and fails like all else. Raises LakeError.
     """
-    try:
-        cursor = ask_seen(connection, _SQL, now, {"skew": CLOCK_SKEW.total_seconds()})
+    found = Folding(connection, now)
+    in_parts(connection, now, found.take)
+    return found.told()
+
+
+@dataclass(slots=True)
+class Folding:
+    """`sightings`, put together of what comes of some subjects after the others."""
+
+    connection: Connection
+    now: datetime
+    _into: str = f"CREATE OR REPLACE TEMP TABLE {_TABLE} AS"
+
+    def take(self) -> None:
+        """Lay aside what comes of the subjects that are shown now. Raises LakeError."""
+        if not self.connection.little:  # of which all are shown at once
+            self._ask(f"{self._into} {_FOLDED}")
+            self._into = f"INSERT INTO {_TABLE}"
+
+    def told(self) -> dict[Key, Sighting]:
+        """The sightings of all that was taken, once. Raises LakeError."""
+        little = self.connection.little
+        cursor = self._ask(f"WITH {_TABLE} AS ({_FOLDED}) {_TOGETHER}" if little else _TOGETHER)
         names = [column[0] for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    except duckdb.Error as error:
-        raise LakeError(f"the lake cannot be judged: {error}") from error
-    return {(r["control"], r["evidence"], r["system"]): _sighting(r) for r in rows}
+        events: dict[str, dict[str, datetime]] = defaultdict(dict)
+        for system, name, at in self._ask(_EVENTS).fetchall():
+            events[system][name] = at.astimezone(UTC)
+        self._ask(f"DROP TABLE IF EXISTS {_TABLE}")
+        return {
+            (r["control"], r["evidence"], r["system"]): _sighting(r, events.get(r["system"], {}))
+            for r in rows
+        }
+
+    def _ask(self, sql: str) -> duckdb.DuckDBPyConnection:
+        try:
+            values = {"skew": CLOCK_SKEW.total_seconds()}
+            return ask_seen(self.connection, sql, self.now, values)
+        except duckdb.Error as error:
+            raise LakeError(f"the lake cannot be judged: {error}") from error
 
 
 def event_times(connection: Connection, now: datetime) -> dict[str, datetime]:
@@ -146,7 +185,7 @@ def event_times(connection: Connection, now: datetime) -> dict[str, datetime]:
     return {name: at.astimezone(UTC) for name, at in rows}
 
 
-def _sighting(row: Mapping[str, Any]) -> Sighting:
+def _sighting(row: Mapping[str, Any], events: Mapping[str, datetime]) -> Sighting:
     best = row["best"] or {}
     failing, overridden = tuple(row["failing"] or ()), tuple(row["overridden"] or ())
     return Sighting(
@@ -161,7 +200,7 @@ def _sighting(row: Mapping[str, Any]) -> Sighting:
         failing_why=_why(row["failure"], len(failing)) if failing else "",
         count=row["count"],
         unconfirmed=row["unconfirmed"],
-        events={name: at.astimezone(UTC) for name, at in (row["events"] or {}).items()},
+        events=events,
         corrected=row["corrected"],
         support=None if best else _support(row["support"]),
         overridden=overridden,

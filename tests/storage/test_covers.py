@@ -180,6 +180,7 @@ class _Counting:
 
     def __init__(self, connection: Connection) -> None:
         self._connection, self.asked = connection, 0
+        self.little, self.shown = connection.little, connection.shown
 
     def execute(self, *given: Any) -> Connection:
         self.asked += 1
@@ -196,6 +197,22 @@ def test_what_nothing_is_claimed_for_costs_one_look(world: World) -> None:
         assert cast(_Counting, counting).asked == 1
         both = covers(connection, world.clock.now, [*other, Aging(*KEY[:2], days(9))])
     assert list(both) == [KEY]
+
+
+def test_what_only_supports_covers_nothing_though_something_else_claims_the_same(
+    world: World,
+) -> None:
+    """What is claimed alike is asked once, for all that are; to support is to claim otherwise."""
+    land(world, item(1, collected_at=START + days(1)), at=2)
+    tagged(world)
+    world.tag("iso42001:A.2", KEY[1], "kind = 'jira.issue'", strength="weak")
+    world.tag("iso42001:A.3", KEY[1], "kind = 'jira.issue'")
+    asked = [Aging(f"iso42001:A.{number}", KEY[1], days(9)) for number in (1, 2, 3)]
+    with connect(
+        world.lake, as_of=world.clock.now, mapping_digest="m1", aside=("weak",)
+    ) as connection:
+        found = covers(connection, world.clock.now, asked)
+    assert {control for control, *_ in found} == {"iso42001:A.1", "iso42001:A.3"}
 
 
 def test_states_that_come_after_events_are_asked_for(world: World) -> None:

@@ -6,6 +6,8 @@ import json
 import os
 import random
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +19,7 @@ from evidence.correction import Act
 from evidence.freshness import Sighting
 from evidence.model import Change, EvidenceItem, Nature, Outcome
 from evidence.runs import PullOutcome
-from storage import keeping, overtaken
+from storage import keeping, seen
 from storage.actions import land_own
 from storage.arrivals import Asked
 from storage.covers import Aging
@@ -56,11 +58,13 @@ def _whole(world: World) -> dict[Key, Sighting]:
         return landed(connection, world.clock.now, ASKED, AGES)
 
 
-def _from_files(world: World) -> dict[Key, Sighting]:
-    """As a large lake is judged: nothing that several questions read is held in memory."""
+@contextmanager
+def _large(at_once: int = 25) -> Iterator[None]:
+    """As a large lake is judged: in parts, and nothing else that is read is held in memory."""
     with pytest.MonkeyPatch.context() as large:
         large.setattr("storage.views.little", lambda _: False)
-        return _whole(world)
+        large.setattr(seen, "AT_ONCE", at_once)
+        yield
 
 
 def _by_now(world: World) -> object:
@@ -95,11 +99,8 @@ def _any(rng: random.Random, number: int, at: float) -> EvidenceItem:
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("HEADWATER_DOUBTS", "1"))))
-def test_the_kept_state_agrees_with_the_whole_lake(
-    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_kept_state_agrees_with_the_whole_lake(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
-    monkeypatch.setattr(keeping, "AT_ONCE", 25)  # several parts
     world, number, used, left_out = World(tmp_path / "lake"), 0, 0, 0
     landed_items: list[EvidenceItem] = []
     for _ in range(int(os.environ.get("HEADWATER_DOUBTS", "1")) + 5):
@@ -117,10 +118,14 @@ def test_the_kept_state_agrees_with_the_whole_lake(
         before, whole = _kept_only(world), _whole(world)
         used += before is not None
         assert before is None or before == whole
-        assert _by_now(world) == whole
-        assert _kept_only(world) == whole, "what was just kept holds"
+        if rng.random() < 0.2:
+            forget(world.lake)
+        with _large() if rng.random() < 0.5 else nullcontext():
+            assert _by_now(world) == whole
+            assert _kept_only(world) == whole, "what was just kept holds"
         left_out += _count(world)
-    assert _from_files(world) == _whole(world)
+    with _large(10):
+        assert _whole(world) == whole
     assert used or seed, "some histories stir too much to use it"
     assert left_out
 
@@ -203,14 +208,14 @@ def test_an_event_that_comes_to_be_known_late_is_folded_into_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once: what was left out is asked anew for it, in parts, and that is kept."""
-    monkeypatch.setattr(overtaken, "AT_ONCE", 5)
     before, state = _whole(world), load(world.lake, "m1", world.clock.now)
     world.land(item(10, kind="jira.event", subject="e", at=START + days(12.5)),
                item(11, kind="jira.event", subject="f", system="churn", at=START + days(5)),
                outcome=PullOutcome.COMPLETE)  # fmt: skip
     _tagged(world)
     assert before != _whole(world)
-    assert _kept_only(world) == _whole(world)
+    with _large(5):
+        assert _kept_only(world) == _whole(world)
     heeded = load(world.lake, "m1", world.clock.now)
     assert state
     assert heeded
