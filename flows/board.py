@@ -45,7 +45,7 @@ from flows.notification_told import clock_rows, pressing
 from flows.origin import unreviewed
 from flows.outside import witnesses
 from flows.request_list import asked_of, dates
-from flows.settings import changed_settings
+from flows.settings import changed_settings, unlanded_settings
 from flows.source_rows import ATTEMPTS, missed_runs, source_rows
 from flows.statements import refused
 from flows.troubles import ailing
@@ -149,6 +149,7 @@ def needs(
         *records_taken_out(connection, judged.at),
         *unreviewed(connection),
         *changed_settings(connection, judged.at),
+        *(() if past else unlanded_settings(connection, config)),
         *unconfirmed(connection),
         *undecided(connection, judged.at),
         *refused(connection, judged.catalogue),

@@ -75,8 +75,7 @@ class Change:
     @property
     def looser(self) -> bool:
         """Whether less may be seen, kept, asked or told by it."""
-        kind = self.what.partition(" ")[0]
-        return self.how is not How.ADDED or kind in {"override", "retention", "redact"}
+        return _looser(self.what, self.how)
 
 
 def settings(config: Config) -> dict[str, dict[str, Any]]:
@@ -155,6 +154,26 @@ def changed_settings(connection: Connection, at: datetime) -> Iterator[Attention
         )  # fmt: skip
     if len(found) > SHOWN:
         yield Attention("mapping", f"headwater.toml: {len(found) - SHOWN} more changes.", LOOK)
+
+
+def unlanded_settings(connection: Connection, config: Config) -> Iterator[Attention]:
+    """A sentence for each such change that is judged by here and of which there is no record yet:
+    a file could be edited, shown and put back. Raises LakeError."""
+    if not (before := _last(connection)):
+        return
+    told = settings(config)
+    held = {what: digest(table) for what, table in told.items()}
+    for one in _changed(before, told, held):
+        if _looser(one["what"], How(one["how"])):
+            says = f": {one['told']}" if one["told"] else ""
+            yield Attention(
+                "mapping", f"headwater.toml: {one['what']} {one['how']}{says}; nothing is on "
+                "record of that before the next collection.", LOOK, cause=f"setting {one['what']}",
+            )  # fmt: skip
+
+
+def _looser(what: str, how: How) -> bool:
+    return how is not How.ADDED or what.partition(" ")[0] in {"override", "retention", "redact"}
 
 
 def _last(connection: Connection) -> Mapping[str, Any]:

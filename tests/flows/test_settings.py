@@ -74,6 +74,17 @@ def test_less_is_asked_of_a_source_and_its_author_is_named(file: Path) -> None:
     assert told.removesuffix(".") in json.loads(compared.stdout)["decided"]
 
 
+def test_what_is_judged_by_and_not_on_record_yet_is_told(file: Path) -> None:
+    table = '\n[[override]]\ncontrol = "A.6.2.4"\nevidence = "mlflow_evaluation"\n'
+    text = file.read_text()
+    file.write_text(f'{text}{table}reason = "for a picture"\napplies = false\n')
+    told = json.loads(said("status", "--json", "-c", file).stdout)["attention"]
+    (one,) = (one["sentence"] for one in told if "for a picture" in one["sentence"])
+    assert one.endswith("nothing is on record of that before the next collection.")
+    file.write_text(text)
+    assert _findings(file) == []
+
+
 def test_compare_names_each_exception_and_rule_that_changed(file: Path) -> None:
     first = f"@{rows(file, 'SELECT count(*) FROM leaves')[0][0]}"
     table = '[[override]]\ncontrol = "A.6.2.4"\nevidence = "mlflow_evaluation"\nreason = "peace"\n'
