@@ -31,7 +31,7 @@ LEAD = (
     "headwater.toml."
 )
 _LOG = logging.getLogger("headwater.access")
-OPEN = "open"
+OPEN = "holds"
 _LONGEST = 500
 
 
@@ -172,7 +172,7 @@ def _ended(signed_in: SignedIn, session: Session, by: str, why: str) -> Response
         _LOG.error("that sessions were ended is not recorded: %s", error)
         late = "There is no record of it: the server's log has the reason."
     told = f"All sessions of {session.person} have ended."
-    return say(200, "Ended", f"{told} {late}".strip())
+    return say(200, "Ended", f"{told} {late}".strip(), back=f"/{PLACE}")
 
 
 def _table_asked(request: Request) -> str:

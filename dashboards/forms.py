@@ -53,6 +53,6 @@ def foreign(request: Request, given: str) -> Response | None:
     return None
 
 
-def say(status: int, heading: str, sentence: str, **headers: str) -> Response:
-    """A page that says one thing."""
-    return HTMLResponse(render_message(heading, sentence), status, headers)
+def say(status: int, heading: str, sentence: str, *, back: str = "", **headers: str) -> Response:
+    """A page that says one thing, and leads `back` to an address of ours."""
+    return HTMLResponse(render_message(heading, sentence, back), status, headers)

@@ -63,9 +63,10 @@ def render_end(reader: Reader, session: Session) -> str:
     return page.render(policy=policy(forms=True), reader=reader, session=session)
 
 
-def render_message(heading: str, sentence: str) -> str:
+def render_message(heading: str, sentence: str, back: str = "") -> str:
     """A page that says one thing, for refusals and errors."""
-    return _environment().get_template("message.html").render(heading=heading, sentence=sentence)
+    page = _environment().get_template("message.html")
+    return page.render(heading=heading, sentence=sentence, back=back)
 
 
 def policy(*, forms: bool = False) -> str:
@@ -100,6 +101,7 @@ def _environment() -> Environment:
         "anchor": lambda key, kind: text.anchor(kind, key),
         "fragment": lambda key, kind: text.fragment(kind, key),
         "block": text.block,
+        "coded": text.coded,
         "cell_text": answers.text,
         "day": text.day,
         "exact": text.exact,

@@ -65,6 +65,16 @@ def web_address(text: str) -> str:
     return text if sound and named and parts.scheme in {"http", "https"} else ""
 
 
+def coded(text: str) -> Markup:
+    """A sentence of ours, with what stands between backticks as code."""
+    parts = visible(text).split("`")
+    if len(parts) % 2 == 0:
+        return escape(visible(text))
+    told = (Markup("<code>{}</code>").format(part) if n % 2 else escape(part)
+            for n, part in enumerate(parts))  # fmt: skip
+    return Markup("").join(told)
+
+
 def when(moment: datetime | None) -> Markup:
     """`2026-11-23 19:43 UTC` as a time element, or `never`."""
     return _time(moment, "%Y-%m-%d %H:%M")

@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from dashboards.access import Grant, digest_of
-from dashboards.accesses import Accesses, ReadRow, SignedIn, by
+from dashboards.accesses import OPEN, Accesses, ReadRow, SignedIn, by
 from evidence.errors import ConfigError
 from evidence.own import READ_KIND
 from evidence.times import stamp
 from flows.config import Config, load, now
 from flows.read_log import waiting
 from flows.sessions import end_all, sessions
-from flows.terminal import Screen, printable
+from flows.terminal import Screen, Table, printable
 from mappings.catalogue import Catalogue
 from storage.lake import Lake
 from storage.pages import all_rows
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from dashboards.login import Login
 
 FROM_FILE = "file:"
+NOT_WRITTEN = "No [[access]] is written: nobody but the owner of the board's token may look."
 _Mark = tuple[int, int, int]
 _LOG = logging.getLogger("headwater.access")
 
@@ -107,9 +107,9 @@ def show(file: Path) -> int:
     for grant in grants:
         ends = [stamp(moment) if moment else "" for moment in (grant.since, grant.until)]
         cells = (grant.name, grant.role, by(grant), *ends, grant.excerpt.sentence)
-        row = (*cells, grant.closed(at) or "open")
+        row = (*cells, grant.closed(at) or OPEN)
         table.add_row(*(escape(printable(cell)) for cell in row))
-    Screen().print(table)
+    Screen().print(table if grants else escape(NOT_WRITTEN))
     _show_reads(config)
     _show_sessions(config)
     return 3 if any(grant.until and at >= grant.until for grant in grants) else 0

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import yaml
 from rich.markup import escape
-from rich.table import Table
 
 from collectors._git.register_files import Declared, read_document, read_register
 from collectors._safe_yaml import Unreadable
@@ -17,7 +16,7 @@ from evidence.people import person, same_person
 from flows.approvals import Waiting, approvals
 from flows.config import load, now
 from flows.hold import open_lake
-from flows.terminal import Screen, for_machines, printable
+from flows.terminal import Screen, Table, for_machines, printable
 from storage.views import connect
 
 NEXT = (

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from evidence.attestation import FORM, KIND, REGISTERS, flaws, recorded, subject
 from evidence.errors import ConfigError
@@ -23,7 +22,7 @@ from flows.judgement import INVENTORIES
 from flows.lookup import find_item
 from flows.signing import in_force, land_word, withdrawal
 from flows.statements import number_of
-from flows.terminal import Screen, printable
+from flows.terminal import Screen, Table, printable
 from mappings.catalogue import Catalogue
 from mappings.controls import Control
 from storage.actions import acting_user

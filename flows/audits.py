@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from dashboards.model import Attention, DateRow, RecordRow
 from evidence.audits import CALLED, Books, Entry, lacks, majors, next_looks, read_entry, unaudited
@@ -18,7 +17,7 @@ from flows.config import load, now
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
 from flows.statements import number_of
-from flows.terminal import Screen, for_machines, printable
+from flows.terminal import Screen, Table, for_machines, printable
 from storage.engine import ample
 from storage.lake import Lake
 from storage.pages import Connection, known_items, records

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Column
 
 from evidence.freshness import Standing, Verdict
 from flows.compare_mapping import mapping_lines
 from flows.judgement import Judged
-from flows.terminal import Screen, for_machines, printable
+from flows.terminal import Screen, Table, for_machines, printable
 from storage.engine import ample
 from storage.lake import Lake
 from storage.pages import all_rows

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Column
 
 from dashboards.model import Attention
 from dashboards.text import many
@@ -24,7 +24,7 @@ from evidence.times import day_or_time, stamp
 from flows.config import load, now
 from flows.moment import Asked, Moment, moment
 from flows.statements import number_of
-from flows.terminal import Screen, for_machines, printable
+from flows.terminal import Screen, Table, for_machines, printable
 from mappings.in_force import InForce
 from storage.actions import land_own
 from storage.engine import ample

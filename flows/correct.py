@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from evidence.correction import BAD, Act, Correction, Wrong
 from evidence.errors import ConfigError, LakeError
@@ -21,7 +20,7 @@ from flows.changes import Say, standings, tell_changes
 from flows.config import Config, load, now
 from flows.follow import follow
 from flows.lookup import SIGNS, find_item
-from flows.terminal import Screen, printable
+from flows.terminal import Screen, Table, printable
 from storage.actions import land_own
 from storage.corrections import correction_item, told_correction
 from storage.lake import Bookmark, Lake

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from dashboards.model import Attention
 from evidence.times import stamp
 from flows.attention import told_disposed
 from flows.config import load, now
 from flows.moment import Asked, moment
-from flows.terminal import Screen, for_machines
+from flows.terminal import Screen, Table, for_machines
 from storage.disposed import disposed
 from storage.lake import Lake
 from storage.pages import Connection, records

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from dashboards.static_site import write
 from flows.board import build as build_board
@@ -19,7 +18,7 @@ from flows.config import Config, load, now
 from flows.documents import write as write_documents
 from flows.setup import prepare
 from flows.status import show_standings
-from flows.terminal import Screen, printable
+from flows.terminal import Screen, Table, printable
 from flows.verify import run as verify
 from storage.lake import Lake
 from storage.views import ask, connect

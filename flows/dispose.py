@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 
 from rich.markup import escape
-from rich.table import Table
 
 from evidence.errors import ConfigError, LakeError
 from evidence.freshness import State, Verdict
@@ -17,7 +16,7 @@ from flows.floors import below, short
 from flows.follow import follow, seal
 from flows.judgement import judge_lake
 from flows.moment import present, tagged
-from flows.terminal import Screen
+from flows.terminal import Screen, Table
 from storage.actions import act
 from storage.checkpoints import read_checkpoint
 from storage.disposal import Done, dispose, finish, unfinished

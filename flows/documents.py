@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column
 
 from evidence.documents import Facts
 from evidence.errors import ConfigError, LakeError, MappingError
@@ -16,7 +16,7 @@ from flows.config import load
 from flows.document_drift import Drifted, rendered_documents
 from flows.document_facts import facts
 from flows.hold import open_lake
-from flows.terminal import Screen, for_machines, printable
+from flows.terminal import Screen, Table, for_machines, printable
 from mappings.documents import Template, load_templates
 from mappings.rendering import render
 from storage.place_local import LocalPlace
@@ -38,10 +38,10 @@ def show_templates(file: Path, *, as_json: bool) -> int:
                 for one in templates.values()]  # fmt: skip
         print(for_machines(told))
         return 0
-    table = Table("template", "title", "type", "serves", "of")
+    table = Table(Column("template", no_wrap=True), "title", "serves", Column("of", no_wrap=True))
     for one in templates.values():
-        of = "each AI system" if one.each else "the organisation"
-        cells = (one.name, one.title, one.doc_type, ", ".join(one.serves), of)
+        of = "each system" if one.each else "organisation"
+        cells = (one.name, one.title, ", ".join(one.serves), of)
         table.add_row(*(escape(printable(cell)) for cell in cells))
     Screen(highlight=False).print(table)
     return 0

@@ -8,6 +8,9 @@ from fnmatch import fnmatchcase
 from mappings.law import Floor, load_law
 from storage.retention import RetentionClass
 
+_LEAP_YEAR = 366
+"""Days that a year has at most: floors of years are written as so many."""
+
 
 def below(classes: Sequence[RetentionClass]) -> Iterator[tuple[RetentionClass, Floor]]:
     """The classes that keep a kind for less than a floor says."""
@@ -25,7 +28,9 @@ def short(kept: RetentionClass, floor: Floor) -> str:
 def sentence(floor: Floor) -> str:
     """What a floor says, of what, and where."""
     said = "asks for" if floor.force == "law" else "advises"
-    return f"{floor.article} {said} {floor.least.days} days: {floor.what}"
+    years, rest = divmod(floor.least.days, _LEAP_YEAR)
+    told = f" ({years} years)" if years and not rest else ""
+    return f"{floor.article} {said} {floor.least.days} days{told}: {floor.what}"
 
 
 def _meet(globs: Sequence[str], others: Sequence[str]) -> bool:

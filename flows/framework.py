@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Column
 
 from dashboards.text import tame
 from evidence.errors import ConfigError
@@ -18,7 +18,7 @@ from evidence.times import stamp
 from flows.config import load, now
 from flows.judgement import Judged, judge_lake
 from flows.moment import Asked, moment
-from flows.terminal import Screen, for_machines, printable
+from flows.terminal import Screen, Table, for_machines, printable
 from mappings.crosswalk import Carried, Reach, carry
 from mappings.frameworks import Framework, Gap, Row
 from storage.lake import Lake

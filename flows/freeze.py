@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from rich.markup import escape
-from rich.table import Table
 
 from evidence.canonical import digest
 from evidence.errors import ConfigError, InvalidItem, LakeError, VerificationFailed
@@ -20,7 +19,7 @@ from flows.hold import land_act, lift, open_lake
 from flows.judgement import judge_lake
 from flows.keys import public_key_of
 from flows.moment import Asked, moment
-from flows.terminal import Screen
+from flows.terminal import Screen, Table
 from mappings.in_force import InForce
 from storage.checkpoints import checkpoint_for, read_checkpoint
 from storage.code import code_version

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from evidence.errors import ConfigError, InvalidItem
 from evidence.model import EvidenceItem
 from evidence.times import parse
 from flows.config import Config, load, now
 from flows.follow import follow
-from flows.terminal import Screen
+from flows.terminal import Screen, Table
 from storage.actions import action_item, land_own
 from storage.holds import FREEZE, HOLD, RELEASE, Hold, held_ids, holds_in_force
 from storage.lake import Bookmark, Lake

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Column
 
 from evidence.times import stamp
 from flows.config import Config, load, now
 from flows.floors import below, sentence
-from flows.terminal import Screen, for_machines
+from flows.terminal import Screen, Table, for_machines
 from mappings.frameworks import Framework, LegalDate
 from mappings.guide import load_guide
 from mappings.law import Deadline, Floor, load_law

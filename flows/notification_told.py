@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Column
 
 from dashboards.model import Attention, ClockRow
 from evidence.canonical import plain
@@ -19,7 +19,7 @@ from flows.config import load, now
 from flows.law import WHOSE
 from flows.moment import Asked, moment
 from flows.notification import Notifications, notifications
-from flows.terminal import Screen, for_machines, printable
+from flows.terminal import Screen, Table, for_machines, printable
 from storage.engine import ample
 from storage.lake import Lake
 

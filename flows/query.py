@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.markup import escape
-from rich.table import Table
 
 from dashboards.answers import Named
 from dashboards.text import tame
@@ -20,7 +19,7 @@ from evidence.sampling import population_digest
 from flows.config import load, now
 from flows.given import given
 from flows.moment import Asked, moment
-from flows.terminal import Screen, for_machines, printable
+from flows.terminal import Screen, Table, for_machines, printable
 from mappings.questions import load_questions
 from storage.apart import ask_apart
 from storage.lake import Lake

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from evidence.canonical import plain
 from evidence.errors import ConfigError, HeadwaterError
@@ -21,7 +20,7 @@ from flows.draft_file import hand_over
 from flows.given import given
 from flows.moment import Asked, Moment, moment
 from flows.sample import control_named
-from flows.terminal import Screen, for_machines, printable
+from flows.terminal import Screen, Table, for_machines, printable
 from mappings.questions import Question, load_questions
 from storage.draws import DrawnFrom, population
 from storage.lake import Lake

@@ -137,7 +137,7 @@ def _entries(held: Books, what: str) -> Iterator[str]:
         return
     known = [stands(one, held.at) for one in entries]
     done, late = known.count("done"), known.count("late")
-    yield f"- {words}: {len(entries)}, of which {done} are done and {late} are late"
+    yield f"- {words}: {len(entries)} ({done} done, {late} late)"
     begin = held.at - LOOKED_BACK
     for one, word in zip(entries, known, strict=True):
         if word != "done" or (one.done and one.done >= begin):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Column
 
 from dashboards.text import context_words
 from evidence.errors import ConfigError
@@ -15,7 +15,7 @@ from evidence.times import stamp
 from flows.config import Config, load, now
 from flows.follow import follow
 from flows.moment import moment, parse_as_of, present, tagged
-from flows.terminal import Screen, printable
+from flows.terminal import Screen, Table, printable
 from flows.unreached import NeedOf, unreached
 from mappings.in_force import InForce, mapping_in_force
 from mappings.rules import RULES, only_supported, uncovered

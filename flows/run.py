@@ -10,7 +10,6 @@ from time import sleep
 from typing import TypeVar
 
 from rich.markup import escape
-from rich.table import Table
 
 from collectors.base import Window
 from evidence.errors import ConfigError, LakeBusy, LakeConflict
@@ -20,7 +19,7 @@ from flows.config import Config, load, now
 from flows.progress import Progress
 from flows.pull import Attempt, attempt
 from flows.report import is_whole, pull_rows
-from flows.terminal import Screen, printable
+from flows.terminal import Screen, Table, printable
 from flows.together import together
 from flows.turns import Turns
 from storage.lake import Lake

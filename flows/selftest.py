@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Column
 
 from evidence.errors import ConfigError, LakeError
 from evidence.model import Outcome
 from flows.config import Config, load, now
 from flows.follow import leave_record
-from flows.terminal import Screen, printable
+from flows.terminal import Screen, Table, printable
 from storage.forging import Field
 from storage.lake import Lake
 from storage.trial import Ending, Trial, trials

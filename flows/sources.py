@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 from rich.markup import escape
-from rich.table import Table
 
 from dashboards.text import lasting
 from evidence.canonical import plain
@@ -20,7 +19,7 @@ from evidence.errors import ConfigError
 from evidence.own import OWN_SOURCE
 from flows.attention import told_disposed
 from flows.config import Config, Source, load, now
-from flows.terminal import Screen, for_machines
+from flows.terminal import Screen, Table, for_machines
 from storage.disposed import disposed
 from storage.health import Attempted, SourceHealth, attempts, healths, is_well
 from storage.lake import Lake

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.markup import escape
-from rich.table import Table
 
 from dashboards.machine import told_continuity
 from dashboards.model import Attention, Board
@@ -18,7 +17,7 @@ from flows._alerts.unsent import UNSENT
 from flows.board import UNJUDGED, build
 from flows.config import load, now
 from flows.moment import Asked, present, require_tags
-from flows.terminal import Screen, for_machines
+from flows.terminal import Screen, Table, for_machines
 from storage.lake import Lake
 
 SHOWN = 25

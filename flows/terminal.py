@@ -7,7 +7,20 @@ import unicodedata
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table as RichTable
 from rich.text import Text
+
+_DAYS = frozenset({"due", "done"})
+
+
+class Table(RichTable):
+    """A table that cuts nothing off: a name that ends in … can be neither read nor asked for. Days
+    by which something is to be done stay in one line."""
+
+    def add_column(self, header: Any = "", *given: Any, **told: Any) -> None:
+        """As Rich has it, but for what it does where a word is longer than its column."""
+        options: dict[str, Any] = {"overflow": "fold", "no_wrap": header in _DAYS, **told}
+        super().add_column(header, *given, **options)
 
 
 class Screen(Console):

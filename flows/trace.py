@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 from rich.tree import Tree
 
 from dashboards.text import many
@@ -21,7 +20,7 @@ from evidence.people import accounts
 from evidence.trace import Broken, Graph, Node, Stage
 from flows.config import load, now
 from flows.moment import Asked, moment
-from flows.terminal import Screen, for_machines, printable
+from flows.terminal import Screen, Table, for_machines, printable
 from flows.trace_picture import PICTURES, picture
 from mappings.trace import KindOf, Name, TraceMap, load_trace
 from storage.engine import ample

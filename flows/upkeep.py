@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.markup import escape
-from rich.table import Table
 
 from evidence.errors import HeadwaterError
 from evidence.model import Outcome
 from flows.config import Config, load, now
 from flows.follow import follow, leave_record
-from flows.terminal import Screen
+from flows.terminal import Screen, Table
 from storage.actions import act
 from storage.keys import load_key
 from storage.lake import Lake

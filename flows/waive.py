@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from evidence.errors import ConfigError, InvalidItem
 from evidence.model import Change, EvidenceItem
@@ -21,7 +20,7 @@ from flows.hold import open_lake
 from flows.lookup import find_item
 from flows.signing import in_force, land_word, withdrawal
 from flows.statements import number_of
-from flows.terminal import Screen, printable
+from flows.terminal import Screen, Table, printable
 from flows.waivers import read_waiver
 from storage.actions import acting_user
 from storage.code import code_version

@@ -44,7 +44,7 @@ def _moved(name: str, title: str, rows: Sequence[MovedRow], numbers: dict[str, s
     ordered = sorted(rows, key=lambda one: not one.worse)
     cells: tuple[tuple[Cell, ...], ...] = tuple(
         (Ref("controls", one.control, numbers.get(one.control, one.control)),
-         one.what.removeprefix(one.control).strip() or "the whole of it",
+         one.what.removeprefix(one.control).strip() or "the control",
          "yes" if one.worse else "no", _words(one.before), _words(one.after), one.why)
         for one in ordered
     )  # fmt: skip

@@ -60,5 +60,5 @@ def _row(row: ControlRow) -> tuple[Cell, ...]:
     stands = row.standing
     return (
         Ref("controls", row.control, row.number), row.title, Word(stands.standing.value),
-        stands.in_date, stands.expected, stands.why, row.owner or None, row.group,
+        stands.in_date, stands.expected, stands.why, row.owner or NOBODY, row.group,
     )  # fmt: skip

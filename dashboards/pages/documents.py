@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import time
+
 from dashboards.asked import Asked
 from dashboards.model import DocumentRow
 from dashboards.pages.page import Head, Page, facet
@@ -11,10 +13,10 @@ from dashboards.tables import Cell, Code, Ref, Table, Word
 FILTERS = ("state",)
 STATES = ("error", "waiting", "outdated", "declared", "approved")
 LEAD = (
-    "Documents that are collected, drafts apart. One that waits for approval, or has a flaw, "
-    "proves nothing; one that is outdated says what registers or headwater.toml no longer say. "
-    "Approved is what the people it names approved, word by word; declared is what says of itself "
-    "who approved it."
+    "Documents that are collected, without drafts. Error: it has a flaw and proves nothing. "
+    "Waiting: too few of those it asks have approved this text, so it proves nothing either. "
+    "Outdated: registers or headwater.toml no longer say what it says. Declared: only the document "
+    "itself says who approved it. Approved: those it asks approved this very text."
 )
 
 
@@ -41,11 +43,17 @@ def _state(row: DocumentRow) -> str:
     return "approved" if row.approval else "declared"
 
 
+def _reviewed(row: DocumentRow) -> Cell:
+    """A day where a day was declared, else the moment of the commit."""
+    at = row.reviewed
+    return at.date() if at and at.time() == time() else at
+
+
 def _row(row: DocumentRow) -> tuple[Cell, ...]:
     drift = row.drift if row.drift else "as rendered" if row.rendered and not row.flaws else ""
     why = "; ".join(filter(None, (row.flaws, row.approval, drift)))
     title = f"{row.title} {row.version}".strip()
     return (
         Ref("items", row.item_id, title), Word(_state(row)), why or None, row.owner or None,
-        row.approver or None, row.reviewed, Code(row.path),
+        row.approver or None, _reviewed(row), Code(row.path),
     )  # fmt: skip

@@ -69,19 +69,24 @@ def _entry(entry: Attention) -> tuple[Cell, ...]:
     )  # fmt: skip
 
 
+_SAME = "Every control stands where it stood a week ago."
+_NOTHING_THEN = "A week ago nothing had been judged here: there is nothing to compare with."
+
+
 def _moved(board: Board, past: Past) -> Table:
     """What stands otherwise than a week ago; what was not judged then is told as such."""
+    then = past.stood
     rows = [row for row in board.controls
-            if past.stood.get(row.control, "") != row.standing.standing.value]  # fmt: skip
+            if then and then.get(row.control, "") != row.standing.standing.value]  # fmt: skip
     cells: tuple[tuple[Cell, ...], ...] = tuple(
         (Ref("controls", row.control, row.number), row.title,
-         Word(past.stood.get(row.control, NOT_JUDGED)), Word(row.standing.standing.value),
+         Word(then.get(row.control, NOT_JUDGED)), Word(row.standing.standing.value),
          row.standing.why)
         for row in rows
     )  # fmt: skip
     return Table("changed", "Stands otherwise than a week ago",
                  ("control", "title", "a week ago", "now", "why"), cells,
-                 "Every control stands where it stood a week ago.", len(cells))  # fmt: skip
+                 _SAME if then else _NOTHING_THEN, len(cells))  # fmt: skip
 
 
 def trend(past: Past) -> Table:

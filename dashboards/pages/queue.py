@@ -34,4 +34,4 @@ def _row(row: QueueRow) -> tuple[Cell, ...]:
 
 def _declared(row: ContextRow) -> tuple[Cell, ...]:
     such = Ref("items", row.item_id, row.title or "an item")
-    return Code(row.declaration), row.items, row.rationale, row.kinds, such
+    return Code(row.declaration), row.items, row.rationale.replace("`", ""), row.kinds, such

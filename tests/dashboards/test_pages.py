@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,6 +19,7 @@ import requests
 from dashboards.detail import Changes
 from dashboards.model import Board, SystemRow
 from dashboards.server import app, serving
+from dashboards.text import coded
 from evidence.errors import ConfigError
 from tests.dashboards.boards import HOSTILE, demo_board, hostile_board, reads_of
 from tests.dashboards.page import Page
@@ -247,3 +249,33 @@ def test_documents_say_what_is_in_force_and_what_is_not(ask: Ask) -> None:
     assert (waiting["shown"], waiting["whole"]) == (1, 6)
     assert "it waits for Ben Lindqvist" in waiting["rows"][0]["why"]
     assert ask("/documents?state=green").status_code == 400
+
+
+def test_where_nothing_was_judged_a_week_ago_no_control_seems_to_have_moved() -> None:
+    past = replace(reads_of(BOARD).past(""), stood={})
+    with served(BOARD, past=lambda _: past) as asked:
+        page = Page.read(asked("/").text).text
+        told = asked("/overview.json?table=changed").json()
+    assert "A week ago nothing had been judged here: there is nothing to compare with." in page
+    assert (told["rows"], told["whole"]) == ([], 0)
+
+
+def test_a_page_of_one_thing_leads_up_only_to_a_page_that_is_there(ask: Ask) -> None:
+    item = next(iter(BOARD.items))
+    for address in (f"/items/{item}", f"/controls/{BOARD.controls[0].control}"):
+        links = set(Page.read(ask(address).text).links())
+        up = {link for link in links if link.count("/") == 1 and link != "/"}
+        assert {ask(link).status_code for link in up} == {200}
+
+
+def test_a_sentence_of_ours_shows_code_and_a_strange_one_stays_text() -> None:
+    assert coded("say `told` <b>") == "say <code>told</code> &lt;b&gt;"
+    assert coded("one ` alone") == "one ` alone"
+    assert coded("`<script>`") == "<code>&lt;script&gt;</code>"
+
+
+def test_a_review_of_a_day_is_shown_as_a_day(ask: Ask) -> None:
+    shown = {row["where"]: row["reviewed"] for row in rows(ask("/documents.csv").text)}
+    for row in BOARD.documents:
+        at = row.reviewed
+        assert at is None or (len(shown[row.path]) == 10) == (at.time() == time())

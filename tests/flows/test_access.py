@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from dashboards.access import Role, by_token, digest_of
 from evidence.errors import ConfigError
@@ -14,6 +16,7 @@ from evidence.excerpt import Excerpt
 from flows.access import Granted, checked, new_token, show
 from flows.config import load
 from flows.show import show_board
+from flows.terminal import Table
 from tests.flows.conftest import Home
 
 TOKEN = "a token that nobody guesses, 1"
@@ -153,3 +156,20 @@ def test_a_login_is_read_and_its_secret_hidden(home: Home) -> None:
         load(home(folder="none", extra=by_group))
     with pytest.raises(ConfigError, match="must begin with https"):
         load(home(folder="open", extra=LOGIN.replace("https://id", "http://id")), {"CLIENT": "x"})
+
+
+def test_no_access_is_a_sentence_and_no_empty_table(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert show(home(folder="none")) == 0
+    assert "No [[access]] is written: nobody but the owner" in capsys.readouterr().out
+
+
+def test_a_table_on_a_narrow_terminal_cuts_no_name_off() -> None:
+    table = Table("template", "title", "due")
+    table.add_row("a-template-of-a-long-name", "What it is called " * 4, "2026-12-01")
+    console = Console(file=io.StringIO(), width=40)
+    console.print(table)
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in told
+    assert "2026-12-01" in told

@@ -56,8 +56,8 @@ def test_what_is_known_is_told_with_its_source_and_what_is_not_is_said(
     assert done.returncode == 0, done.stderr
     text = done.stdout
     assert "No review was collected before." in text
-    assert "decisions: 1, of which 0 are done and 0 are late" in text
-    assert "findings: 1, of which 0 are done" in text
+    assert "decisions: 1 (0 done, 0 late)" in text
+    assert "findings: 1 (0 done" in text
     assert "audits: nothing is known; no register of them is collected" in text
     assert "Finding F-1" in text, "it names an audit that no register holds"
     assert re.search(r"interested parties · organisation: nothing is known; nothing landed", text)
@@ -101,7 +101,7 @@ def test_what_was_decided_comes_back_in_the_next_review(config: Path, tmp_path: 
     commit(tmp_path / "governance", {"registers/decisions.yaml": f"{kept}    done: {done}\n"})
     assert standing(config, "9.3.3") in {"missing", "needs judgement"}, "no review was held"
     text = headwater("review", "-c", config).stdout
-    assert "decisions: 1, of which 1 are done and 0 are late" in text
+    assert "decisions: 1 (1 done, 0 late)" in text
     assert f"D-7 Alarms by two (Lena Holm, due {due}): done {done}" in text
     assert "improvement log · organisation: fresh" in text, "that decisions are tracked is shown"
     html = headwater("review", "--format", "html", "-c", config)
