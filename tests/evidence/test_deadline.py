@@ -201,3 +201,17 @@ def test_a_week_without_days_is_refused_and_nothing_waits_for_ever() -> None:
     start = date(2026, 1, 1)
     closed = Workdays(off=frozenset(start + n * DAY for n in range(400)))
     assert closed.on_or_after(start) == start
+
+
+def test_a_deadline_that_is_asked_for_later_puts_nothing_in_date() -> None:
+    later = replace(REVIEW, deadline=Monthly(since=datetime(2099, 1, 1, tzinfo=UTC)))
+    now = day(5, 9)
+    verdict = judge(later, "", seen(now, (day(5, 1), day(5, 1))), now, YEAR)
+    assert verdict.state is State.UNKNOWN
+    assert "not asked for yet" in verdict.why
+
+
+def test_nothing_is_put_off_for_ever() -> None:
+    first = date(2026, 1, 1)
+    off = Workdays(off=frozenset(first + n * DAY for n in range(900)))
+    assert off.on_or_after(first) == first

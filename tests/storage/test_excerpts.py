@@ -191,3 +191,19 @@ def test_a_sealed_moment_is_cut_as_the_present_is(world: World, tmp_path: Path) 
         assert ask(connection, "SELECT count(*) FROM leaves").rows[0][0] == 2
         seen = ask(connection, "SELECT subject FROM evidence WHERE kind = 'jira.issue'").rows
         assert seen == (("ours",),)
+
+
+def test_no_error_tells_of_what_is_left_out(tmp_path: Path) -> None:
+    """A condition of the reader's that was asked of hidden rows first would tell them in errors."""
+    world = World(tmp_path / "lake")
+    made = (
+        item(number, subject=str(number), system=system, title=f"secret of {system}")
+        for number, system in enumerate(["theirs", "ours"] * 300)
+    )
+    world.land(*made, outcome=PullOutcome.COMPLETE)
+    with connect(world.lake, excerpt=EXCERPTS["systems"]) as connection:
+        for relation in ("evidence", "lake_evidence", "latest"):
+            for asked in ("title::INT > 0", "error(title) IS NULL",
+                          "json_extract(title, '$.x') IS NULL"):  # fmt: skip
+                sql = f"SELECT 1 FROM {relation} WHERE title LIKE '%theirs%' AND {asked}"
+                assert ask(connection, sql).rows == ()
