@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from urllib.parse import quote, urlencode
 
 from dashboards import text
+from evidence.own import OWN_SOURCE
 
 OVERVIEW = "overview"
 PLACES = (
@@ -71,6 +72,8 @@ class Served:
     def to(self, kind: str, key: str = "", **asked: str) -> str:
         if kind in self.hidden or key in {".", ".."}:  # browsers take dots for folders
             return ""
+        if (kind, key) == ("sources", OWN_SOURCE):
+            return ""  # what Headwater does itself, it pulls from nowhere
         return _path(kind, key) + self._query(asked)
 
     def seen(self, as_of: str) -> str:

@@ -37,13 +37,18 @@ def item(reads: Reads, key: str, asked: Asked) -> Page:
 
 def _tags(item: ItemPage) -> Table:
     rows = tuple(
-        (Ref("controls", tag.control, tag.control), Code(tag.evidence), Code(tag.rule),
+        (_claimed(tag.control), Code(tag.evidence), Code(tag.rule),
          tag.strength, tag.rationale)
         for tag in item.tags
     )  # fmt: skip
     return Table("tags", "Why it speaks to a control",
                  ("control", "evidence", "rule", "strength", "why"), rows,
                  "No rule claims that this item speaks to a control.", len(rows))  # fmt: skip
+
+
+def _claimed(name: str) -> Cell:
+    """A control; an event that outdates evidence has no page."""
+    return Code(name) if name.startswith("event:") else Ref("controls", name, name)
 
 
 def _versions(shown: str, versions: Sequence[VersionRow]) -> Table:

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from dashboards.detail import Changes
-from dashboards.model import Board, SystemRow
+from dashboards.model import Board, SystemRow, TagRow
 from dashboards.server import app, serving
 from dashboards.text import coded
 from evidence.errors import ConfigError
@@ -279,3 +279,16 @@ def test_a_review_of_a_day_is_shown_as_a_day(ask: Ask) -> None:
     for row in BOARD.documents:
         at = row.reviewed
         assert at is None or (len(shown[row.path]) == 10) == (at.time() == time())
+
+
+def test_what_has_no_page_is_no_link() -> None:
+    key, known = next(iter(BOARD.items.items()))
+    tag = TagRow("event:incident_major", "incident", "incident-major", "full", "It outdates.")
+    shown = replace(
+        BOARD, items={**BOARD.items, key: replace(known, source="headwater", tags=(tag,))}
+    )
+    with served(shown) as asked:
+        page = Page.read(asked(f"/items/{key}").text)
+        inside = {link for link in page.links() if link.startswith(("/sources/", "/controls/"))}
+    assert inside == set()
+    assert "event:incident_major" in page.text
