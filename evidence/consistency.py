@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from evidence.fields import like, wrong_fields
+from evidence.fields import like, unread_fields, wrong_fields
 from evidence.held import Finding, Held, Record, Used, Whole, finding_of
 from evidence.incidents import grave
 from evidence.overdue import days, reviews
@@ -53,6 +53,14 @@ def _fields(held: Held) -> Iterator[Finding]:
             yield finding_of(
                 "wrong-field", "judgement", record, f"{record.called}: {told}", part=name
             )
+
+
+def _unread(held: Held) -> Iterator[Finding]:
+    for record in held.records:
+        known = register_called(record.register)
+        for name, told in unread_fields(known.of_record, record.fields) if known else ():
+            why = f"{record.called}: {told}"
+            yield finding_of("unread-field", "judgement", record, why, part=name)
 
 
 def _references(held: Held) -> Iterator[Finding]:
@@ -231,6 +239,6 @@ def _incidents(held: Held) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    _fields, _references, _models, _systems, _owners, _applicability, _acceptance, _suppliers,
-    _objectives, _incidents, days, reviews,
+    _fields, _unread, _references, _models, _systems, _owners, _applicability, _acceptance,
+    _suppliers, _objectives, _incidents, days, reviews,
 )  # fmt: skip

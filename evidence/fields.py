@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import lru_cache
 
 from evidence.errors import InvalidItem
 from evidence.times import day_or_time
@@ -15,6 +16,8 @@ TO_FILL_IN = "FILL IN"
 """What a starter leaves to people; a field that still holds it is told as such, not as wrong."""
 _FLAGS = {"true", "false", "yes", "no"}
 _SHOWN = 40
+_ALIKE = 0.85
+"""Of seven letters one may be another: `severty`."""
 _NAMED = re.compile(r"`(\w+)`")
 
 
@@ -122,6 +125,24 @@ def wrong_fields(
             continue
         if why := _wrong(one, value):
             yield one.name, f"`{one.name}` {why}"
+
+
+def unread_fields(
+    known: tuple[Field, ...], fields: Mapping[str, object]
+) -> Iterator[tuple[str, str]]:
+    """Each field whose name is nearly that of a known one which is not there, with the sentence:
+    what it says is kept, and read by nobody."""
+    names = tuple(one.name for one in known)
+    for name in fields:
+        near = "" if name in names else _nearly(name, names)
+        if near and fields.get(near) in (None, ""):
+            yield name, f"`{name[:_SHOWN]}` is read by nobody{like(near)}"
+
+
+@lru_cache(maxsize=4096)
+def _nearly(name: str, names: tuple[str, ...]) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
+    return next(iter(get_close_matches(plain, names, n=1, cutoff=_ALIKE)), "")
 
 
 def named_fields(why: str) -> tuple[str, ...]:

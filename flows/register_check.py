@@ -18,7 +18,7 @@ from collectors._git.register_files import (
 from collectors._git.register_items import LARGEST, Places
 from collectors._safe_yaml import Unreadable
 from evidence.errors import ConfigError
-from evidence.fields import like, named_fields
+from evidence.fields import like, named_fields, unread_fields
 from evidence.held import Held, Record, Whole
 from evidence.incidents import REGISTERS as INCIDENTS
 from evidence.incidents import read_record
@@ -141,6 +141,10 @@ def _follow(files: Sequence[_File]) -> list[str]:
         file, one = where[found.by.item_id]
         yet = " yet: it is a draft here" if drafts.intersection(found.registers) else ""
         file.problems.append(Problem(f"{found.why}{yet}", one.lines.of(found.field)))
+    for record in held.records:
+        known, (file, one) = register_called(record.register), where[record.item_id]
+        for name, why in unread_fields(known.of_record, record.fields) if known else ():
+            file.problems.append(Problem(f"{record.called}: {why}", one.lines.of(name)))
     for owner in unowned(held):
         for thing in owner.things:
             file, one = where[thing.item_id]

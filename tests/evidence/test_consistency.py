@@ -94,6 +94,10 @@ def wholes(*more: Whole) -> Held:
 PLANTED: list[tuple[str, Held, str]] = [
     ("wrong-field", changed("obligations OB-1", due="soon"),
      "obligations OB-1: `due` is 'soon': write YYYY-MM-DD"),
+    ("unread-field", changed("incidents INC-1", severty="critical"),
+     "incidents INC-1: `severty` is read by nobody: is severity meant?"),
+    ("unread-field", changed("risks R-1", **{"Accepted by": "Cy Tan", "accepted_by": None}),
+     "risks R-1: `Accepted by` is read by nobody: is accepted_by meant?"),
     ("unknown-reference", changed("obligations OB-2", systems="triage, ghost"),
      "obligations OB-2 names ghost in `systems`, which no register ai_systems holds"),
     ("unknown-reference", without("suppliers sortwell"),

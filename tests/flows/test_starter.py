@@ -212,7 +212,8 @@ NAMED = {
         "  - id: R-2\n    system: triage\n",
     "registers/treatment_plan.yaml": "records:\n  - id: T-1\n    owner: Ada Brandt\n"
         "    risk: R1\n",
-    "registers/incidents.csv": "id,system,changes,risks\nI-1,triage,C-1,\"R-1, R-9\"\n",
+    "registers/incidents.csv": "id,system,changes,risks,severty\n"
+        "I-1,triage,C-1,\"R-1, R-9\",major\n",
     "registers/changes.yaml": "draft: true\nrecords:\n  - id: C-1\n",
     "registers/obligations.yaml": "records:\n  - {id: O-1, framework: gdpr-2016-678}\n"
         "  - {id: O-2, framework: works-council-terms}\n",
@@ -235,6 +236,7 @@ registers/incidents.csv:2: incidents I-1 names C-1 in `changes`, which no regist
 yet: it is a draft here
 registers/incidents.csv:2: incidents I-1 names R-9 in `risks`, which no register risks holds: is \
 R-2 meant?
+registers/incidents.csv:2: incidents I-1: `severty` is read by nobody: is severity meant?
 registers/inventory.yaml:2: the register ai_systems is owned by Ben Odd, who stands in no record \
 of roles: is Ben Ode meant?
 registers/obligations.yaml:2: obligations O-1 names gdpr-2016-678 in `framework`, which is no \
@@ -250,7 +252,7 @@ holds: is R-1 meant?
 def test_what_a_file_names_and_no_other_holds_is_told_with_its_line(tmp_path: Path) -> None:
     write(tmp_path, NAMED)
     told = run("registers", "check", tmp_path, code=1).splitlines()
-    assert [one for one in told if re.search("names? |owned", one)] == [
+    assert [one for one in told if re.search("names? |owned|read by", one)] == [
         *DANGLING.splitlines(),
         "not followed: 1 name of suppliers, as no register here is called so; `headwater "
         "consistency` follows them among all that landed",
