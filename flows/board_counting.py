@@ -7,16 +7,18 @@ from collections.abc import Iterator, Mapping
 
 from evidence.errors import HeadwaterError
 from flows.board_lives import lives_since
-from flows.board_pages import PAGES
+from flows.board_pages import PAGES, shown_pages
+from flows.broken import broken
 from flows.config import Config
 from flows.keys import public_key_of
 from flows.moment import Moment
+from storage.board_copy import forget_copy
 from storage.engine import ample
 from storage.keys import load_key
 from storage.lake import Lake
 from storage.note import VerifierKey
-from storage.pages import Connection
-from storage.tallied import Shown, keep_tallies, take_up, versions_of, worth_it
+from storage.pages import Connection, control_items
+from storage.tallied import Shown, differ, keep_tallies, take_up, versions_of, worth_it
 from storage.tally import Table
 
 
@@ -65,3 +67,23 @@ def _keep(connection: Connection, lake: Lake, config: Config, shown: Shown) -> N
     with contextlib.suppress(HeadwaterError, OSError):
         signer = load_key(config.key, origin=config.origin)
         keep_tallies(connection, lake, shown, signer)
+
+
+def counted_otherwise(lake: Lake, config: Config, moment: Moment) -> bool:
+    """Whether what was kept for the next board says otherwise of the present than the whole lake;
+    then it is thrown away, and the last board with it. Raises LakeError."""
+    versions = versions_of(lake)
+    with moment.connect(lake, ample()) as kept, moment.connect(lake, ample()) as whole:
+        shown = _shown(lake, moment, versions)
+        if versions_of(lake) != versions or _taken(kept, lake, config, moment, shown) is None:
+            return False
+        if not (differ(kept, whole) or _told(kept, moment) != _told(whole, moment)):
+            return False
+    forget_copy(lake)
+    return True
+
+
+def _told(connection: Connection, moment: Moment) -> tuple[object, ...]:
+    """What is broken, and what is read of the newest items."""
+    ids = [one for items in control_items(connection).values() for one in items]
+    return tuple(broken(connection, moment.at)), shown_pages(connection, list(dict.fromkeys(ids)))

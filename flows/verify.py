@@ -11,6 +11,7 @@ from cryptography.x509 import Certificate
 
 from evidence.errors import ConfigError, LakeError, VerificationFailed
 from evidence.model import Outcome
+from flows.board_counting import counted_otherwise
 from flows.config import Config, load, now
 from flows.follow import leave_record
 from flows.freeze import compare_all
@@ -156,15 +157,20 @@ def _frozen(asked: Asked) -> tuple[str, ...]:
 
 
 def _compare_kept(asked: Asked) -> None:
-    """Judge without what is kept for judging. Raises VerificationFailed if that says otherwise."""
+    """Judge and count without what is kept for that. Raises VerificationFailed if that says
+    otherwise."""
     if asked.config is None:
         return
     lake = Lake.open(asked.lake, clock=now)
-    if kept_differs(lake, present(lake, asked.config)):
-        raise VerificationFailed(
-            ("what is kept beside the lake for judging said otherwise than the lake itself: it was "
-             "damaged or changed, and is thrown away; boards of the last day may have been wrong",)
-        )  # fmt: skip
+    shown = present(lake, asked.config)
+    wrong = {"judging": kept_differs(lake, shown),
+             "the next board": counted_otherwise(lake, asked.config, shown)}  # fmt: skip
+    if any(wrong.values()):
+        raise VerificationFailed(tuple(
+            f"what is kept beside the lake for {what} said otherwise than the lake itself: it was "
+            "damaged or changed, and is thrown away; boards of the last day may have been wrong"
+            for what, differs in wrong.items() if differs
+        ))  # fmt: skip
 
 
 def _prove(notes: Sequence[str], say: Callable[[str], None]) -> None:

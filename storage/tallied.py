@@ -36,7 +36,7 @@ from storage.lake import Lake
 from storage.note import VerifierKey, check_signature
 from storage.pages import BARE, CONTROLS, KINDS, NEWEST
 from storage.place_local import LocalPlace
-from storage.tally import counted, merge, table_of, tally_of
+from storage.tally import Tally, counted, merge, table_of, tally_of
 from storage.views import connect_files
 
 NAME = "tallies"
@@ -190,6 +190,27 @@ def worth_it(connection: Connection) -> bool:
     """Whether the connection shows all that landed, and that is worth keeping."""
     rows = sum(row["items"] for row in counted(connection, KINDS))
     return rows >= WORTH and _all_shown(connection)
+
+
+_FEW_ROWS = f"""SELECT count(*), bit_xor(hash(few))
+    FROM (SELECT * FROM {RELATION} WHERE {FEW}) few"""  # noqa: S608  ours
+
+
+def differ(one: Connection, other: Connection) -> bool:
+    """Whether two connections count otherwise, or show other items of the few kinds.
+
+    Raises LakeError, duckdb.Error.
+    """
+    if any(_plain(one, tally) != _plain(other, tally) for tally in TALLIES):
+        return True
+    return one.execute(_FEW_ROWS).fetchone() != other.execute(_FEW_ROWS).fetchone()
+
+
+def _plain(connection: Connection, tally: Tally) -> list[str]:
+    """What is counted, however it was put together."""
+    rows = counted(connection, tally)
+    return sorted(repr({name: sorted(value) if isinstance(value, list) else value
+                        for name, value in row.items()}) for row in rows)  # fmt: skip
 
 
 def keep_tallies(connection: Connection, lake: Lake, shown: Shown, signer: Signer) -> None:

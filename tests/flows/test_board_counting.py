@@ -19,7 +19,7 @@ from evidence.correction import Act
 from evidence.model import EvidenceItem, Outcome
 from flows import board_counting
 from flows.board import assemble
-from flows.board_counting import counting
+from flows.board_counting import counted_otherwise, counting
 from flows.board_lives import LIVES
 from flows.broken import broken
 from flows.config import load
@@ -34,7 +34,7 @@ from storage.few import FEW
 from storage.keys import make_key
 from storage.place import place_of
 from storage.tallied import NAME, TALLIES, Shown, take_up
-from storage.tally import tally_of
+from storage.tally import table_of_texts, tally_of, texts_of
 from tests.flows.house import House, make_house
 from tests.storage.makers import Clock
 
@@ -340,6 +340,28 @@ def test_of_another_code_it_is_not_believed(
 def test_nothing_of_it_outlives_what_had_to_go(house: House) -> None:
     forget_copy(house.lake)
     assert not house.lake.place.derived(WHAT).exists()
+
+
+@pytest.mark.parametrize("name", ["controls", "lives", "pages"])
+def test_what_was_kept_wrong_is_found_by_who_verifies(house: House, name: str) -> None:
+    for _ in range(2):
+        _lives(house)
+    board(house)
+    _lives(house)
+    shown = present(house.lake, house.config, house.clock.now)
+    assert not counted_otherwise(house.lake, house.config, shown)
+    with counting(house.lake, house.config, shown, past=False) as connection:
+        known = connection.tallies[name]
+        connection.tallies[name] = known.slice(0, 0) if len(known) > 1 else _other(known)
+    assert counted_otherwise(house.lake, house.config, shown)
+    assert not house.lake.place.derived(WHAT).exists(), "it is thrown away"
+    assert not counted_otherwise(house.lake, house.config, shown)
+
+
+def _other(pages: pa.Table) -> pa.Table:
+    """Pages of which one calls itself otherwise."""
+    (text,) = texts_of(pages)
+    return table_of_texts([text.replace(b'"title":"', b'"title":"no ')])
 
 
 def test_without_the_signing_key_a_board_is_counted_and_nothing_is_kept(house: House) -> None:
