@@ -18,7 +18,7 @@ from flows.audits import stands
 from flows.config import load, now
 from flows.draft_file import hand_over
 from flows.judgement import Judged, judge_lake
-from flows.moment import Asked, moment
+from flows.moment import Asked, answered
 from flows.pack_missing import one_line
 from flows.review import checked_form, entry_line, verdict_line
 from mappings.controls import Control
@@ -67,7 +67,7 @@ def write(file: Path, name: str, output: Path | None, asked: Asked | None, form:
     checked_form(form)
     config = load(file)
     lake = Lake.open(config.lake, clock=now)
-    judged = judge_lake(lake, moment(lake, config, asked))
+    judged = judge_lake(lake, answered(lake, config, asked))
     with judged.moment.connect(lake, ample()) as connection:
         scope = scope_of(connection, judged, name)
     if form == "html":

@@ -15,7 +15,7 @@ from evidence.canonical import plain
 from evidence.freshness import Standing
 from flows.config import load, now
 from flows.judgement import Judged, judge_lake
-from flows.moment import Asked, moment
+from flows.moment import Asked, answered
 from flows.statements import number_of
 from flows.terminal import Screen, Table, for_machines, printable
 from storage.engine import ample
@@ -79,7 +79,7 @@ def show(file: Path, asked: Asked | None, *, as_json: bool) -> int:
     """
     config = load(file)
     lake = Lake.open(config.lake, clock=now)
-    judged = judge_lake(lake, moment(lake, config, asked))
+    judged = judge_lake(lake, answered(lake, config, asked))
     with judged.moment.connect(lake, ample()) as connection:
         held = books(connection, judged.at)
     found = [lack for lack in lacks(held) if lack.severity != "due"]

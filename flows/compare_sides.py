@@ -17,7 +17,7 @@ from flows.compare_mapping import decided
 from flows.config import Config, load, now
 from flows.judgement import Judged, judge_lake
 from flows.keys import public_key, public_key_of
-from flows.moment import Moment, moment, parse_as_of
+from flows.moment import Moment, answered, parse_as_of
 from mappings.in_force import read_document
 from storage import verify_pack
 from storage.lake import Lake
@@ -62,7 +62,7 @@ def sides(file: Path, first: str, second: str, key: str) -> tuple[Side, Side, La
 
 
 def _judged(config: Config, lake: Lake, text: str) -> Side:
-    judged = judge_lake(lake, moment(lake, config, parse_as_of(text)))
+    judged = judge_lake(lake, answered(lake, config, parse_as_of(text)))
     return Side(judged, judged.moment.token, judged.moment.sentence(judged.digest))
 
 

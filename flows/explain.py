@@ -10,7 +10,7 @@ from flows.config import load, now
 from flows.explain_control import explain_control
 from flows.judgement import judge_lake
 from flows.lookup import SIGNS, find_item
-from flows.moment import Asked, Moment, moment, require_tags
+from flows.moment import Asked, Moment, moment, tagged
 from flows.terminal import printable
 from flows.unreached import unreached
 from mappings.catalogue import load_catalogue
@@ -42,9 +42,9 @@ def explain(file: Path, what: str, say: Say, asked: Asked | None = None) -> int:
     for note in shown.notes:
         safe(f"note: {note}")
     if control is not None:
-        require_tags(lake, shown)
         unfilled = unreached(shown.mapping, config)
-        explain_control(judge_lake(lake, shown), control, unfilled, safe)
+        judged = judge_lake(lake, shown if asked else tagged(lake, shown))
+        explain_control(judged, control, unfilled, safe)
     else:
         _item(lake, shown, what, safe)
     return 0

@@ -17,7 +17,7 @@ from evidence.errors import ConfigError
 from evidence.times import stamp
 from flows.config import load, now
 from flows.judgement import Judged, judge_lake
-from flows.moment import Asked, moment
+from flows.moment import Asked, answered
 from flows.terminal import Screen, Table, for_machines, printable
 from mappings.crosswalk import Carried, Reach, carry
 from mappings.frameworks import Framework, Gap, Row
@@ -141,7 +141,7 @@ def _told(row: Row) -> str:
 def _judged(file: Path, asked: Asked | None) -> Judged:
     config = load(file)
     lake = Lake.open(config.lake, clock=now)
-    return judge_lake(lake, moment(lake, config, asked))
+    return judge_lake(lake, answered(lake, config, asked))
 
 
 def _named(judged: Judged, name: str) -> Framework:

@@ -184,7 +184,8 @@ def _landed(
     ages: Sequence[Aging],
 ) -> dict[Key, Sighting]:  # fmt: skip
     """What landed by then; of a large lake's present by what is kept of it, where that is sure."""
-    if moment.size is None and lake.table("evidence").rows >= WORTH:
+    kept = moment.size is None and moment.untagged is None
+    if kept and lake.table("evidence").rows >= WORTH:
         by, aside = moment.mapping.rules.digest, moment.mapping.catalogue.aside
         return landed_by_now(lake, by, moment.at, asked, ample(), WORTH, ages, aside)
     return landed(connection, moment.at, asked, ages)

@@ -137,6 +137,15 @@ def moment(lake: Lake, config: Config, asked: Asked | None) -> Moment:
     return tagged(lake, replace(bare, mapping=mapping, notes=(*left_out, *notes)))
 
 
+def answered(lake: Lake, config: Config, asked: Asked | None) -> Moment:
+    """As `moment`, and of the present also what the tags have yet to follow: for answers that are
+    carried away, beside which nobody says that some of what landed is not judged.
+
+    Raises LakeError, MappingError.
+    """
+    return moment(lake, config, asked) if asked else tagged(lake, present(lake, config))
+
+
 def _frozen(lake: Lake, config: Config, name: str) -> Moment:
     """The moment that was frozen under a name, and what of it is another now."""
     with connect(lake) as connection:

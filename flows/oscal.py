@@ -10,7 +10,7 @@ from typing import Any
 from evidence.errors import ConfigError
 from flows.config import load, now
 from flows.judgement import Judged, judge_lake
-from flows.moment import Asked, moment
+from flows.moment import Asked, answered
 from mappings import oscal
 from storage.lake import Lake
 
@@ -21,7 +21,7 @@ def export(file: Path, folder: Path, asked: Asked | None) -> int:
         raise ConfigError(f"{folder}: choose a new or empty folder")
     config = load(file)
     lake = Lake.open(config.lake, clock=now)
-    judged = judge_lake(lake, moment(lake, config, asked))
+    judged = judge_lake(lake, answered(lake, config, asked))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, document in documents(judged):

@@ -21,7 +21,7 @@ from flows.board_reads import held_reads
 from flows.config import load, now
 from flows.draft_file import hand_over
 from flows.judgement import Judged, judge_lake
-from flows.moment import Asked, moment
+from flows.moment import Asked, answered
 from flows.pack_missing import one_line
 from mappings.controls import Control
 from storage.engine import ample
@@ -67,7 +67,7 @@ def write(file: Path, output: Path | None, asked: Asked | None, form: str) -> in
             page = review(pages, "", Addressed())
         return hand_over(render_page(page, OneFile(())), output, "to print and to sign")
     lake = Lake.open(config.lake, clock=now)
-    judged = judge_lake(lake, moment(lake, config, asked))
+    judged = judge_lake(lake, answered(lake, config, asked))
     with judged.moment.connect(lake, ample()) as connection:
         text = document(connection, judged, config.organisation)
     told = "a draft; fill it in, commit it where documents are collected"

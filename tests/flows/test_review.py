@@ -124,3 +124,35 @@ records:
     owner: Lena Holm
     due: {}
 """
+
+
+RULE = """\
+rules:
+  - name: house-report
+    kind: git.document
+    when:
+      payload.doc_type: house_report
+    evidence: management_review
+    controls: expected
+    rationale: A report of the house.
+    examples:
+      match: [{payload: {doc_type: house_report}}]
+      ignore: [{payload: {doc_type: letter}}]
+"""
+
+
+def test_what_is_carried_away_judges_what_new_rules_have_yet_to_tag(
+    config: Path, tmp_path: Path
+) -> None:
+    headwater("collect", "--direct", "-c", config)
+    before = headwater("explain", "5.2", "-c", config).stdout
+    assert "fresh     policy" in before
+    (config.parent / "rules").mkdir()
+    (config.parent / "rules/house.yaml").write_text(RULE)
+    config.write_text(config.read_text() + '\n[mapping]\nrules = "rules"\n')
+    status = headwater("status", "-c", config).stdout
+    assert "not tagged by" in re.sub(r"[\s│]+", " ", status)
+    assert headwater("explain", "5.2", "-c", config).stdout == before
+    review = headwater("review", "-c", config).stdout
+    told, *_ = re.findall(r"^  - improvement log .*$", review, re.MULTILINE)
+    assert "nothing" not in told
