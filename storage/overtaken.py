@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from evidence.errors import LakeError
@@ -18,6 +19,7 @@ from storage.covers import Aging, Covered
 from storage.engine import Connection
 from storage.keeping import until
 from storage.kept import Kept, told
+from storage.schema import EVIDENCE
 from storage.seen import ask_seen, in_parts
 from storage.sightings import Key
 
@@ -30,12 +32,16 @@ def late_events(connection: Connection, kept: Kept) -> dict[str, str]:
     sql = """SELECT item_id, substr(control, 7) FROM lake_claims JOIN evidence USING (item_id)
         WHERE starts_with(control, 'event:') AND observed_from <= $at"""
     try:
-        rows = connection.execute(sql, {"at": kept.at}).fetchall()
+        rows = connection.execute(sql, {"at": kept.at}).to_arrow_table()
     except duckdb.Error as error:
         raise LakeError(f"the kept state cannot be read: {error}") from error
+    if not rows.num_rows:
+        return {}
     # By what is in the state, not by when it landed: a landing may end after one that began later.
-    heeded = kept.heeded | (set(_ids(kept.files([], [])["evidence"])) if rows else set())
-    return {item_id: name for item_id, name in rows if item_id not in heeded}
+    known = _ids(kept.files([], [])["evidence"])["item_id"].combine_chunks()
+    late = rows.filter(pc.invert(pc.is_in(rows["item_id"], value_set=known)))
+    told = zip(*(column.to_pylist() for column in late.columns), strict=True)
+    return {item_id: name for item_id, name in told if item_id not in kept.heeded}
 
 
 def heed(
@@ -72,7 +78,7 @@ def _left_out(
         ask_seen(connection, sql, now, {})
         found.take(only="left_out")
 
-    connection.register("here", pa.table({"item_id": pa.array(_ids(files), pa.string())}))
+    connection.register("here", _ids(files))
     try:
         in_parts(connection, now, look)
     except duckdb.Error as error:
@@ -82,6 +88,7 @@ def _left_out(
     return {key: until(many, kept.at) for key, many in found.told.items()}
 
 
-def _ids(files: Sequence[Path]) -> list[str]:
-    columns = (pq.ParquetFile(path).read(["item_id"])["item_id"] for path in files)
-    return [str(item_id) for column in columns for item_id in column.to_pylist()]
+def _ids(files: Sequence[Path]) -> pa.Table:
+    """The ids of the items in these files, as the engine takes them: there may be millions."""
+    none = EVIDENCE.empty_table().select(["item_id"])
+    return pa.concat_tables([none, *(pq.ParquetFile(path).read(["item_id"]) for path in files)])
