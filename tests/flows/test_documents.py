@@ -380,7 +380,6 @@ def test_what_another_wrote_is_only_claimed_and_counts_only_where_that_is_said(h
     assert "Lena Holm <l@acme.example> wrote that Ben Ode approved it: claimed" in page.approval
     assert page.waits
     git(repository, "commit", "-q", "--amend", "--author", "Ben Ode <b@acme.example>", "-m", "x")
-    git(repository, "tag", "forged")
     assert claims(house)["claimed"] == claimed, "git believes an author, and names who committed"
     config = house / "home/headwater.toml"
     whole = config.read_text()
@@ -395,7 +394,7 @@ def test_what_another_wrote_is_only_claimed_and_counts_only_where_that_is_said(h
 
     text = (repository / registers).read_text()
     git(repository, "checkout", "-q", "-b", "bens", "HEAD^")
-    commit(repository, {registers: text.replace("\n  id:", "\n  id:")}, by="Ben Ode")
+    commit(repository, {registers: text}, by="Ben Ode")
     git(repository, "checkout", "-q", "main")
     git(repository, "reset", "-q", "--hard", "HEAD^")
     commit(repository, {"registers/notes.yaml": "records: []\n"})
