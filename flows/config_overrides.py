@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from evidence.deadline import Clock
 from evidence.duration import Span, span
@@ -85,20 +86,19 @@ class Overrides(Sources):
         if len(self.mistakes) > before:
             return None
         try:
-            return CronDeadline(
+            made = CronDeadline(
                 texts["cron"], texts["zone"] or "UTC",
-                workdays_of(texts["country"], texts["subdivision"], off), grace, since, clock,
+                workdays_of(texts["country"], texts["subdivision"], off), grace, None, clock,
             )  # fmt: skip
+            return dataclasses.replace(made, since=_begin(since, made.zone))
         except ValueError as error:
             self.mistakes.append(f"{self.file}: {where}: {error}")
             return None
 
-    def _since(self, where: str, table: Mapping[str, Any]) -> datetime | None:
+    def _since(self, where: str, table: Mapping[str, Any]) -> date | None:
         value = table.get("since")
-        if isinstance(value, datetime) and value.tzinfo is not None:
+        if isinstance(value, date) and (not isinstance(value, datetime) or value.tzinfo):
             return value
-        if isinstance(value, date) and not isinstance(value, datetime):
-            return datetime(value.year, value.month, value.day, tzinfo=UTC)
         if value is not None:
             self.mistakes.append(
                 f"{self.file}: {where}: since must be a date or a time with a zone, not {value!r}"
@@ -112,6 +112,13 @@ class Overrides(Sources):
         told = ", ".join(Clock)
         self.mistakes.append(f"{self.file}: {where}: clock must be one of {told}, not {value!r}")
         return Clock.OBSERVED
+
+
+def _begin(since: date | None, zone: str) -> datetime | None:
+    """A day begins where the deadline falls: by UTC a due of the day itself could be left out."""
+    if since is None or isinstance(since, datetime):
+        return since
+    return datetime.combine(since, time.min, ZoneInfo(zone)).astimezone(UTC)
 
 
 def _control(text: str) -> str:

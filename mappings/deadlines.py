@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -124,7 +125,10 @@ def _public(country: str, subdivision: str) -> Workdays:
     import holidays  # a fifth of a second, which only those pay who use it
 
     try:
-        known = holidays.country_holidays(country, subdiv=subdivision or None, years=YEARS)
+        with warnings.catch_warnings():
+            # Of some countries it knows fewer years than we ask for, and says so at each start.
+            warnings.filterwarnings("ignore", "Requested Holidays are available only")
+            known = holidays.country_holidays(country, subdiv=subdivision or None, years=YEARS)
     except NotImplementedError as error:
         raise ValueError(f"no holidays are known: {error}") from error
     worked = getattr(known, "weekend_workdays", ())

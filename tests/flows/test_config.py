@@ -147,6 +147,22 @@ def test_a_deadline_takes_zone_and_days_off_from_freshness(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("zone", "since"),
+    [("Asia/Tokyo", datetime(2026, 3, 31, 15, tzinfo=UTC)),
+     ("America/St_Johns", datetime(2026, 4, 1, 2, 30, tzinfo=UTC))],
+)  # fmt: skip
+def test_the_day_since_which_a_deadline_holds_begins_in_its_own_zone(
+    tmp_path: Path, zone: str, since: datetime
+) -> None:
+    line = (
+        f'deadline = {{ cron = "0 6 1 * *", zone = "{zone}", country = "IN", since = 2026-04-01 }}'
+    )
+    deadline = load(write(tmp_path, GOOD + DUE + line + "\n"), {}).overrides[0].deadline
+    assert deadline is not None
+    assert deadline.since == since
+
+
+@pytest.mark.parametrize(
     ("line", "says"),
     [
         ('deadline = "monthly"', "must be a table"),
