@@ -52,11 +52,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A record as it was read: its fields, its number from 1, and where it stands."""
+    """A record as it was read: its fields, its number from 1, where it stands, and what of it was
+    read otherwise than it looks."""
 
     number: int
     fields: Mapping[str, Any]
     lines: Lines
+    misread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +220,8 @@ def _record(name: str, header: Mapping[str, Any], row: _Row) -> Declared:
         payload=_kept(payload),
         problems=(*inherited, *_problems(known.of_record if known else EVERYWHERE, fields,
                                          row.lines),
-                  *(Problem(why, row.lines.line) for why in _flaws_of_asking(fields))),
+                  *(Problem(why, row.lines.line)
+                    for why in (*row.misread, *_flaws_of_asking(fields)))),
         lines=row.lines,
     )  # fmt: skip
 
@@ -319,7 +322,17 @@ def _yaml_records(records: list[Any], places: Mapping[int, Lines]) -> Iterator[_
         lines = places.get(number, Lines())
         if not isinstance(record, Mapping):
             raise Unreadable(f"record {number + 1} is no mapping", lines.line)
-        yield _Row(number + 1, {str(k): v for k, v in record.items()}, lines)
+        fields = {str(k): v for k, v in record.items()}
+        yield _Row(number + 1, fields, lines, tuple(_misread(record)))
+
+
+def _misread(record: Mapping[Any, Any]) -> Iterator[str]:
+    """What YAML takes for something else than its author: half of `{target: 0,8}`, an id `NO`."""
+    if isinstance(record.get("id"), bool):
+        yield f"`id` is read as {record['id']}: put it in quotes"
+    for name in record:
+        if not isinstance(name, str):
+            yield f"a field is called {name}, which is no text: put in quotes what holds a comma"
 
 
 def _csv(text: str) -> tuple[dict[str, Any], Lines, Iterator[_Row]]:

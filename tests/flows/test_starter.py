@@ -185,6 +185,11 @@ def test_registers_are_checked_before_they_are_committed(tmp_path: Path) -> None
     told = run("registers", "check", folder, code=1)
     assert "schulungen.csv: no register that Headwater knows is called schulungen" in told
     assert told.endswith(" files read, 1 mistake\n")
+    trainings.unlink()
+    risks.write_text("records:\n  - {id: NO, title: x, rating: 0,8}\n")
+    told = run("registers", "check", folder, code=1)
+    assert "registers/risks.yaml:2: `id` is read as False: put it in quotes" in told
+    assert "registers/risks.yaml:2: a field is called 8, which is no text: put in quotes" in told
     risks.write_text("records: [")
     assert "registers/risks.yaml:1: " in run("registers", "check", folder, code=1)
     (tmp_path / "none").mkdir()
