@@ -68,7 +68,8 @@ def _samples() -> tuple[list[str], list[float], Mapping[str, list[Mapping[str, A
             for sample in (*rule["examples"]["match"], *rule["examples"]["ignore"]):
                 found[sample.get("kind", kinds[0])].append(sample)
     found[UNREAD].append({})
-    kinds = sorted(found)
+    # No source may land what Headwater tells of itself, and a rule may read that, too.
+    kinds = sorted(kind for kind in found if not kind.startswith("headwater."))
     return kinds, list(accumulate(map(_weight, kinds))), found
 
 

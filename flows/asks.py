@@ -11,7 +11,7 @@ from evidence.errors import ConfigError, LakeError
 from evidence.excerpt import Excerpt
 from flows.config import Config, now
 from flows.given import given
-from flows.moment import Moment, moment, parse_as_of
+from flows.moment import Moment, moment, parse_as_of, told_untagged
 from flows.query import json_value, named_items, rows_digest
 from mappings.questions import Question, load_questions
 from storage.apart import ask_apart
@@ -56,7 +56,7 @@ def answered(
     sql = question.sql if question else asked.sql
     values: Mapping[str, Any] = question.values(asked.values) if question else {}
     lake, past = Lake.open(config.lake, clock=now), parse_as_of(asked.as_of)
-    shown = moment(lake, config, past)
+    shown = told_untagged(lake, moment(lake, config, past))
     views = shown.views() if past else {"mapping_digest": shown.mapping.rules.digest}
     beside = given(lake, shown, sql, excerpt=excerpt)
     answer = ask_apart(

@@ -22,7 +22,7 @@ from evidence.own import CONSISTENCY_KIND, OWN_SOURCE
 from evidence.registers import REGISTERS, register_called
 from evidence.times import day_or_time, stamp
 from flows.config import load, now
-from flows.moment import Asked, Moment, moment
+from flows.moment import Asked, Moment, answered
 from flows.statements import number_of
 from flows.terminal import Screen, Table, for_machines, printable
 from mappings.in_force import InForce
@@ -185,7 +185,7 @@ def show(file: Path, asked: Asked | None, *, as_json: bool) -> int:
     """Print every finding; 3 if there is any, else 0. Raises ConfigError, LakeError."""
     config = load(file)
     lake = Lake.open(config.lake, clock=now)
-    shown = moment(lake, config, asked)
+    shown = answered(lake, config, asked)
     with shown.connect(lake, ample()) as connection:
         seen = found(connection, shown.mapping, shown.at)
     if as_json:

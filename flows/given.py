@@ -9,7 +9,7 @@ from typing import Any
 from evidence.broken import Look, broken_edges
 from evidence.excerpt import EVERYTHING, Excerpt
 from evidence.trace import Broken
-from flows.moment import Moment
+from flows.moment import Moment, tagged
 from flows.trace import tied_graph
 from mappings.catalogue import Catalogue
 from mappings.trace import load_trace
@@ -47,6 +47,7 @@ def _names(sql: str, relation: str) -> bool:
 
 def _edges(lake: Lake, shown: Moment, excerpt: Excerpt) -> Any:
     """Of an excerpt only what rests on items in it and nothing else: the sentence names them."""
+    shown = tagged(lake, shown)
     with shown.connect(lake, ample()) as connection:
         found = broken_edges(Look(tied_graph(connection, load_trace()), shown.at))
     if excerpt.limited:

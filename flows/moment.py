@@ -241,8 +241,24 @@ def require_tags(lake: Lake, judged: Moment) -> None:
         _untagged(lake, judged)
 
 
+def told_untagged(lake: Lake, shown: Moment) -> Moment:
+    """With a note where the kept tags of the present lack some, for who is shown them as they are.
+
+    Raises LakeError.
+    """
+    if shown.size is not None or not _left(lake, shown).items:
+        return shown
+    # No number: whoever may see a part of the lake would learn of the rest.
+    note = "some items have yet to be tagged by today's rules, so what speaks to which control is "
+    return replace(shown, notes=(*shown.notes, f"{note}not whole: run `headwater retag`"))
+
+
+def _left(lake: Lake, judged: Moment) -> Unfollowed:
+    return lake.unfollowed("tags", f"tags:{judged.mapping.rules.digest}")
+
+
 def _untagged(lake: Lake, judged: Moment) -> Unfollowed:
-    left = lake.unfollowed("tags", f"tags:{judged.mapping.rules.digest}")
+    left = _left(lake, judged)
     if left.items > MOST_UNTAGGED:
         raise LakeError(
             f"{left.items} items have yet to be tagged by today's rules, so what speaks to which "

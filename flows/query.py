@@ -18,7 +18,7 @@ from evidence.errors import ConfigError
 from evidence.sampling import population_digest
 from flows.config import load, now
 from flows.given import given
-from flows.moment import Asked, moment
+from flows.moment import Asked, moment, told_untagged
 from flows.terminal import Screen, Table, for_machines, printable
 from mappings.questions import load_questions
 from storage.apart import ask_apart
@@ -84,7 +84,7 @@ def run(file: Path, question: ToAsk, asked: Asked | None, form: str) -> int:
         raise ConfigError(f"--format {form!r}: choose one of {', '.join(FORMS)}")
     config = load(file)
     lake = Lake.open(config.lake, clock=now)
-    shown = moment(lake, config, asked)
+    shown = told_untagged(lake, moment(lake, config, asked))
     views = shown.views() if asked else {"mapping_digest": shown.mapping.rules.digest}
     beside = given(lake, shown, question.sql)
     answer = ask_apart(config.lake, question.sql, question.values, **views, dimensions=beside)

@@ -9,7 +9,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Column
 
-from dashboards.text import context_words
+from dashboards.text import context_words, many
 from evidence.errors import ConfigError
 from evidence.times import stamp
 from flows.config import Config, load, now
@@ -129,8 +129,11 @@ def retag(file: Path) -> int:
     """Tag everything by today's rules now, and seal it; tags of earlier rules stay beside; 0."""
     config = load(file)
     lake = Lake.open(config.lake, clock=now, redactor=config.redactor())
+    screen, digest = Screen(highlight=False), config.mapping().rules.digest
+    left = lake.unfollowed("tags", f"tags:{digest}").items
+    screen.print(f"rules {digest[:16]}: {many(left, 'item')} to tag, then to seal")
     done = follow(lake, config)
-    Screen(highlight=False).print(f"rules {done.mapping_digest[:16]}: {done.sentence}")
+    screen.print(f"rules {done.mapping_digest[:16]}: {done.sentence}")
     return 0
 
 

@@ -19,7 +19,7 @@ from evidence.errors import ConfigError
 from evidence.people import accounts
 from evidence.trace import Broken, Graph, Node, Stage
 from flows.config import load, now
-from flows.moment import Asked, moment
+from flows.moment import Asked, answered
 from flows.terminal import Screen, Table, for_machines, printable
 from flows.trace_picture import PICTURES, picture
 from mappings.trace import KindOf, Name, TraceMap, load_trace
@@ -139,7 +139,7 @@ def show(file: Path, about: str, asked: Asked | None, form: str) -> int:
         raise ConfigError(f"--format {form!r}: choose one of {', '.join(FORMS)}")
     config = load(file)
     lake = Lake.open(config.lake, clock=now)
-    shown = moment(lake, config, asked)
+    shown = answered(lake, config, asked)
     with shown.connect(lake, ample()) as connection:
         graph = _asked(connection, about, whole=form != "tree")
     traced = trace(graph, about, broken_edges(Look(graph, shown.at)))

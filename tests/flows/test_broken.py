@@ -40,7 +40,7 @@ def house(home: Home) -> House:
     return make_house(home())
 
 
-def land(house: House, items: list[EvidenceItem]) -> None:
+def land(house: House, items: list[EvidenceItem], *, tag: bool = True) -> None:
     at = house.clock.now
     house.number += 1
     pull = Pull(f"p{house.number}", "bench", "t:None", at, at, PullOutcome.COMPLETE, PullFacts(),
@@ -48,7 +48,8 @@ def land(house: House, items: list[EvidenceItem]) -> None:
     lake = house.lake
     lake.land("bench", items, bookmark=lake.bookmark("bench"), cursor=None,
               pull_id=pull.pull_id, pull=pull)  # fmt: skip
-    house.follow()
+    if tag:
+        house.follow()
 
 
 def item(kind: str, subject: str, payload: dict[str, object], **more: object) -> EvidenceItem:
@@ -183,6 +184,20 @@ def asked_edges(house: House, as_of: str, excerpt: Excerpt = EVERYTHING) -> set[
     assert answer.columns[:3] == ("edge", "system", "stage")
     assert not answer.truncated
     return {(row[0], row[1], row[5]) for row in answer.rows}
+
+
+def test_what_is_not_tagged_yet_hides_no_edge(house: House) -> None:
+    dice = random.Random(5)
+    land(house, [item("git.register", "churn", SYSTEM), *version(1)])
+    before = answered(house.config, Question("broken-edges"), EVERYTHING)
+    land(house, [mixed(dice.randrange(10**6), NOW) for _ in range(300)], tag=False)
+    then = answered(house.config, Question("broken-edges"), EVERYTHING)
+    assert len(then.rows) > len(before.rows)
+    assert before.notes == ()
+    assert "some items have yet to be tagged" in then.notes[0]
+    house.follow()
+    after = answered(house.config, Question("broken-edges"), EVERYTHING)
+    assert (after.rows, after.notes) == (then.rows, ())
 
 
 def test_one_question_gives_every_broken_edge_as_of_a_moment(house: House) -> None:

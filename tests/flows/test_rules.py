@@ -167,8 +167,10 @@ def test_a_retag_brings_the_new_rules_into_force_and_keeps_the_old_tags(
 ) -> None:
     old = house.config.mapping().rules.digest
     house.config = replace(house.config, own_rules=(own,))
+    items = house.lake.table("evidence").rows
     assert rules.retag(house.config.file) == 0
-    assert f"rules {house.config.mapping().rules.digest[:16]}" in told(capsys)
+    digest = house.config.mapping().rules.digest[:16]
+    assert f"rules {digest}: {items} items to tag, then to seal" in told(capsys)
     with connect(house.lake) as connection:
         held = connection.execute("SELECT DISTINCT mapping_digest FROM lake_tags").fetchall()
     assert {row[0] for row in held} == {old, house.config.mapping().rules.digest}
