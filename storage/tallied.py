@@ -110,7 +110,10 @@ def _taken(
             return None
         parts = {tally.name: merge(tally, [before[tally.name], tally_of(new, tally)])
                  for tally in TALLIES}  # fmt: skip
-        few = pa.concat_tables([before[RELATION], _few(new).cast(before[RELATION].schema)])
+        came_few = _few(new)
+        if came_few.num_rows > MOST:  # it was cut there
+            return None
+        few = pa.concat_tables([before[RELATION], came_few.cast(before[RELATION].schema)])
         connection.instead(RELATION, few)
         connection.tallies.update(parts)
         with suppress(HeadwaterError, duckdb.Error):  # then that alone is made of the whole

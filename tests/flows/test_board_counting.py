@@ -329,6 +329,16 @@ def test_what_is_not_beyond_doubt_is_counted_anew(
     assert taken == [None]
 
 
+def test_more_of_few_kinds_than_memory_is_to_hold_are_read_from_the_lake(
+    house: House, taken: list[Shown | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tallied, "MOST", 1)
+    for _ in range(2):
+        _strangers(house)
+    assert counts(house) == anew(house)
+    assert taken == [None, None]
+
+
 def test_of_another_code_it_is_not_believed(
     house: House, taken: list[Shown | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
