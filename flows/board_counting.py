@@ -28,7 +28,7 @@ def counting(lake: Lake, config: Config, moment: Moment, *, past: bool) -> Itera
     is kept for the next if the block ends well. Raises LakeError."""
     versions = versions_of(lake)
     with moment.connect(lake, ample()) as connection:
-        if past or versions_of(lake) != versions:
+        if past or moment.untagged or versions_of(lake) != versions:
             yield connection
             return
         shown = _shown(lake, moment, versions)

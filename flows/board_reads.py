@@ -11,14 +11,14 @@ from dashboards.model import Board, ItemPage
 from dashboards.reads import AsOf, Reads
 from evidence.errors import LakeError
 from evidence.excerpt import EVERYTHING, Excerpt
-from flows.board import build
+from flows.board import assemble, build
 from flows.board_control import Controls, facts
 from flows.board_pages import pages
 from flows.board_past import changes, past
 from flows.board_times import ends
 from flows.config import Config, now
-from flows.judgement import systems_of
-from flows.moment import Asked, Moment, moment, parse_as_of, present
+from flows.judgement import judge_lake, systems_of
+from flows.moment import Asked, Moment, answered, moment, parse_as_of, present
 from flows.trace_rows import lives
 from storage.engine import ample
 from storage.lake import Lake
@@ -36,12 +36,13 @@ def held_reads(
     config: Config, asked: Asked | None = None, board: Board | None = None
 ) -> Iterator[Reads]:
     """As `reads`, of one moment and one state of the lake for as long as the block runs: for many
-    pages at once, by one thread. `board` is that of the present, if it is made already.
+    pages at once, by one thread. `board` is that of the present, if it is made already; else what
+    the tags have yet to follow is judged, too.
 
     Raises LakeError, ConfigError.
     """
     lake = Lake.open(config.lake, clock=now)
-    shown = present(lake, config, board.as_of) if board else moment(lake, config, asked)
+    shown = present(lake, config, board.as_of) if board else answered(lake, config, asked)
     with shown.connect(lake, ample()) as connection:
         held = Held(shown, connection, Controls.of(connection, config, shown), board)
         yield _all_of(LakeReads(config, lambda _as_of: asked, held=held))
@@ -76,9 +77,13 @@ class LakeReads:
     held: Held | None = None
 
     def board(self, as_of: AsOf) -> Board:
-        if self.held is not None and self.held.board is not None:
+        if self.held is None:
+            return build(self._lake(), self.config, self.wanted(as_of))
+        if self.held.board is not None:
             return self.held.board
-        return build(self._lake(), self.config, self.wanted(as_of))
+        lake = self._lake()
+        judged = judge_lake(lake, self.held.shown)
+        return assemble(lake, self.config, judged, past=self.wanted(as_of) is not None)
 
     def items(self, ids: Collection[str], as_of: AsOf) -> Mapping[str, ItemPage]:
         with self._connect(as_of) as connection:

@@ -366,7 +366,7 @@ def test_who_may_look_is_told_to_an_admin_alone(house: House) -> None:
     for token in TOKENS.values():
         assert digest_of(token) not in page, "no more of a digest than tells it apart"
     told = json.loads(house.ask("/access.json", "admin")[2])
-    assert {row["access"]: row["now"] for row in told["rows"]} == dict.fromkeys(TOKENS, "open")
+    assert {row["access"]: row["now"] for row in told["rows"]} == dict.fromkeys(TOKENS, "holds")
     assert next(row for row in told["rows"] if row["access"] == "part")["shows"].endswith("where")
     house.ask("/query/what-landed.json")
     assert "wait on this machine" in house.ask("/access", "admin")[2]

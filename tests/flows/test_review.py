@@ -156,3 +156,9 @@ def test_what_is_carried_away_judges_what_new_rules_have_yet_to_tag(
     review = headwater("review", "-c", config).stdout
     told, *_ = re.findall(r"^  - improvement log .*$", review, re.MULTILINE)
     assert "nothing" not in told
+    printed = tmp_path / "review.html"
+    headwater("review", "--format", "html", "-o", printed, "-c", config)
+    page = printed.read_text(encoding="utf-8").partition("</header>")[2]
+    text = " ".join(re.sub(r"<[^>]*>", " ", page).split())
+    told, *_ = re.findall(r"improvement_ log .{90}", text)
+    assert "nothing" not in told
