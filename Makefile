@@ -15,4 +15,4 @@ rooms: dev ; @$(BIN)/lint-imports
 bench: dev ; @$(BIN)/python -m benchmarks.lake
 format: dev ; @$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 runtime dev: ; @bootstrap/python bootstrap/setup.py $@
-clean: ; rm -rf .venv .uv demo-company .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ; rm -rf .venv .uv .spark demo-company .pytest_cache .mypy_cache .ruff_cache .hypothesis

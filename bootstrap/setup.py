@@ -2,7 +2,8 @@
 
 Usage: python3 bootstrap/setup.py runtime|dev. Needs Python 3.11 or later and a package index that
 pip or uv is configured for (theirs by default). Does nothing when the lock has not changed.
-HEADWATER_SPARK=1 adds Spark to dev (half a gigabyte; needs Java 17), as CI does.
+HEADWATER_SPARK=1 makes .spark as well, as CI does: Spark (half a gigabyte; needs Java 17) in an
+environment of its own, for libraries behave otherwise where they find it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+SPARK = ROOT / ".spark"
 TOOLS = ROOT / ".uv"
 UV_LOCK = ROOT / "bootstrap" / "uv.lock.txt"
 
@@ -25,34 +27,17 @@ def main(flavour: str) -> None:
     """Set up `flavour` (the name of a lock), or say what to do and exit with 1."""
     if sys.version_info < (3, 11):
         sys.exit(f"Headwater needs Python 3.11 or later; this is {sys.version.split()[0]}")
-    names = (
-        ["dev", "spark"] if flavour == "dev" and os.environ.get("HEADWATER_SPARK") else [flavour]
-    )
-    stamp, wanted = VENV / "headwater.lock", _wanted(names)
-    if stamp.exists() and _holds(stamp.read_text().split(), wanted):
+    _project(flavour)
+    if flavour == "dev" and os.environ.get("HEADWATER_SPARK"):
+        _spark()
+
+
+def _project(flavour: str) -> None:
+    stamp, wanted = VENV / "headwater.lock", _wanted(flavour)
+    if stamp.exists() and stamp.read_text().split() in (wanted, ["dev", wanted[1]]):
         return
     uv = _uv()
-    python = VENV / "bin" / "python"
-    if not python.exists():
-        _run([uv, "venv", "--quiet", "--python", sys.executable, str(VENV)])
-    print(
-        f"Installing the {' and '.join(names)} requirements, checked against their hashes …",
-        flush=True,
-    )
-    locks = [str(ROOT / "requirements" / f"{name}.lock") for name in names]
-    _run(
-        [
-            uv,
-            "pip",
-            "sync",
-            "--quiet",
-            "--compile-bytecode",
-            "--require-hashes",
-            "--python",
-            str(python),
-            *locks,
-        ]
-    )
+    python = _locked(uv, VENV, flavour)
     _run(
         [
             uv,
@@ -60,7 +45,7 @@ def main(flavour: str) -> None:
             "install",
             "--quiet",
             "--python",
-            str(python),
+            python,
             "--no-deps",
             "--no-build-isolation",
             "--offline",
@@ -71,17 +56,40 @@ def main(flavour: str) -> None:
     stamp.write_text(" ".join(wanted))
 
 
-def _holds(made: list[str], wanted: list[str]) -> bool:
-    """Whether what was made holds all that is wanted; dev holds runtime, too."""
-    return made[-1:] == wanted[-1:] and (
-        set(wanted) <= set(made) or (wanted[0] == "runtime" and "dev" in made)
+def _spark() -> None:
+    stamp, wanted = SPARK / "headwater.lock", _wanted("spark")
+    if stamp.exists() and stamp.read_text().split() == wanted:
+        return
+    _locked(_uv(), SPARK, "spark")
+    stamp.write_text(" ".join(wanted))
+
+
+def _locked(uv: str, venv: Path, lock: str) -> str:
+    """Put just what a lock names into an environment, made if need be; its Python."""
+    python = venv / "bin" / "python"
+    if not python.exists():
+        _run([uv, "venv", "--quiet", "--python", sys.executable, str(venv)])
+    print(f"Installing the {lock} requirements, checked against their hashes …", flush=True)
+    _run(
+        [
+            uv,
+            "pip",
+            "sync",
+            "--quiet",
+            "--compile-bytecode",
+            "--require-hashes",
+            "--python",
+            str(python),
+            str(ROOT / "requirements" / f"{lock}.lock"),
+        ]
     )
+    return str(python)
 
 
-def _wanted(names: list[str]) -> list[str]:
-    """The locks' names and a digest of everything the environment is made from."""
+def _wanted(flavour: str) -> list[str]:
+    """The flavour and a digest of everything the environment is made from."""
     parts = [*sorted((ROOT / "requirements").glob("*.lock")), ROOT / "pyproject.toml"]
-    return [*names, hashlib.sha256(b"".join(p.read_bytes() for p in parts)).hexdigest()]
+    return [flavour, hashlib.sha256(b"".join(p.read_bytes() for p in parts)).hexdigest()]
 
 
 def _uv() -> str:

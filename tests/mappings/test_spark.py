@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,23 +38,21 @@ from tests.mappings.test_shipped import examples
 
 Items = Sequence[Mapping[str, Any]]
 Tags = set[tuple[str, ...]]
+PYTHON = Path(__file__).parents[2] / ".spark" / "bin" / "python"
+SESSION = Path(__file__).parent / "spark_session.py"
 LAKE = Path(__file__).parents[1] / "storage" / "fixtures" / "lake-1" / "lake" / "evidence"
 
 
 class Spark:
-    """A session of one core that reads Parquet files as the relation `items`."""
+    """A session in a process of its own that reads Parquet files as the relation `items`."""
 
     def __init__(self, folder: Path) -> None:
-        from pyspark.sql import SparkSession
-
-        build = SparkSession.builder.master("local[1]").appName("headwater")
-        for key, value in {
-            "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "1",
-            "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
-            "spark.sql.session.timeZone": "UTC", "spark.sql.warehouse.dir": str(folder / "house"),
-        }.items():  # fmt: skip
-            build = build.config(key, value)
-        self.session, self.folder = build.getOrCreate(), folder
+        self.folder = folder
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [PYTHON, SESSION, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=log, text=True, env=_environment(),
+            )  # fmt: skip
 
     def tags(self, rules: RuleSet, items: Items) -> Tags:
         columns = list(zip(*stored(items), strict=True))
@@ -61,31 +62,37 @@ class Spark:
         return self.over(rules, [str(path)])
 
     def over(self, rules: RuleSet, files: list[str]) -> Tags:
-        self.session.catalog.clearCache()
-        self.session.read.parquet(*files).createOrReplaceTempView("items")
-        found = [tuple(row) for row in self.session.sql(rules.sql("spark")).collect()]
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps([files, rules.sql("spark")]), file=self.process.stdin, flush=True)
+        told = self.process.stdout.readline()
+        assert told, (self.folder / "log").read_text()[-4000:]
+        found = [tuple(row) for row in json.loads(told)]
         assert len(found) == len(set(found))
         return set(found)
+
+    def close(self) -> None:
+        with self.process as process:
+            assert process.stdin is not None
+            process.stdin.close()
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spark]:
-    pytest.importorskip("pyspark", reason="opt-in: needs Spark, HEADWATER_SPARK=1 make dev")
-    if shutil.which("java") is None:
-        pytest.skip("opt-in: Spark needs Java 17 or later")
+    if not PYTHON.exists() or shutil.which("java") is None:
+        pytest.skip("opt-in: needs Java 17 or later and Spark, HEADWATER_SPARK=1 make dev")
     made = Spark(tmp_path_factory.mktemp("spark"))
     try:
         yield made
     finally:
-        made.session.stop()
-
-
-running = pytest.mark.filterwarnings("ignore")
-"""What Spark's own Python warns of is not ours."""
+        made.close()
 
 
 @pytest.mark.spark
-@running
 def test_spark_tags_every_example_as_duckdb_does(spark: Spark) -> None:
     rules = load_rules()
     known = examples(rules, [read(path, root=HERE) for path in sorted(RULES.glob("*.yaml"))])
@@ -94,7 +101,6 @@ def test_spark_tags_every_example_as_duckdb_does(spark: Spark) -> None:
 
 
 @pytest.mark.spark
-@running
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(
     st.lists(st.tuples(conditions, st.one_of(st.none(), paths)), min_size=8, max_size=16),
@@ -133,7 +139,6 @@ def disputed() -> RuleSet:
 
 
 @pytest.mark.spark
-@running
 def test_spark_tags_the_rows_of_a_lake(spark: Spark) -> None:
     rules = disputed()
     files = deltalake.DeltaTable(str(LAKE)).file_uris()
