@@ -89,7 +89,7 @@ def build(folder: Path, size: int) -> None:
 @contextmanager
 def copied(folder: Path) -> Iterator[Lake]:
     """A lake to write to: files are never changed, so links of them will do."""
-    with tempfile.TemporaryDirectory(dir=KEPT) as name:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         shutil.copytree(folder / "lake", Path(name) / "lake", copy_function=os.link)
         yield Lake.open(Path(name) / "lake", clock=now)
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,15 @@ def proxy(vendor: str, upstream: str, folder: Path) -> Iterator[tuple[str, Path]
             _wait_for(process, log)
             yield f"http://127.0.0.1:{port}", log
         finally:
-            os.killpg(process.pid, signal.SIGTERM)  # npx leaves its child behind
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)  # npx leaves its child behind
 
 
 def _started(vendor: str, upstream: str, port: int, log: Any) -> subprocess.Popen[bytes]:
     spec = str(SPECS / f"{vendor}.openapi.json")
-    command = ["npx", "--yes", "@stoplight/prism-cli@5.16.0", "proxy", spec, upstream, "--errors"]
+    # Debian's Node.js is too old for it: the registry has one that is not.
+    fetched = ["npx", "--yes", "-p", "node@24", "-p", "@stoplight/prism-cli@5.16.0", "--"]
+    command = [*fetched, "prism", "proxy", spec, upstream, "--errors"]
     settings = ["-h", "127.0.0.1", "-p", str(port)]
     where = tempfile.gettempdir()
     return subprocess.Popen(
