@@ -10,7 +10,6 @@ Some of what registers say does not fit, and some lives of systems are broken.
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -21,7 +20,7 @@ from typing import Any
 from benchmarks.measure import SOURCE, now
 from benchmarks.mixed import mixed
 from benchmarks.records import SPAN, START, moment
-from benchmarks.tagging import KEPT, apart
+from benchmarks.tagging import kept
 from evidence.model import Batch, Cursor, EvidenceItem, Nature, Outcome
 from evidence.runs import PullFacts
 from flows.config import Source, load
@@ -184,14 +183,7 @@ def _item(
 
 def company_of(items: int) -> Path:
     """The configuration of the kept company of so many items, made if there is none."""
-    folder = KEPT / f"company-{items}"
-    if not folder.exists():
-        KEPT.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=KEPT) as name:
-            apart(build, Path(name), items)
-            Path(name).rename(folder)
-            Path(name).mkdir()
-    return folder / "headwater.toml"
+    return kept("company", build, items) / "headwater.toml"
 
 
 def build(home: Path, items: int) -> None:

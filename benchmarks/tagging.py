@@ -61,13 +61,18 @@ def apart(work: Callable[..., Made], *given: object) -> Made:
 
 def lake_of(size: int) -> Path:
     """The folder of the kept lake of so many items, built if there is none."""
-    folder = KEPT / f"mixed-{size}"
+    return kept("mixed", build, size)
+
+
+def kept(name: str, make: Callable[[Path, int], None], size: int) -> Path:
+    """The folder that `make` filled once, in a process of its own; none of one that was cut."""
+    folder = KEPT / f"{name}-{size}"
     if not folder.exists():
         KEPT.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=KEPT) as name:
-            apart(build, Path(name), size)
-            Path(name).rename(folder)
-            Path(name).mkdir()
+        with tempfile.TemporaryDirectory(dir=KEPT) as made:
+            apart(make, Path(made), size)
+            Path(made).rename(folder)
+            Path(made).mkdir()
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -113,3 +114,10 @@ def make_house(file: Path) -> House:
     made = House(replace(config, lake=place_of(config.folder / "dated")), clock)
     Lake.create(made.config.lake, clock=clock)
     return made
+
+
+def copied(house: House, folder: Path) -> House:
+    """The house again below `folder`, for a test that changes it."""
+    there = Path(shutil.copytree(house.config.folder, folder / "home"))
+    config = replace(load(there / "headwater.toml"), lake=place_of(there / "dated"))
+    return House(config, Clock(house.clock.now), number=house.number)

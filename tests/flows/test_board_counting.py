@@ -22,7 +22,6 @@ from flows.board import assemble
 from flows.board_counting import counted_otherwise, counting
 from flows.board_lives import LIVES
 from flows.broken import broken
-from flows.config import load
 from flows.judgement import judge_lake
 from flows.moment import present
 from flows.setup import initialise
@@ -32,11 +31,9 @@ from storage.board_copy import WHAT, forget_copy
 from storage.corrections import correction_item
 from storage.few import FEW
 from storage.keys import make_key
-from storage.place import place_of
 from storage.tallied import NAME, TALLIES, Shown, take_up
 from storage.tally import table_of_texts, tally_of, texts_of
-from tests.flows.house import House, make_house
-from tests.storage.makers import Clock
+from tests.flows.house import House, copied, make_house
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +53,7 @@ def counted_house(tmp_path_factory: pytest.TempPathFactory) -> House:
 @pytest.fixture
 def house(counted_house: House, tmp_path: Path) -> House:
     """A copy of it for each test."""
-    folder = Path(shutil.copytree(counted_house.config.folder, tmp_path / "home"))
-    config = replace(load(folder / "headwater.toml"), lake=place_of(folder / "dated"))
-    return House(config, Clock(counted_house.clock.now), number=counted_house.number)
+    return copied(counted_house, tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,16 +17,14 @@ from dashboards.server import serving
 from flows import board_kept, board_reads, show
 from flows.board_kept import BEFORE, keep, keep_judged, kept, unchanged
 from flows.board_ready import board_now, from_shelf, shelf_of
-from flows.config import load, now
+from flows.config import now
 from flows.judgement import judge_lake
 from flows.moment import Asked, present
 from flows.record import record
 from flows.setup import initialise
 from flows.show import board_app
 from storage.board_copy import NAME, WHAT, forget_copy
-from storage.place import place_of
-from tests.flows.house import House, make_house
-from tests.storage.makers import Clock
+from tests.flows.house import House, copied, make_house
 
 LONG = 60
 
@@ -49,9 +46,7 @@ def judged_house(tmp_path_factory: pytest.TempPathFactory) -> House:
 @pytest.fixture
 def house(judged_house: House, tmp_path: Path) -> House:
     """A copy of it for each test."""
-    folder = Path(shutil.copytree(judged_house.config.folder, tmp_path / "home"))
-    config = replace(load(folder / "headwater.toml"), lake=place_of(folder / "dated"))
-    return House(config, Clock(judged_house.clock.now), number=judged_house.number)
+    return copied(judged_house, tmp_path)
 
 
 def test_what_is_kept_is_the_board_itself(house: House) -> None:
